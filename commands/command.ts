@@ -1,0 +1,52 @@
+/**
+ * Command in, Reply out: the one shape between every door and every executor.
+ *
+ * A door turns bytes into a `Command` and a `Reply` into bytes; an `Executor` (router, shard, or a wrapper that
+ * measures) does the work. Doors know no storage, storage knows no protocol. An executor never throws and never
+ * rejects: faults are `ReplyError` values. It answers synchronously where it can (a hit in RAM), so callers test for
+ * a promise instead of always awaiting one.
+ */
+import type { Reply } from './reply.ts';
+
+/** A command's name in upper case, as in the command table, and its binary arguments. */
+export interface Command {
+  readonly name: string;
+  /** Owned by the callee from now on: the caller must not write into them or reuse their memory. */
+  readonly args: readonly Buffer[];
+}
+
+/**
+ * When a write is answered: `memory` in RAM and in the log's buffer, `disk` after fsync, `blob` after the commit that
+ * holds it. Ordered from weak to strong.
+ */
+export const acknowledgements = ['memory', 'disk', 'blob'] as const;
+export type Acknowledgement = (typeof acknowledgements)[number];
+
+/** Who asks. Today everyone is anonymous and in one tenant. */
+export interface Session {
+  readonly door: 'grpc' | 'http' | 'resp' | 'tcp' | 'link' | 'library';
+  readonly peer: string;
+  readonly identity?: string;
+  readonly tenant: string;
+}
+
+export interface CommandContext {
+  readonly session: Session;
+  /** Wall-clock time (Date.now()) after which nobody waits for the answer. */
+  readonly deadlineMs: number;
+  /** Undefined: the shard's setting. */
+  readonly acknowledgement?: Acknowledgement | undefined;
+  /** The topology epoch by which the sender chose this shard; undefined from doors. */
+  readonly epoch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Executor {
+  /** Never throws, never rejects. */
+  execute(command: Command, context: CommandContext): Reply | Promise<Reply>;
+}
+
+/** A context for calls that come from no connection: tests, tools, the process itself. */
+export function libraryContext(timeoutMs: number, acknowledgement?: Acknowledgement): CommandContext {
+  return { session: { door: 'library', peer: '', tenant: '' }, deadlineMs: Date.now() + timeoutMs, acknowledgement };
+}

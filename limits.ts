@@ -1,0 +1,73 @@
+/**
+ * Every bound of the program by name. Settings may lower some of them; none may be exceeded.
+ *
+ * Bytes are plain numbers, durations are in milliseconds and say so in the name.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+// ── Keys and values ─────────────────────────────────────────────────────────────────────────────────────────────
+export const keyBytesMax = 64 * KiB;
+export const valueBytesMax = 512 * MiB;
+/** Values above this are stored as chunk records and a commit record. */
+export const wholeRecordBytesMax = 8 * MiB;
+export const chunkBytes = 4 * MiB;
+/** A command has at most this many arguments (MSET of half a million pairs). */
+export const commandArgumentsMax = 1 << 20;
+export const scanCountMax = 10_000;
+export const scanExaminedPerCallMax = 100_000;
+
+// ── Prompt blocks ───────────────────────────────────────────────────────────────────────────────────────────────
+export const blockTokens = 128;
+export const blockVersionsMax = 60;
+/** 16 Mi tokens a lookup: 131,072 blocks. */
+export const lookupTokensMax = 16 * 1024 * 1024;
+export const partitionKeyBytesMax = 4 * KiB;
+export const locationCharsMax = 8 * KiB;
+
+// ── gRPC ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const grpcMessageBytesMax = 100 * 1000 * 1000;
+export const grpcStreamsPerConnectionMax = 1_000;
+export const grpcConnectionsMax = 10_000;
+export const grpcInFlightBytesMax = 1024 * MiB;
+
+// ── Link between router and shard ───────────────────────────────────────────────────────────────────────────────
+/** Arguments above this travel on the connections for large values. */
+export const linkLargeValueBytes = 64 * KiB;
+export const linkBatchBytesMax = 1 * MiB;
+export const linkBatchCommandsMax = 1_024;
+export const linkQueueCommandsMax = 65_536;
+export const linkQueueBytesMax = 256 * MiB;
+export const linkLargeConnections = 2;
+export const linkFrameBytesMax = valueBytesMax + 1 * MiB;
+export const linkReconnectDelayMinMs = 20;
+export const linkReconnectDelayMaxMs = 2_000;
+export const commandDeadlineDefaultMs = 30_000;
+export const commandDeadlineMaxMs = 600_000;
+
+// ── Log ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const segmentBytesMax = 256 * MiB;
+export const segmentBytesMin = 1 * MiB;
+export const segmentAgeMaxMs = 3_600_000;
+/** Bytes handed to the log and not yet written to the file; beyond it, writers wait. */
+export const logPendingBytesMax = 64 * MiB;
+export const recordTagsBytesMax = 1 * MiB;
+
+// ── Blob ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const blobBlockBytes = 8 * MiB;
+export const blobBlocksPerSegmentMax = 1_000;
+export const blobBlocksInFlightMax = 2;
+export const blobReadsInFlightMax = 64;
+export const blobAttemptsMax = 5;
+export const blobAttemptTimeoutMs = 30_000;
+export const blobRetryDelayMaxMs = 10_000;
+
+// ── Topology ────────────────────────────────────────────────────────────────────────────────────────────────────
+export const slotCount = 16_384;
+export const shardsMax = 1_024;
+export const topologyBytesMax = 4 * MiB;
+
+// ── Playground ──────────────────────────────────────────────────────────────────────────────────────────────────
+export const playgroundConcurrencyMax = 200;
+export const playgroundFileBytesMax = 1024 * MiB;

@@ -1,0 +1,127 @@
+/**
+ * The seam between the keyspace (what is stored) and storage (where it lies).
+ *
+ * The keyspace owns the index and knows nothing of segments, disk or Blob; storage owns the log and asks the index
+ * only through `RecordIndex`. An `Entry` is what both share: one live record of one key. The engine also runs without
+ * a journal, as a pure cache in RAM: then an entry's `segment` is 0 and a value that leaves the hot tier is gone.
+ *
+ * Invariants
+ *   - An entry is in the index if and only if it is the newest record of its key and neither deleted nor evicted.
+ *   - `sequence` grows with every append of a shard; the highest wins, never file order.
+ *   - `segment`, `offset` and `recordBytes` change only by compaction, which keeps the sequence.
+ */
+import type { Acknowledgement } from '../commands/command.ts';
+
+/** Key spaces that can never meet: plain keys, and versions of prompt blocks (key: commands/block-key.ts). */
+export const spaceOfKeys = 0;
+export const spaceOfBlocks = 1;
+export type Space = typeof spaceOfKeys | typeof spaceOfBlocks;
+
+/** A stored value. `meta` is what a block keeps beside its body; plain keys have none. Nobody writes into either. */
+export interface StoredValue {
+  readonly meta: Buffer | undefined;
+  readonly body: Buffer;
+}
+
+/** One live record. Kept flat and monomorphic: there are millions of them. */
+export class Entry {
+  readonly space: Space;
+  /** The key's bytes as a latin1 string, which V8 keeps at a byte a character. */
+  readonly key: string;
+  readonly slot: number;
+  readonly sequence: number;
+  /** Unix milliseconds, 0 for never. */
+  readonly expireAtMs: number;
+  /** Bytes of the body (without meta). */
+  readonly bodyBytes: number;
+  /** The segment that holds the record; 0 without a journal. */
+  segment: number;
+  /** Where the whole record begins in its segment, and its length, header and key included. */
+  offset: number;
+  recordBytes: number;
+  /** Owned by the keyspace: place in its expiry wheel, read counter and the like. */
+  expiryTick = 0;
+  reads = 0;
+  /** Blocks: last known place in a chain, for eviction; -1 if never looked up. */
+  chainIndex = -1;
+
+  constructor(
+    space: Space,
+    key: string,
+    slot: number,
+    sequence: number,
+    expireAtMs: number,
+    bodyBytes: number,
+    segment: number,
+    offset: number,
+    recordBytes: number,
+  ) {
+    this.space = space;
+    this.key = key;
+    this.slot = slot;
+    this.sequence = sequence;
+    this.expireAtMs = expireAtMs;
+    this.bodyBytes = bodyBytes;
+    this.segment = segment;
+    this.offset = offset;
+    this.recordBytes = recordBytes;
+  }
+}
+
+/** What storage needs of the keyspace. All synchronous. */
+export interface RecordIndex {
+  find(space: Space, key: string): Entry | undefined;
+  /** Makes the entry the live one of its key, in place of any other. Used by recovery; does not touch the hot tier. */
+  install(entry: Entry): void;
+  /** Takes the entry out, if it is still the live one, with its hot copy. Used by eviction and slot-drops. */
+  remove(entry: Entry): void;
+  /** Live entries of a slot, for slot-drops. */
+  entriesOfSlot(slot: number): Iterable<Entry>;
+  /** True if the value has a copy in RAM (eviction gives such entries a second chance). */
+  isHot(entry: Entry): boolean;
+  /** Records, for statistics. */
+  readonly size: number;
+}
+
+export type EvictionLevel = 'ram' | 'disk' | 'blob';
+
+/** What one append writes. Without `body` it is a tombstone. */
+export interface JournalWrite {
+  readonly space: Space;
+  readonly key: Buffer;
+  readonly slot: number;
+  readonly expireAtMs: number;
+  readonly meta?: Buffer | undefined;
+  /** Undefined: a tombstone. */
+  readonly body?: Buffer | undefined;
+}
+
+/** Where an append ends: what `durable` waits for. Opaque to the keyspace. */
+export interface JournalPosition {
+  readonly segment: number;
+  readonly end: number;
+}
+
+/** What the keyspace needs of storage. */
+export interface Journal {
+  /**
+   * Room for `bytes` more? Undefined: yes, go on at once. A promise: wait (the log's buffer is full); it rejects with
+   * KvcacheError DISKFULL, BLOBFULL, FENCED or SHUTDOWN when the writer must be told.
+   */
+  admit(bytes: number): Promise<void> | undefined;
+  /**
+   * Appends the writes as one atomic group and returns an entry for each in order (undefined for tombstones). The
+   * caller installs them in the index at once, in the same tick, and `release`s the ones they replace. Keeps the
+   * bodies' memory until they are in the file. Throws KvcacheError when the log takes no writes.
+   */
+  append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition };
+  /** The entry is no longer live (overwritten, deleted, expired): its bytes count as garbage from now on. */
+  release(entry: Entry): void;
+  /** Resolves when everything up to the position is that safe. `memory` is at once and is never asked for. */
+  durable(position: JournalPosition, level: Exclude<Acknowledgement, 'memory'>): Promise<void>;
+  /**
+   * The entry's value from the log's buffer, disk or Blob, checksum verified, in memory of its own. Concurrent reads of
+   * one record share one read. Rejects with KvcacheError BLOBDOWN or CORRUPT.
+   */
+  read(entry: Entry): Promise<StoredValue>;
+}

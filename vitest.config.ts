@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Two cores everywhere: two workers, and generous bounds for tests that start real processes. */
+export default defineConfig({
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: ['node_modules/**', '.kvcache/**', 'e2e/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
