@@ -53,6 +53,19 @@ export const segmentAgeMaxMs = 3_600_000;
 /** Bytes handed to the log and not yet written to the file; beyond it, writers wait. */
 export const logPendingBytesMax = 64 * MiB;
 export const recordTagsBytesMax = 1 * MiB;
+/** A segment is sealed at so many records, which bounds the memory of its hint while it is written. */
+export const segmentRecordsMax = 1 << 19;
+/** Small records are collected in buffers of this size before they are written. */
+export const stagingBytes = 256 * KiB;
+/** Pause before a failed write or fsync is tried again. */
+export const logRetryDelayMs = 250;
+/** Entries of a hint handled in one step of the event loop. */
+export const hintEntriesPerStep = 4_096;
+/** Hints read at the same time during a restore from Blob. */
+export const hintReadsInFlightMax = 16;
+/** Segments that one compaction merges. */
+export const compactionSegmentsMax = 8;
+export const compactionChunkBytes = 4 * MiB;
 
 // ── Blob ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const blobBlockBytes = 8 * MiB;
@@ -70,4 +83,16 @@ export const topologyBytesMax = 4 * MiB;
 
 // ── Playground ──────────────────────────────────────────────────────────────────────────────────────────────────
 export const playgroundConcurrencyMax = 200;
-export const playgroundFileBytesMax = 1024 * MiB;
+/** A string of the runtime ends at 512 Mi characters; the parsed tokens lie beside it. */
+export const playgroundFileBytesMax = 256 * MiB;
+export const playgroundIterationsMax = 1_000_000;
+export const playgroundBufferBytesDefault = 1_200_000;
+export const playgroundBufferBytesMax = 64 * MiB;
+/** Bytes of all blocks being written or read at one time. */
+export const playgroundInFlightBytesMax = 256 * MiB;
+/** Blocks of one prompt being written or read at one time. */
+export const playgroundWindowBlocks = 8;
+/** How often a block that a read did not find is written again before it counts as an error. */
+export const playgroundRewritesMax = 5;
+/** Faults told one by one; the rest are counted. */
+export const playgroundFaultsShownMax = 20;

@@ -1,0 +1,97 @@
+/**
+ * The playground's input: `{"prompts":[{"text": string, "tokens": [integer…], "token_count": integer}]}`, as
+ * precompute scripts for kvstore.KVStoreService write it.
+ *
+ * A file of another form is refused with the field and the prompt's index, because "cannot read property of
+ * undefined" helps nobody. Checked by hand rather than by a schema library: a file holds millions of tokens, and one
+ * pass both checks them and packs them.
+ */
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { tokensOf } from '../../client/tokens.ts';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { playgroundFileBytesMax } from '../../limits.ts';
+
+export interface TokenizedPrompt {
+  readonly text: string;
+  readonly tokens: BigInt64Array;
+}
+
+const form = 'expected {"prompts":[{"text":"…","tokens":[1,2,…],"token_count":2}]}';
+
+/** Reads FILE, or `input` where it is `-`. Throws KvcacheError ERR with one line that says what is wrong. */
+export async function readTokensFile(path: string, input: Readable): Promise<TokenizedPrompt[]> {
+  const name = path === '-' ? 'standard input' : path;
+  return parseTokensFile(await textOf(path, name, input), name);
+}
+
+/** The prompts of a file's text; `name` opens the message of a fault. */
+export function parseTokensFile(text: string, name: string): TokenizedPrompt[] {
+  const fail = (fault: string): never => {
+    throw new KvcacheError('ERR', `${name}: ${fault}`);
+  };
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    return fail(`not JSON (${messageOf(error)}); ${form}`);
+  }
+  const prompts = isRecord(document) ? document['prompts'] : undefined;
+  if (prompts === undefined) return fail(`field 'prompts' is missing; ${form}`);
+  if (!Array.isArray(prompts)) return fail(`field 'prompts' is ${kindOf(prompts)}, not an array; ${form}`);
+  if (prompts.length === 0) return fail(`field 'prompts' is empty; ${form}`);
+  return prompts.map((prompt: unknown, index) => promptOf(prompt, `prompts[${index}]`, fail));
+}
+
+function promptOf(prompt: unknown, place: string, fail: (fault: string) => never): TokenizedPrompt {
+  if (!isRecord(prompt)) return fail(`${place} is ${kindOf(prompt)}, not an object; ${form}`);
+  const { text, tokens, token_count: tokenCount } = prompt;
+  if (typeof text !== 'string') return fail(`field '${place}.text' is ${kindOf(text)}, not a string; ${form}`);
+  if (!Array.isArray(tokens)) return fail(`field '${place}.tokens' is ${kindOf(tokens)}, not an array; ${form}`);
+  const wrong = tokens.findIndex((token) => !Number.isSafeInteger(token));
+  if (wrong >= 0) return fail(`field '${place}.tokens[${wrong}]' is ${kindOf(tokens[wrong])}, not a whole number`);
+  if (tokenCount !== tokens.length) {
+    const count = typeof tokenCount === 'number' ? String(tokenCount) : kindOf(tokenCount);
+    return fail(`field '${place}.token_count' is ${count}, but '${place}.tokens' has ${tokens.length}`);
+  }
+  return { text, tokens: tokensOf(tokens as number[]) };
+}
+
+async function textOf(path: string, name: string, input: Readable): Promise<string> {
+  if (path === '-') return boundedText(input, name);
+  try {
+    const file = await open(path);
+    // The stream closes the file.
+    return await boundedText(file.createReadStream(), name);
+  } catch (error) {
+    if (error instanceof KvcacheError) throw error;
+    throw new KvcacheError('ERR', `${name}: cannot be read (${messageOf(error)})`, { cause: error });
+  }
+}
+
+async function boundedText(input: Readable, name: string): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of input) {
+    const buffer = Buffer.from(part as Buffer | string);
+    bytes += buffer.byteLength;
+    if (bytes > playgroundFileBytesMax) {
+      throw new KvcacheError('TOOLARGE', `${name}: larger than ${playgroundFileBytesMax} bytes`);
+    }
+    parts.push(buffer);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') return 'an object';
+  const text = JSON.stringify(value);
+  return `the ${typeof value} ${text.length > 40 ? `${text.slice(0, 40)}…` : text}`;
+}
