@@ -1,12 +1,14 @@
 /**
- * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`.
+ * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`, and without FOLDER
+ * `docs/settings.md` from the schema of the settings too.
  *
- * Both are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder
- * and finds no difference.
+ * All are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder, and
+ * `settings/document.test.ts` in memory, and find no difference.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { settingsDocument } from '../settings/document.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const protoFolder = join(root, 'protos');
@@ -41,3 +43,4 @@ const { status, error } = spawnSync(
 );
 if (error) throw error;
 process.exitCode = status ?? 1;
+if (process.argv[2] === undefined) writeFileSync(join(root, 'docs/settings.md'), settingsDocument());

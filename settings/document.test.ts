@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { settingsDocument } from './document.ts';
+import { settingNames, settingOf } from './schema.ts';
+import { environmentNameOf, flagOf } from './setting.ts';
+
+test('docs/settings.md is what the schema says (npm run generate writes it)', () => {
+  const path = join(import.meta.dirname, '../docs/settings.md');
+  expect(readFileSync(path, 'utf8')).toBe(settingsDocument());
+});
+
+test('no two settings share a name, a flag or a variable', () => {
+  const all = settingNames.flatMap((name) => {
+    const { aliases } = settingOf(name);
+    const names = [name, ...(aliases.names ?? [])].map((text) => `name ${text}`);
+    const flags = [flagOf(name), ...(aliases.flags ?? [])].map((text) => `flag ${text}`);
+    const variables = [environmentNameOf(name), ...(aliases.environment ?? [])];
+    return [...names, ...flags, ...variables];
+  });
+  expect(all).toEqual([...new Set(all)]);
+});
+
+test('every fixed default is a value that its own type reads back', () => {
+  for (const name of settingNames) {
+    const { type, default: fallback } = settingOf(name);
+    if (fallback.kind === 'value') expect(type.schema.parse(type.format(fallback.value)), name).toEqual(fallback.value);
+  }
+});

@@ -1,0 +1,148 @@
+/**
+ * Settings from flags over environment over file over defaults, with all faults told at once.
+ *
+ * A fault names the setting, what was given, where it came from and what would be right. Secrets are never part of it.
+ */
+import { KvcacheError } from '../errors.ts';
+import { conflicts, deriveSettings } from './derive.ts';
+import { readSettingsFile } from './file.ts';
+import { nearest } from './nearest.ts';
+import { type GivenSettings, settingNames, type SettingName, settingOf, type Settings } from './schema.ts';
+import { environmentNameOf, flagOf, type ProcessRole } from './setting.ts';
+
+export type SettingSource =
+  | { readonly kind: 'default' | 'derived' }
+  /** `name` is the flag, the variable, or the file's path. */
+  | { readonly kind: 'flag' | 'environment' | 'file'; readonly name: string };
+
+export interface SettingsInput {
+  readonly role: ProcessRole;
+  /** By flag without its dashes, aliases included. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly filePath?: string | undefined;
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** What was given, without defaults: what a parent hands on to its children. */
+  readonly given: GivenSettings;
+  readonly sources: ReadonlyMap<SettingName, SettingSource>;
+  /** Sentences about what looks like a mistake and is none for certain. */
+  readonly warnings: readonly string[];
+}
+
+interface Candidate {
+  readonly name: SettingName;
+  readonly raw: unknown;
+  readonly source: Exclude<SettingSource, { kind: 'default' | 'derived' }>;
+}
+
+const nameByAlias = new Map<string, SettingName>();
+const nameByFlag = new Map<string, SettingName>();
+const nameByEnvironment = new Map<string, SettingName>();
+for (const name of settingNames) {
+  const { aliases } = settingOf(name);
+  for (const alias of [name, ...(aliases.names ?? [])]) nameByAlias.set(alias, name);
+  for (const flag of [flagOf(name), ...(aliases.flags ?? [])]) nameByFlag.set(flag, name);
+  for (const variable of [environmentNameOf(name), ...(aliases.environment ?? [])])
+    nameByEnvironment.set(variable, name);
+}
+
+/** The variable that names the settings file. */
+export const fileEnvironmentName = 'KVCACHE_CONFIG';
+
+/** Loads the settings of one process. Throws KvcacheError CONFIG whose message lists every fault, one a line. */
+export function loadSettings(input: SettingsInput): LoadedSettings {
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  const candidates = [...fromFile(input, faults), ...fromEnvironment(input, warnings), ...fromFlags(input.flags)];
+  const given: Record<string, unknown> = {};
+  const sources = new Map<SettingName, SettingSource>();
+  for (const candidate of candidates) {
+    const { type } = settingOf(candidate.name);
+    const result = type.schema.safeParse(candidate.raw);
+    if (result.success) {
+      given[candidate.name] = result.data;
+      sources.set(candidate.name, candidate.source);
+    } else {
+      faults.push(faultOf(candidate));
+    }
+  }
+  for (const name of settingNames) {
+    if (sources.has(name)) continue;
+    sources.set(name, { kind: settingOf(name).default.kind === 'derived' ? 'derived' : 'default' });
+  }
+  const settings = deriveSettings(given);
+  // Conflicts between values that are wrong themselves would only confuse.
+  if (faults.length === 0) faults.push(...conflicts(settings, input.role));
+  if (faults.length > 0) throw new KvcacheError('CONFIG', faults.join('\n'));
+  return { settings, given, sources, warnings };
+}
+
+/** `flag --grpc-port`, `environment KVCACHE_GRPC_PORT`, `file kvcache.yaml`, `default`. */
+export function describeSource(source: SettingSource): string {
+  if (source.kind === 'flag') return `flag --${source.name}`;
+  return 'name' in source ? `${source.kind} ${source.name}` : source.kind;
+}
+
+function faultOf({ name, raw, source }: Candidate): string {
+  const { type, secret } = settingOf(name);
+  const shown = secret ? 'not right' : `'${typeof raw === 'string' ? raw : JSON.stringify(raw)}'`;
+  return `${name} is ${shown} (${describeSource(source)}); it must be ${type.expected}`;
+}
+
+function fromFlags(flags: Readonly<Record<string, unknown>>): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const [flag, raw] of Object.entries(flags)) {
+    const name = nameByFlag.get(flag);
+    if (name !== undefined && raw !== undefined) candidates.push({ name, raw, source: { kind: 'flag', name: flag } });
+  }
+  return candidates;
+}
+
+/**
+ * Kubernetes puts variables such as KVCACHE_HTTP_PORT=tcp://10.0.0.7:8080 into every pod beside a Service named
+ * kvcache-http. They are not meant for us.
+ */
+const serviceLinkPattern = /^(tcp|udp|sctp):\/\//;
+
+function fromEnvironment({ environment, role }: SettingsInput, warnings: string[]): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const [variable, raw] of Object.entries(environment)) {
+    if (raw === undefined || raw === '' || serviceLinkPattern.test(raw)) continue;
+    const name = nameByEnvironment.get(variable);
+    if (name !== undefined) {
+      // The variables of a shard mean nothing to a router on the same machine.
+      if (settingOf(name).usedBy.includes(role)) {
+        candidates.push({ name, raw, source: { kind: 'environment', name: variable } });
+      }
+    } else if (variable.startsWith('KVCACHE_') && variable !== fileEnvironmentName) {
+      const meant = nearest(variable, nameByEnvironment.keys(), 2);
+      if (meant !== undefined) warnings.push(`${variable} is no setting; did you mean ${meant}?`);
+    }
+  }
+  return candidates;
+}
+
+function fromFile({ filePath, environment }: SettingsInput, faults: string[]): Candidate[] {
+  const path = filePath ?? environment[fileEnvironmentName];
+  if (path === undefined || path === '') return [];
+  const candidates: Candidate[] = [];
+  const seen = new Map<SettingName, string>();
+  for (const [written, raw] of readSettingsFile(path, (candidate) => nameByAlias.has(candidate))) {
+    const name = nameByAlias.get(written);
+    if (name === undefined) {
+      const meant = nearest(written, nameByAlias.keys());
+      faults.push(
+        `${written} (file ${path}) is no setting; ${meant ? `did you mean ${meant}?` : 'docs/settings.md lists them'}`,
+      );
+    } else if (seen.has(name)) {
+      faults.push(`${name} is given twice (file ${path}), as ${seen.get(name)} and as ${written}; keep one of them`);
+    } else {
+      seen.set(name, written);
+      candidates.push({ name, raw, source: { kind: 'file', name: path } });
+    }
+  }
+  return candidates;
+}

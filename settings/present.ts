@@ -1,0 +1,66 @@
+/**
+ * Settings as people and other programs see them: a row a setting with its source, or nested JSON. Secrets are masked.
+ */
+import { describeSource, type SettingSource } from './load.ts';
+import { type GivenSettings, settingNames, type SettingName, settingOf, type Settings } from './schema.ts';
+import { environmentNameOf, type ProcessRole } from './setting.ts';
+import { formatBytes } from './units.ts';
+
+export const mask = '********';
+
+/** A setting's value in the form that reads back, '' where there is none, masked where it is secret. */
+export function shownValue(name: SettingName, settings: Settings): string {
+  const value = settings[name];
+  const { type, secret } = settingOf(name);
+  if (value === undefined) return '';
+  if (secret) return mask;
+  // Resolved to bytes by derive.ts, whatever form it was given in.
+  return name === 'blob.max_unflushed' ? formatBytes(settings[name]) : type.format(value);
+}
+
+export interface SettingRow {
+  readonly name: SettingName;
+  readonly value: string;
+  readonly source: string;
+}
+
+/** The settings that `role` uses, in the order of the schema. */
+export function settingRows(
+  settings: Settings,
+  sources: ReadonlyMap<SettingName, SettingSource>,
+  role: ProcessRole,
+): SettingRow[] {
+  return settingNames
+    .filter((name) => settingOf(name).usedBy.includes(role) && !settingOf(name).ignored)
+    .map((name) => ({ name, value: shownValue(name, settings), source: describeSource(sources.get(name)!) }));
+}
+
+/**
+ * The settings of `role` as nested JSON, as S1's GetConfig answers: numbers in bytes, seconds and percent, so that a
+ * client of S1 reads `grpc.port` and `eviction.check_interval` where it expects them.
+ */
+export function nestedSettings(settings: Settings, role: ProcessRole): Record<string, unknown> {
+  const nested: Record<string, unknown> = {};
+  for (const name of settingNames) {
+    const { usedBy, ignored, secret, type } = settingOf(name);
+    const value = settings[name];
+    if (!usedBy.includes(role) || ignored || value === undefined) continue;
+    const shown = secret ? mask : type.placeholder === 'time' ? (value as number) / 1_000 : value;
+    const [group, member] = name.split('.', 2) as [string, string | undefined];
+    if (member === undefined) nested[group] = shown;
+    else nested[group] = { ...(nested[group] as Record<string, unknown> | undefined), [member]: shown };
+  }
+  return nested;
+}
+
+/** What was given, as environment variables for a child of `role`: no secret appears in a list of processes. */
+export function environmentFor(given: GivenSettings, role: ProcessRole): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const name of settingNames) {
+    const { usedBy, ignored, type } = settingOf(name);
+    const value = given[name];
+    if (value === undefined || ignored || !usedBy.includes(role)) continue;
+    variables[environmentNameOf(name)] = type.format(value);
+  }
+  return variables;
+}

@@ -1,0 +1,332 @@
+/**
+ * Every setting of every process, declared once, in the order in which `docs/settings.md` shows them.
+ *
+ * Names are dotted and in snake_case. Where KVStoreV2 (prompt blocks) or the Go KVCache (RocksDB) have a name for the
+ * same thing, it is this name or an alias of it, so that their files and start scripts work.
+ */
+import { acknowledgements } from '../commands/command.ts';
+import { segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { derived, optional, type ProcessRole, type Setting, setting } from './setting.ts';
+import {
+  anything,
+  boolean,
+  choice,
+  duration,
+  integer,
+  percent,
+  port,
+  share,
+  size,
+  sizeOrShare,
+  text,
+} from './types.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+const minute = 60_000;
+
+const shard: readonly ProcessRole[] = ['shard', 'dev'];
+const router: readonly ProcessRole[] = ['router', 'dev'];
+const servers: readonly ProcessRole[] = ['shard', 'router', 'dev'];
+/** Settings of one process, which `kvcache dev` chooses for each of its children. */
+const shardOnly: readonly ProcessRole[] = ['shard'];
+const serversOnly: readonly ProcessRole[] = ['shard', 'router'];
+
+const path = (): ReturnType<typeof text> => text('path', 'a path');
+const host = (): ReturnType<typeof text> => text('host', 'a host name or an address such as 127.0.0.1', /^[\w.:%-]+$/);
+const urlPath = (): ReturnType<typeof text> => text('path', 'a path that begins with /', /^\/[\w./-]*$/);
+const ignoredText = 'Accepted so that files of the Go KVCache load; without effect.';
+const ignoredFlagText = 'Accepted so that start scripts of KVStoreV2 work; without effect.';
+
+/** S0's three words and pino's own levels. */
+export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'verbose', 'debug', 'trace'] as const;
+
+export const schema = {
+  // ── Identity and data ─────────────────────────────────────────────────────────────────────────────────────────
+  'shard.name': setting(
+    text('name', 'a name of letters, digits, - and _, at most 63 long', /^[A-Za-z0-9][\w-]{0,62}$/),
+    'shard-0',
+    shardOnly,
+    'The name by which the topology lists this shard. It stays for the life of the data.',
+  ),
+  'data.path': setting(
+    path(),
+    './data',
+    serversOnly,
+    'The folder that holds this process’s data: log segments of a shard, the last topology of a router.',
+    { aliases: { names: ['rocksdb.path'], flags: ['data-dir'] } },
+  ),
+  'topology.path': optional(
+    path(),
+    serversOnly,
+    'The topology document to follow. A shard without one owns every slot.',
+  ),
+
+  // ── Memory and disk ───────────────────────────────────────────────────────────────────────────────────────────
+  'memory.limit': setting(
+    size({ min: 64 * MiB }),
+    GiB,
+    shard,
+    'What the process may use for index, hot values, uploads and connections together.',
+  ),
+  'hot.size': derived(
+    size(),
+    'three quarters of memory.limit',
+    shard,
+    'The most that values in RAM may take. They yield to index, uploads and connections within memory.limit.',
+  ),
+  'disk.size': setting(size({ min: 16 * MiB }), 10 * GiB, shard, 'What the log may take of the disk.'),
+
+  // ── Durability ────────────────────────────────────────────────────────────────────────────────────────────────
+  acknowledgement: setting(
+    choice(acknowledgements),
+    'memory',
+    shard,
+    'When a write is answered: once it is in RAM and the log’s buffer, on disk, or in Blob. A request may ask for another.',
+    { changeable: true },
+  ),
+  'log.fsync': setting(
+    choice(['always', 'everysec', 'never']),
+    'everysec',
+    shard,
+    'When the log is forced to disk: before every answer, once a second, or when the system pleases.',
+    { changeable: true },
+  ),
+  'log.segment_size': derived(
+    size({ min: segmentBytesMin, max: segmentBytesMax }),
+    'an eighth of disk.size, at most 256MiB',
+    shard,
+    'A segment file that reaches this size is sealed and a new one begun.',
+  ),
+  'log.compaction_ratio': setting(
+    share({ min: 0.05 }),
+    0.5,
+    shard,
+    'A sealed segment whose live share falls below this is rewritten.',
+    { changeable: true },
+  ),
+  'log.compaction_bandwidth': setting(
+    size({ min: MiB }),
+    64 * MiB,
+    shard,
+    'Bytes a second that compaction may read and write.',
+    { changeable: true },
+  ),
+  'value.disk_threshold': setting(
+    size(),
+    1_000_000,
+    shard,
+    'Values of plain keys above this keep no copy in RAM unless they are read often. Prompt blocks always may.',
+    { changeable: true },
+  ),
+
+  // ── Eviction ──────────────────────────────────────────────────────────────────────────────────────────────────
+  'eviction.enabled': setting(
+    boolean(),
+    true,
+    shard,
+    'Make room on a filling disk by dropping what Blob holds, or without Blob by deleting the coldest keys. When false, writes fail with DISKFULL instead.',
+    { changeable: true },
+  ),
+  'eviction.disk_usage_threshold': setting(
+    percent({ min: 1 }),
+    80,
+    shard,
+    'Eviction from disk begins at this share of disk.size.',
+    { changeable: true },
+  ),
+  'eviction.check_interval': setting(
+    duration({ min: 100 }),
+    minute,
+    shard,
+    'How often the disk’s use is checked, besides on writes.',
+    { changeable: true },
+  ),
+  'eviction.batch_size': setting(
+    integer({ min: 1, max: 100_000 }),
+    100,
+    shard,
+    'Keys evicted in one step, before others get their turn.',
+    { changeable: true },
+  ),
+
+  // ── Blob ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  'blob.connection_string': optional(
+    text('string', 'an Azure Storage connection string such as AccountName=…;AccountKey=…', /^\s*\w+=/),
+    shard,
+    'The Blob account as a connection string. Without this and blob.account_url a shard has no Blob tier.',
+    { secret: true },
+  ),
+  'blob.account_url': optional(
+    text('url', 'an http or https URL such as https://ACCOUNT.blob.core.windows.net', /^https?:\/\/[^\s/?]+/),
+    shard,
+    'The Blob account as a URL, with blob.account_key or blob.sas, or with neither for managed or workload identity.',
+  ),
+  'blob.account_key': optional(
+    text('key', 'a storage account key in base64', /^[A-Za-z0-9+/]+={0,2}$/),
+    shard,
+    'The account’s shared key.',
+    { secret: true },
+  ),
+  'blob.sas': optional(
+    text('token', 'a SAS token such as sv=…&sig=…', /sig=/),
+    shard,
+    'A shared access signature for the account or the container.',
+    { secret: true },
+  ),
+  'blob.container': setting(
+    text(
+      'name',
+      'a container name: 3 to 63 lower-case letters, digits and single dashes',
+      /^(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*$/,
+    ),
+    'kvcache',
+    shard,
+    'The container, which must exist unless the account is Azurite.',
+  ),
+  'blob.prefix': derived(
+    text('prefix', 'a path without a leading slash', /^[^/\s\\][^\s\\]*$/),
+    'shard.name',
+    shardOnly,
+    'Where in the container this shard’s blobs lie. No two shards may share one; the later one fences the earlier.',
+  ),
+  'blob.flush_interval': setting(
+    duration({ min: 50 }),
+    1_000,
+    shard,
+    'How often new log bytes are committed to Blob.',
+    { changeable: true },
+  ),
+  'blob.max_unflushed': setting(
+    sizeOrShare('disk.size'),
+    { share: 0.5 },
+    shard,
+    'The most bytes of the log that may be on disk and not yet in Blob.',
+  ),
+  'blob.on_full': setting(
+    choice(['error', 'evict-unflushed']),
+    'error',
+    shard,
+    'At blob.max_unflushed: refuse writes after blob.full_wait, or drop the oldest bytes that are not in Blob, and count them.',
+    { changeable: true },
+  ),
+  'blob.full_wait': setting(
+    duration(),
+    5_000,
+    shard,
+    'How long a write waits at blob.max_unflushed before it fails with BLOBFULL.',
+    { changeable: true },
+  ),
+  'blob.retention_age': setting(duration(), 0, shard, 'Segments in Blob older than this are dropped; 0 keeps them.', {
+    changeable: true,
+  }),
+  'blob.retention_size': setting(
+    size(),
+    0,
+    shard,
+    'The most bytes a shard keeps in Blob, oldest dropped first; 0 for no bound.',
+    { changeable: true },
+  ),
+
+  // ── Listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
+  'grpc.port': setting(port(), 50_051, serversOnly, 'The port of all gRPC services.', { aliases: { flags: ['port'] } }),
+  'grpc.host': setting(host(), '0.0.0.0', servers, 'The address on which gRPC listens.', {
+    aliases: { flags: ['host'] },
+  }),
+  'http.port': setting(port(), 8_080, serversOnly, 'The port of health, metrics and status.'),
+  'http.host': setting(host(), '0.0.0.0', servers, 'The address on which HTTP listens.'),
+  'link.port': setting(port(), 50_151, shardOnly, 'The internal port, on which routers reach this shard.'),
+  'link.host': setting(host(), '0.0.0.0', shard, 'The address of the internal listener.'),
+  'batch.max_size': setting(
+    integer({ min: 1, max: 1_000_000 }),
+    1_000,
+    servers,
+    'The most keys that one MSet, MGet or MDelete of kv.KeyValueService may name.',
+    { changeable: true },
+  ),
+
+  // ── Router ────────────────────────────────────────────────────────────────────────────────────────────────────
+  'router.unavailable_reads': setting(
+    choice(['miss', 'error']),
+    'miss',
+    router,
+    'What a read of a key answers while its shard is away.',
+    { changeable: true },
+  ),
+  'router.unavailable_writes': setting(
+    choice(['error', 'drop']),
+    'error',
+    router,
+    'What a write answers while its shard is away. `drop` answers OK without having stored anything, and counts it: only for clients that cannot read errors.',
+    { changeable: true },
+  ),
+
+  // ── Watching ──────────────────────────────────────────────────────────────────────────────────────────────────
+  'monitoring.enabled': setting(boolean(), true, servers, 'Serve metrics.'),
+  'monitoring.metrics_path': setting(urlPath(), '/metrics', servers, 'Where HTTP serves Prometheus metrics.'),
+  'monitoring.health_path': setting(urlPath(), '/api/v1/health', servers, 'Where HTTP serves health, besides /health.'),
+  log_level: setting(choice(logLevels), 'info', servers, 'How much is logged; `verbose` is `debug`.', {
+    changeable: true,
+  }),
+  'shutdown.grace': setting(
+    duration({ min: 1_000 }),
+    25_000,
+    servers,
+    'How long an ending process may take to answer what it has begun and to flush to Blob.',
+  ),
+
+  // ── Local cluster ─────────────────────────────────────────────────────────────────────────────────────────────
+  'dev.shards': setting(integer({ min: 1, max: 20 }), 3, ['dev'], 'Shards of a new local cluster.', {
+    aliases: { flags: ['shards'] },
+  }),
+  'dev.path': setting(path(), '.kvcache', ['dev'], 'The folder that holds the local cluster’s data.', {
+    aliases: { flags: ['data'] },
+  }),
+  'dev.port_base': optional(
+    integer({ min: 1, max: 65_436 }),
+    ['dev', 'client'],
+    'The first of the hundred ports that the local cluster takes. Without it the router has the standard ports.',
+    { aliases: { flags: ['port-base'] } },
+  ),
+
+  // ── Client ────────────────────────────────────────────────────────────────────────────────────────────────────
+  'client.server': optional(
+    text('host:port', 'an address such as localhost:50051', /^(\[[\da-fA-F:.%]+\]|[\w.-]+):\d{1,5}$/),
+    ['client'],
+    'The cluster that commands talk to. Without it: dev.port_base, else localhost:50051.',
+    { aliases: { flags: ['server'], environment: ['KVSTORE_GRPC_SERVER'] } },
+  ),
+  'client.timeout': setting(duration({ min: 1 }), 30_000, ['client'], 'How long a command waits for its answer.', {
+    aliases: { flags: ['timeout'] },
+  }),
+
+  // ── Names of other systems ────────────────────────────────────────────────────────────────────────────────────
+  'value.disk_path': optional(anything(), shard, `${ignoredText} Large values lie in the log.`, { ignored: true }),
+  'rocksdb.options': optional(anything(), shard, ignoredText, { ignored: true }),
+  'rocksdb.block_cache_size': optional(anything(), shard, `${ignoredText} Set memory.limit.`, { ignored: true }),
+  'cache.enabled': optional(anything(), shard, `${ignoredText} The hot tier is always there.`, { ignored: true }),
+  'cache.size_threshold': optional(anything(), shard, ignoredText, { ignored: true }),
+  threads: optional(anything(), servers, ignoredFlagText, { ignored: true }),
+  transport: optional(anything(), servers, ignoredFlagText, { ignored: true }),
+  disable_multi_nic: optional(anything(), servers, ignoredFlagText, { ignored: true }),
+  enable_sdk_logging: optional(anything(), servers, ignoredFlagText, { ignored: true }),
+} as const;
+
+export type SettingName = keyof typeof schema;
+type ValueOf<Name extends SettingName> = (typeof schema)[Name] extends Setting<infer Value> ? Value : never;
+
+/** The parsed values, defaults still missing. */
+export type GivenSettings = { readonly [Name in SettingName]?: Exclude<ValueOf<Name>, undefined> };
+
+/** What every process reads: sizes in bytes, durations in milliseconds, shares from 0 to 1. */
+export type Settings = { readonly [Name in Exclude<SettingName, 'blob.max_unflushed'>]: ValueOf<Name> } & {
+  readonly 'blob.max_unflushed': number;
+};
+
+export const settingNames = Object.keys(schema) as readonly SettingName[];
+
+/** The declaration of a setting, without its value's type. */
+export function settingOf(name: SettingName): Setting<unknown> {
+  return schema[name] as Setting<unknown>;
+}
