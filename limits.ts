@@ -43,6 +43,8 @@ export const grpcInflateRatioMax = 1_032;
 export const grpcKeepaliveMs = 30_000;
 /** A call that is in the middle of a message, in or out, and has not moved for this long is cancelled. */
 export const grpcStallMaxMs = 60_000;
+/** What a server that ends gives the statuses of its last calls to reach their clients. */
+export const grpcLastWordsMs = 250;
 /** Streams that a client may reset: at once, and every second after that. */
 export const grpcResetsBurstMax = 10_000;
 export const grpcResetsPerSecondMax = 1_000;
@@ -65,6 +67,23 @@ export const linkQueueCommandsMax = 65_536;
 export const linkQueueBytesMax = 256 * MiB;
 export const linkLargeConnections = 2;
 export const linkFrameBytesMax = valueBytesMax + 1 * MiB;
+/** Arguments and replies up to this are copied into their batch; larger ones go to the socket as they stand. */
+export const linkJoinedBytesMax = 16 * KiB;
+/** Arrays in arrays of a reply. */
+export const linkReplyDepthMax = 32;
+export const linkReplyItemsMax = 1 << 21;
+export const linkBigintCharsMax = 1_024;
+/** Bytes of commands at work and of replies not yet sent, a router; beyond it the shard reads no more from it. */
+export const linkServerInFlightBytesMax = 256 * MiB;
+export const linkServerInFlightCommandsMax = 65_536;
+export const linkSessionsMax = 256;
+/** A shard says this often that it is there; so many beats missed, and the router takes it for away. */
+export const linkHeartbeatMs = 1_000;
+export const linkHeartbeatsMissedMax = 5;
+/** How long a router waits for all streams of a link to be answered. */
+export const linkConnectTimeoutMs = 5_000;
+/** How long a router waits for a newer topology when a shard refuses a slot, before it tries once more. */
+export const movedWaitMs = 500;
 export const linkReconnectDelayMinMs = 20;
 export const linkReconnectDelayMaxMs = 2_000;
 export const commandDeadlineDefaultMs = 30_000;
@@ -141,11 +160,18 @@ export const clientRetryDelayMaxMs = 2_000;
 /** Arguments of one Execute call; a larger command travels alone. */
 export const clientBatchBytesMax = 1 * MiB;
 export const clientBatchCommandsMax = 1_024;
-/** Bytes and calls that a client has handed over and not seen answered; beyond it, callers wait. */
+/** Bytes that a client has handed over and not seen answered; beyond it, callers wait. */
 export const clientInFlightBytesMax = 256 * MiB;
-export const clientInFlightCallsMax = 65_536;
+/** What a command counts besides its arguments, so that small ones are bounded too: 65,536 at one time. */
+export const clientCommandOverheadBytes = 4 * KiB;
+/** Keys of one MGET, DEL or EXISTS; longer lists are split. */
+export const clientKeysPerCommandMax = 4_096;
+export const clientScanPageKeys = 1_000;
 /** Blocks asked for and not yet taken by the reader of a stream. */
 export const clientStreamWindowBlocks = 16;
+
+/** Arrays and maps within each other in one reply. */
+export const replyDepthMax = 32;
 
 // ── Playground ──────────────────────────────────────────────────────────────────────────────────────────────────
 export const playgroundConcurrencyMax = 200;
@@ -158,7 +184,68 @@ export const playgroundBufferBytesMax = 64 * MiB;
 export const playgroundInFlightBytesMax = 256 * MiB;
 /** Blocks of one prompt being written or read at one time. */
 export const playgroundWindowBlocks = 8;
-/** How often a block that a read did not find is written again before it counts as an error. */
-export const playgroundRewritesMax = 5;
+/** How often a prompt whose blocks stay missing is written again before they count as errors. */
+export const playgroundRoundsMax = 6;
+/** How long a prompt whose calls fail is tried again; a shard that restarts is back long before. */
+export const playgroundPatienceMs = 60_000;
 /** Faults told one by one; the rest are counted. */
 export const playgroundFaultsShownMax = 20;
+
+// ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────
+/** SIGINTs closer than this are one: a terminal's and the one that the launcher hands on. */
+export const signalRepeatMs = 300;
+/** A child that ends is started again after a delay that doubles up to the second bound while it keeps ending. */
+export const restartDelayMinMs = 200;
+export const restartDelayMaxMs = 10_000;
+/** A child that ran this long has proven itself: its next restart begins at the first delay again. */
+export const restartForgiveMs = 30_000;
+/** A child may take this long beyond shutdown.grace before it is killed. */
+export const childKillMarginMs = 5_000;
+/** A child's log of an earlier run is put aside at this size. */
+export const childLogBytesMax = 16 * MiB;
+/** A process whose parent died must not hold its ports for the whole grace period. */
+export const orphanGraceMs = 5_000;
+/** Threads of libuv's pool: fsync, cold reads and DNS share it. */
+export const threadPoolSize = 16;
+/** Shards of a local cluster: what its hundred ports hold. */
+export const localShardsMax = 20;
+
+// ── Keyspace ────────────────────────────────────────────────────────────────────────────────────────────────────
+/** A leaf of the index splits beyond this, so that no Map grows for more than a fraction of a millisecond. */
+export const indexLeafEntriesMax = 2_048;
+/** Leaves split by so many bits of the key's hash at most; keys made to collide share a leaf after that. */
+export const indexSplitBitsMax = 20;
+/** Share of the memory limit that index entries may take before keys are evicted for their entries' sake. */
+export const indexShareOfMemoryMax = 0.5;
+/** Entries that one pass over the index looks at, and keys that it evicts, to get below its share. */
+export const indexEvictionExaminedMax = 1_024;
+export const indexEvictionBatchMax = 100;
+/** Bodies that one page of values may hold; a larger value is a page of its own. */
+export const scanValueBytesMax = 16 * MiB;
+/** Writes that wait for room in the log, and their bytes; beyond it writers are told to try again. */
+export const writeQueueCommandsMax = 65_536;
+export const writeQueueBytesMax = 256 * MiB;
+/** A read whose record moves or is overwritten under it starts again so often. */
+export const coldReadAttemptsMax = 8;
+/** A value too large for a RAM copy gets one if it is read from below twice within this time. */
+export const oftenReadWindowMs = 60_000;
+export const expiryTickMs = 100;
+/** Entries that one turn of the expiry wheel moves or expires. */
+export const expiryWorkPerTurnMax = 2_000;
+
+// ── Hot tier ────────────────────────────────────────────────────────────────────────────────────────────────────
+/** Values up to this (meta and body) share slabs; larger ones have memory of their own. */
+export const hotSmallValueBytesMax = 4 * KiB;
+export const hotSlabBytesMin = 16 * KiB;
+export const hotSlabBytesMax = 256 * KiB;
+/** Copies that one step evicts: a few milliseconds of work. */
+export const hotEvictionsPerStepMax = 16_384;
+/** A buffer may waste this share of its length, and these bytes, and still count as owning its memory. */
+export const ownedWasteShareMax = 1 / 16;
+export const ownedWasteBytesMax = 64 * KiB;
+
+// ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How old the sums of used disk and unflushed bytes may be when a write is admitted. */
+export const storageRefreshMs = 100;
+/** Pause before the manifest of an unreachable Blob account is asked for again. */
+export const takeoverRetryDelayMs = 2_000;

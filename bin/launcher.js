@@ -70,14 +70,19 @@ function launch(entry, args) {
   const child = spawn(node, [path.join(root, entry), ...args], {
     stdio: 'inherit',
     shell: process.platform === 'win32',
-    env: { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}` },
+    env: {
+      // libuv reads this before our first line runs; fsync, cold reads and DNS share the pool.
+      UV_THREADPOOL_SIZE: '16',
+      ...process.env,
+      PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`,
+    },
   });
   child.on('error', (error) =>
     fail(`Node 26 of node_modules does not start (${error.message}); run 'npm ci' in ${root}`),
   );
-  // A terminal sends Ctrl-C to the whole group, so the child has its own; the others are handed on.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to the whole group and `kill` to this process alone; the child takes two that come at once
+  // for one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     if (signal) process.exitCode = 128 + (require('node:os').constants.signals[signal] ?? 0);
     else process.exitCode = code ?? 1;

@@ -1,13 +1,14 @@
 /**
  * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`, and without FOLDER
- * `docs/settings.md` from the schema of the settings too.
+ * `docs/settings.md` and `docs/errors.md` from the code that declares settings and errors too.
  *
  * All are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder, and
- * `settings/document.test.ts` in memory, and find no difference.
+ * the tests beside the documents' sources in memory, and find no difference.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { errorsDocument } from '../process/errors-document.ts';
 import { settingsDocument } from '../settings/document.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -43,4 +44,7 @@ const { status, error } = spawnSync(
 );
 if (error) throw error;
 process.exitCode = status ?? 1;
-if (process.argv[2] === undefined) writeFileSync(join(root, 'docs/settings.md'), settingsDocument());
+if (process.argv[2] === undefined) {
+  writeFileSync(join(root, 'docs/settings.md'), settingsDocument());
+  writeFileSync(join(root, 'docs/errors.md'), errorsDocument());
+}

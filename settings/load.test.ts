@@ -168,7 +168,7 @@ describe('faults', () => {
     [
       'text',
       { 'shard-name': '' },
-      "shard.name is '' (flag --shard-name); it must be a name of letters, digits, - and _, at most 63 long",
+      "shard.name is '' (flag --shard-name); it must be a name of lower-case letters, digits, - and . such as shard-0",
     ],
     [
       'a path',

@@ -5,7 +5,7 @@
  * same thing, it is this name or an alias of it, so that their files and start scripts work.
  */
 import { acknowledgements } from '../commands/command.ts';
-import { segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { localShardsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
 import { derived, optional, type ProcessRole, type Setting, setting } from './setting.ts';
 import {
   anything,
@@ -45,7 +45,11 @@ export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'verbose',
 export const schema = {
   // ── Identity and data ─────────────────────────────────────────────────────────────────────────────────────────
   'shard.name': setting(
-    text('name', 'a name of letters, digits, - and _, at most 63 long', /^[A-Za-z0-9][\w-]{0,62}$/),
+    text(
+      'name',
+      'a name of lower-case letters, digits, - and . such as shard-0',
+      /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+    ),
     'shard-0',
     shardOnly,
     'The name by which the topology lists this shard. It stays for the life of the data.',
@@ -277,7 +281,7 @@ export const schema = {
   ),
 
   // ── Local cluster ─────────────────────────────────────────────────────────────────────────────────────────────
-  'dev.shards': setting(integer({ min: 1, max: 20 }), 3, ['dev'], 'Shards of a new local cluster.', {
+  'dev.shards': setting(integer({ min: 1, max: localShardsMax }), 3, ['dev'], 'Shards of a new local cluster.', {
     aliases: { flags: ['shards'] },
   }),
   'dev.path': setting(path(), '.kvcache', ['dev'], 'The folder that holds the local cluster’s data.', {
