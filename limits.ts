@@ -214,7 +214,7 @@ export const localShardsMax = 20;
 /** A leaf of the index splits beyond this, so that no Map grows for more than a fraction of a millisecond. */
 export const indexLeafEntriesMax = 2_048;
 /** Leaves split by so many bits of the key's hash at most; keys made to collide share a leaf after that. */
-export const indexSplitBitsMax = 20;
+export const indexSplitBitsMax = 14;
 /** Share of the memory limit that index entries may take before keys are evicted for their entries' sake. */
 export const indexShareOfMemoryMax = 0.5;
 /** Entries that one pass over the index looks at, and keys that it evicts, to get below its share. */

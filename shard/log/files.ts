@@ -1,0 +1,45 @@
+/** The few file operations of the log, as promises, and replaceable in tests that need a full or failing disk. */
+import fs from 'node:fs';
+import { open, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface FileOperations {
+  /** Writes as much as the system takes and tells how many bytes that were. */
+  writev(fd: number, buffers: Buffer[], position: number): Promise<number>;
+  fdatasync(fd: number): Promise<void>;
+}
+
+export const systemFiles: FileOperations = {
+  writev: (fd, buffers, position) =>
+    new Promise((resolve, reject) => {
+      fs.writev(fd, buffers, position, (error, written) => (error ? reject(error) : resolve(written)));
+    }),
+  fdatasync: (fd) =>
+    new Promise((resolve, reject) => {
+      fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+    }),
+};
+
+/** Makes names created, renamed or removed in a folder survive a crash of the machine. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Replaces a small file in one step: readers and crashes see the old content or the new, never a mixture. */
+export async function replaceFile(path: string, content: Buffer | string): Promise<void> {
+  const temporary = `${path}.new`;
+  await writeFile(temporary, content, { flush: true });
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/** True for the faults that mean "no room": a full disk, a quota, a file-size limit. */
+export function isNoSpace(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+}

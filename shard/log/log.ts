@@ -1,0 +1,526 @@
+/**
+ * The log: a folder of segment files, one of them open for appending.
+ *
+ *   <data>/format             "kvcache data format 1"
+ *   <data>/segments/<id>.log  records (record.ts) behind a segment header
+ *   <data>/segments/<id>.hint what recovery needs of a sealed segment (hint.ts)
+ *
+ * Invariants
+ *   - Sequences grow with every append; compaction and rewriting keep a record's sequence. The highest wins.
+ *   - A segment is appended to by one process in one run; after a crash it is sealed as it is.
+ *   - A segment is sealed only when its bytes are on the disk and its hint file is there.
+ *   - The parts of a large value are placed before their commit, and a commit is durable only after them.
+ *
+ * The log knows no index: who calls it decides what is live.
+ */
+import { randomInt } from 'node:crypto';
+import fs from 'node:fs';
+import { readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { chunkBytes, logRetryDelayMs, segmentRecordsMax, wholeRecordBytesMax } from '../../limits.ts';
+import type { Clock } from '../clock.ts';
+import { Entry, type JournalPosition, type JournalWrite } from '../journal.ts';
+import type { SegmentSource, SegmentSummary } from '../segment.ts';
+import { type FileOperations, isNoSpace, syncFolder } from './files.ts';
+import { LogWorker } from './log-worker-client.ts';
+import { encodeParts, type Part } from './parts.ts';
+import { flagGroupContinues, recordBytes, type RecordKind, recordKinds } from './record.ts';
+import { SegmentFile } from './segment-file.ts';
+import { encodeSegmentHeader, segmentHeaderBytes } from './segment-header.ts';
+import { SegmentState } from './segment-state.ts';
+import { SegmentWriter } from './segment-writer.ts';
+
+export type FsyncPolicy = 'always' | 'everysec' | 'never';
+
+export interface LogOptions {
+  readonly folder: string;
+  readonly fsync: FsyncPolicy;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly clock: Clock;
+  readonly files: FileOperations;
+  /** The topology epoch that records carry. */
+  readonly epoch: () => number;
+}
+
+const noBytes = Buffer.alloc(0);
+const fsyncIntervalMs = 1_000;
+
+/** One record to place. */
+interface Placement {
+  readonly kind: RecordKind;
+  readonly space: 0 | 1;
+  readonly slot: number;
+  readonly sequence: number;
+  readonly expireAtMs: number;
+  readonly key: Buffer;
+  readonly meta: Buffer | undefined;
+  readonly value: Buffer;
+  /** Length of the whole value as users see it. */
+  readonly bodyBytes: number;
+}
+
+export class Log implements SegmentSource {
+  readonly worker = new LogWorker();
+  readonly segments = new Map<number, SegmentState>();
+  /** Where the parts of large values lie, by their entry. */
+  readonly parts = new Map<Entry, readonly Part[]>();
+  readonly #options: LogOptions;
+  readonly #folder: string;
+  #incarnation = 1;
+  #nextId = 1;
+  #sequence = 0;
+  #newestMs = 0;
+  #active: SegmentState | undefined;
+  #sealing = new Set<Promise<void>>();
+  #stopSyncing: (() => void) | undefined;
+  #fault: KvcacheError | undefined;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+    this.#folder = join(options.folder, 'segments');
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get active(): SegmentState | undefined {
+    return this.#active;
+  }
+
+  /** The larger of wall clock and the newest record's time: the time by which records expire. */
+  now(): number {
+    return Math.max(this.#options.clock.now(), this.#newestMs);
+  }
+
+  pathOf(id: number): string {
+    return join(this.#folder, `${String(id).padStart(12, '0')}.log`);
+  }
+
+  hintPathOf(id: number): string {
+    return join(this.#folder, `${String(id).padStart(12, '0')}.hint`);
+  }
+
+  /** Recovery has seen this much; new records come behind. */
+  observe(sequence: number, writtenAtMs: number): void {
+    if (sequence > this.#sequence) this.#sequence = sequence;
+    if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
+  }
+
+  reserveId(id = this.#nextId): number {
+    if (id >= this.#nextId) this.#nextId = id + 1;
+    return id;
+  }
+
+  newIdentity(): { id: number; incarnation: number; salt: number } {
+    return { id: this.reserveId(), incarnation: this.#incarnation, salt: randomInt(1, 2 ** 32 - 1) };
+  }
+
+  /** Opens the first segment to append to. Recovery is done by now. */
+  start(incarnation: number): void {
+    this.#incarnation = incarnation;
+    this.#openSegment();
+    if (this.#options.fsync === 'everysec') this.#syncEverySecond();
+  }
+
+  /** The incarnation of segments opened from now on, when the takeover in Blob came after `start`. */
+  set incarnation(value: number) {
+    this.#incarnation = value;
+  }
+
+  // ── Appending ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  admit(bytes: number): Promise<void> | undefined {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    return this.#writer().admit(bytes);
+  }
+
+  append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
+    this.#assertOpen();
+    const sequences = writes.map(() => ++this.#sequence);
+    const parts = writes.map((write, index) => this.#placeChunks(write, sequences[index]!));
+    const placements = writes.map((write, index) => placementOf(write, sequences[index]!, parts[index]));
+    this.#makeRoom(placements);
+    const entries = placements.map((placement, index) => {
+      const at = this.#place(placement, index < placements.length - 1);
+      if (placement.kind === recordKinds.tombstone) return undefined;
+      return this.#entryOf(placement, at, parts[index]);
+    });
+    return { entries, position: this.position() };
+  }
+
+  /** A tombstone that says the key was evicted, not deleted. */
+  appendEvicted(entry: Entry): void {
+    this.#appendMarker(recordKinds.evicted, entry.space, entry.slot, Buffer.from(entry.key, 'latin1'));
+  }
+
+  /** Makes every older record of the slot void. */
+  appendSlotDrop(slot: number): JournalPosition {
+    this.#appendMarker(recordKinds.slotDrop, 0, slot, noBytes);
+    return this.position();
+  }
+
+  /**
+   * Writes a live record once more, with the sequence it has, and moves the entry there. The caller has checked that
+   * it is still live and accounts for the bytes of the old place.
+   */
+  rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer): void {
+    this.#assertOpen();
+    const write: JournalWrite = {
+      space: entry.space,
+      key: Buffer.from(entry.key, 'latin1'),
+      slot: entry.slot,
+      expireAtMs: entry.expireAtMs,
+      meta,
+      body,
+    };
+    const parts = this.#placeChunks(write, entry.sequence);
+    const placement = placementOf(write, entry.sequence, parts);
+    this.#makeRoom([placement]);
+    const at = this.#place(placement, false);
+    entry.segment = at.segment;
+    entry.offset = at.offset;
+    entry.recordBytes = at.recordBytes;
+    if (parts === undefined) this.parts.delete(entry);
+    else this.parts.set(entry, parts);
+    this.countLive(entry, 1);
+  }
+
+  /** A tombstone carried forward: older records of its key may still lie in some segment. */
+  rewriteTombstone(space: 0 | 1, slot: number, sequence: number, key: Buffer, kind: RecordKind): void {
+    this.#assertOpen();
+    const placement: Placement = {
+      kind,
+      space,
+      slot,
+      sequence,
+      expireAtMs: 0,
+      key,
+      meta: undefined,
+      value: noBytes,
+      bodyBytes: 0,
+    };
+    this.#makeRoom([placement]);
+    this.#place(placement, false);
+  }
+
+  /** The end of everything appended so far. */
+  position(): JournalPosition {
+    return { segment: this.#active!.id, end: this.#active!.bytes };
+  }
+
+  /** Adds (1) or takes away (-1) an entry's bytes from what its segments hold alive. */
+  countLive(entry: Entry, sign: 1 | -1): void {
+    const segment = this.segments.get(entry.segment);
+    if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
+    const parts = this.parts.get(entry);
+    if (parts === undefined) return;
+    for (const part of parts) {
+      const holder = this.segments.get(part.segment);
+      if (holder !== undefined) holder.liveBytes += sign * part.recordBytes;
+    }
+  }
+
+  // ── Durability ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves when everything up to the position is on the disk. */
+  async synced(position: JournalPosition): Promise<void> {
+    // A commit may stand in a younger segment than its parts: the older ones are sealed, hence synced, first.
+    if (this.#sealing.size > 0) await Promise.all(this.#sealing);
+    const segment = this.segments.get(position.segment);
+    await segment?.named;
+    await segment?.writer?.synced(position.end);
+  }
+
+  /** Ends the open segment and begins the next one. Resolves when the old one is sealed. */
+  roll(): Promise<void> {
+    const old = this.#active!;
+    if (old.isEmpty) return Promise.resolve();
+    this.#openSegment();
+    const sealed = this.#seal(old).finally(() => this.#sealing.delete(sealed));
+    this.#sealing.add(sealed);
+    return sealed;
+  }
+
+  /** Rolls if the open segment is older than its bound and holds something. */
+  rollIfOld(): void {
+    const active = this.#active;
+    if (active === undefined || active.isEmpty) return;
+    if (this.#options.clock.now() - active.createdAtMs >= this.#options.segmentAgeMs) this.rollInBackground();
+  }
+
+  /** `roll` for callers that need not wait; a fault shows at the writer. */
+  rollInBackground(): void {
+    this.roll().catch((error: unknown) => this.#failed(error));
+  }
+
+  /** Writes, syncs and seals what is open, and ends. With a reason, gives up on unwritten bytes instead. */
+  async close(reason?: KvcacheError): Promise<void> {
+    this.#stopSyncing?.();
+    this.#fault = reason ?? new KvcacheError('SHUTDOWN', 'the log is closed');
+    const active = this.#active;
+    if (reason !== undefined) active?.writer?.abandon(reason);
+    else if (active !== undefined && !active.isEmpty) await this.#seal(active);
+    else if (active !== undefined) await this.#discardEmpty(active);
+    await Promise.allSettled(this.#sealing);
+    await this.worker.close();
+  }
+
+  /** Closes every file. Reads end first. */
+  async closeFiles(): Promise<void> {
+    await Promise.all([...this.segments.values()].map(async (segment) => segment.file?.close()));
+  }
+
+  // ── Reading and removing ────────────────────────────────────────────────────────────────────────────────────────
+
+  localSegments(): readonly SegmentSummary[] {
+    const local = [...this.segments.values()].filter((segment) => segment.file !== undefined && !segment.isSuperseded);
+    return local.map((segment) => segment.summary()).sort((a, b) => a.id - b.id);
+  }
+
+  /** Bytes of segment files on this disk, the open one included. */
+  localBytes(): number {
+    let sum = 0;
+    for (const segment of this.segments.values()) if (segment.file !== undefined) sum += segment.bytes;
+    return sum;
+  }
+
+  async read(id: number, offset: number, length: number): Promise<Buffer> {
+    const segment = this.segments.get(id);
+    if (segment?.file === undefined) throw new KvcacheError('UNAVAILABLE', `segment ${id} is not on this disk`);
+    if (segment.writer !== undefined) await segment.writer.written(offset + length);
+    return segment.file.read(offset, length);
+  }
+
+  readHint(id: number): Promise<Buffer> {
+    return readFile(this.hintPathOf(id));
+  }
+
+  /** Gives up the file of a segment whose bytes are safe in Blob; the hint stays. */
+  async dropFile(segment: SegmentState): Promise<void> {
+    const file = segment.file;
+    segment.file = undefined;
+    await file?.remove();
+  }
+
+  /** Removes a segment from this disk altogether. */
+  async remove(segment: SegmentState): Promise<void> {
+    await this.dropFile(segment);
+    await unlink(this.hintPathOf(segment.id)).catch(ignoreMissing);
+    await syncFolder(this.#folder);
+    this.segments.delete(segment.id);
+  }
+
+  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #assertOpen(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  #writer(): SegmentWriter {
+    return this.#active!.writer!;
+  }
+
+  #openSegment(): void {
+    const identity = this.newIdentity();
+    const createdAtMs = this.#options.clock.now();
+    const path = this.pathOf(identity.id);
+    const fd = createFile(path, encodeSegmentHeader({ ...identity, createdAtMs }));
+    const segment = new SegmentState(identity, createdAtMs, segmentHeaderBytes);
+    segment.file = new SegmentFile(path, fd);
+    const syncEveryWrite = this.#options.fsync === 'always';
+    segment.writer = new SegmentWriter(fd, segmentHeaderBytes, identity.salt, this.#options.files, syncEveryWrite);
+    segment.named = syncFolder(this.#folder);
+    segment.named.catch((error: unknown) => this.#failed(error));
+    this.segments.set(segment.id, segment);
+    this.#active = segment;
+  }
+
+  /** Rolls first if these records, which must stay together, do not fit into the open segment. */
+  #makeRoom(placements: readonly Placement[]): void {
+    const active = this.#active!;
+    if (active.isEmpty) return;
+    let bytes = 0;
+    for (const { key, meta, value } of placements) {
+      bytes += recordBytes(key.byteLength, meta?.byteLength, value.byteLength);
+    }
+    const isFull = active.bytes + bytes > this.#options.segmentBytes;
+    if (isFull || active.records + placements.length > segmentRecordsMax) this.rollInBackground();
+  }
+
+  #placeChunks(write: JournalWrite, sequence: number): Part[] | undefined {
+    const body = write.body;
+    if (body === undefined || body.byteLength <= wholeRecordBytesMax) return undefined;
+    const parts: Part[] = [];
+    for (let from = 0; from < body.byteLength; from += chunkBytes) {
+      const placement: Placement = {
+        kind: recordKinds.chunk,
+        space: write.space,
+        slot: write.slot,
+        sequence,
+        expireAtMs: write.expireAtMs,
+        key: write.key,
+        meta: undefined,
+        value: body.subarray(from, from + chunkBytes),
+        bodyBytes: 0,
+      };
+      this.#makeRoom([placement]);
+      parts.push(this.#place(placement, false));
+    }
+    return parts;
+  }
+
+  #place(placement: Placement, groupContinues: boolean): Part {
+    const segment = this.#active!;
+    const writtenAtMs = this.now();
+    if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
+    const epoch = this.#options.epoch();
+    const { kind, space, slot, sequence, expireAtMs, key, meta, value } = placement;
+    const flags = groupContinues ? flagGroupContinues : 0;
+    const offset = segment.writer!.append({
+      kind,
+      flags,
+      space,
+      slot,
+      epoch,
+      sequence,
+      expireAtMs,
+      writtenAtMs,
+      key,
+      meta,
+      value,
+    });
+    const length = segment.writer!.bytes - offset;
+    segment.bytes = segment.writer!.bytes;
+    if (kind !== recordKinds.chunk) {
+      const extra = kind === recordKinds.commit ? value : noBytes;
+      segment.hint!.add(
+        {
+          kind,
+          space,
+          slot,
+          epoch,
+          sequence,
+          expireAtMs,
+          offset,
+          recordBytes: length,
+          bodyBytes: placement.bodyBytes,
+          key,
+          extra,
+        },
+        writtenAtMs,
+      );
+    }
+    return { segment: segment.id, offset, recordBytes: length };
+  }
+
+  #entryOf(placement: Placement, at: Part, parts: readonly Part[] | undefined): Entry {
+    const entry = new Entry(
+      placement.space,
+      placement.key.toString('latin1'),
+      placement.slot,
+      placement.sequence,
+      placement.expireAtMs,
+      placement.bodyBytes,
+      at.segment,
+      at.offset,
+      at.recordBytes,
+    );
+    if (parts !== undefined) this.parts.set(entry, parts);
+    this.countLive(entry, 1);
+    return entry;
+  }
+
+  #appendMarker(kind: RecordKind, space: 0 | 1, slot: number, key: Buffer): void {
+    this.#sequence++;
+    this.rewriteTombstone(space, slot, this.#sequence, key, kind);
+  }
+
+  async #seal(segment: SegmentState): Promise<void> {
+    const writer = segment.writer!;
+    await untilRoom(() => writer.synced(writer.bytes));
+    const totals = segment.hint!.totals;
+    const chunks = segment.hint!.chunks();
+    const { id, incarnation, salt } = segment;
+    const task = { path: this.hintPathOf(id), identity: { id, incarnation, salt }, chunks, totals };
+    await untilRoom(async () => {
+      segment.hintBytes = await this.worker.hint(task);
+    });
+    segment.totals = totals;
+    segment.isSealed = true;
+    segment.writer = undefined;
+    segment.hint = undefined;
+  }
+
+  async #discardEmpty(segment: SegmentState): Promise<void> {
+    this.segments.delete(segment.id);
+    await segment.file?.remove();
+  }
+
+  #syncEverySecond(): void {
+    const tick = (): void => {
+      const writer = this.#active?.writer;
+      // The writer keeps the fault for the next writer; nobody waits for this sync.
+      if (writer !== undefined) writer.synced(writer.bytes).catch(() => undefined);
+      this.#stopSyncing = this.#options.clock.after(fsyncIntervalMs, tick);
+    };
+    this.#stopSyncing = this.#options.clock.after(fsyncIntervalMs, tick);
+  }
+
+  #failed(error: unknown): void {
+    this.#fault ??= new KvcacheError('DISKFULL', `the log cannot go on: ${String(error)}`, { cause: error });
+  }
+}
+
+function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
+  const { space, slot, key, expireAtMs } = write;
+  const common = { space, slot, key, sequence };
+  if (write.body === undefined) {
+    return {
+      ...common,
+      kind: recordKinds.tombstone,
+      expireAtMs: 0,
+      meta: undefined,
+      value: noBytes,
+      bodyBytes: 0,
+    };
+  }
+  const bodyBytes = write.body.byteLength;
+  if (parts === undefined) {
+    return { ...common, kind: recordKinds.value, expireAtMs, meta: write.meta, value: write.body, bodyBytes };
+  }
+  const value = encodeParts(parts, bodyBytes);
+  return { ...common, kind: recordKinds.commit, expireAtMs, meta: write.meta, value, bodyBytes };
+}
+
+/** Creates a file that must not exist yet and gives its descriptor. */
+function createFile(path: string, content: Buffer): number {
+  try {
+    const fd = fs.openSync(path, 'wx+');
+    fs.writeSync(fd, content, 0, content.byteLength, 0);
+    return fd;
+  } catch (error) {
+    throw new KvcacheError('DISKFULL', `a new segment cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Repeats until the disk has room: sealing outlives a full disk. Other faults end it. */
+async function untilRoom(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      const isFull = error instanceof KvcacheError ? error.code === 'DISKFULL' : isNoSpace(error);
+      if (!isFull) throw error;
+      await delay(logRetryDelayMs, undefined, { ref: false });
+    }
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}

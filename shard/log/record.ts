@@ -1,0 +1,209 @@
+/**
+ * A record: what every write becomes, in a segment file and at the same offset in the segment's blob.
+ *
+ *   offset  size
+ *        0     4  header checksum: CRC-32 of bytes 4 to 55, begun with the segment's salt
+ *        4     4  body checksum: CRC-32 of key, tags and value
+ *        8     1  kind
+ *        9     1  flags
+ *       10     1  space (plain keys, blocks)
+ *       11     1  0
+ *       12     2  slot
+ *       14     2  0
+ *       16     4  length of the key
+ *       20     4  length of the tags
+ *       24     4  length of the value
+ *       28     4  topology epoch of the writer
+ *       32     8  sequence       \
+ *       40     8  expiry in ms    } float64, exact below 2^53
+ *       48     8  time of writing/
+ *       56        key, tags, value
+ *
+ * All numbers are little-endian. Tags are optional fields, each `tag(2) length(4) bytes`; a reader skips tags that it
+ * does not know. The header has a checksum of its own, so that a damaged body costs only itself: its length is still
+ * known. The salt keeps a value that holds a copy of some segment from being taken for records when a reader looks
+ * for the next valid header behind damage (the idea of LevelDB's recycled log files).
+ *
+ * Rejected: one checksum for all (a flipped bit in a length would lose the rest of the file); varints (headers could
+ * not be found again behind damage, and are not what fills a disk of 1 MiB blocks).
+ */
+import { crc32 } from 'node:zlib';
+import { keyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
+
+export const recordHeaderBytes = 56;
+
+export const recordKinds = {
+  /** A whole value. */
+  value: 1,
+  /** A part of a value above `wholeRecordBytesMax`; means nothing without the commit. */
+  chunk: 2,
+  /** The parts of a large value (see parts.ts); makes it visible. */
+  commit: 3,
+  /** The key was deleted. */
+  tombstone: 4,
+  /** The key was evicted: a tombstone that says why. */
+  evicted: 5,
+  /** Every older record of the slot is void. */
+  slotDrop: 6,
+  /** Kept free for collections: a base with its deltas. */
+  base: 7,
+  delta: 8,
+} as const;
+export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
+
+/** The record and the one behind it belong to one atomic group; recovery takes all of a group or nothing. */
+export const flagGroupContinues = 1;
+
+/** Tag of what a prompt block keeps beside its body. */
+export const tagMeta = 1;
+const tagHeadBytes = 6;
+
+export interface RecordHeader {
+  readonly headerChecksum: number;
+  readonly bodyChecksum: number;
+  readonly kind: RecordKind;
+  readonly flags: number;
+  readonly space: 0 | 1;
+  readonly slot: number;
+  readonly keyBytes: number;
+  readonly tagBytes: number;
+  readonly valueBytes: number;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly expireAtMs: number;
+  readonly writtenAtMs: number;
+}
+
+export interface RecordFields {
+  readonly kind: RecordKind;
+  readonly flags: number;
+  readonly space: 0 | 1;
+  readonly slot: number;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly expireAtMs: number;
+  readonly writtenAtMs: number;
+  readonly key: Buffer;
+  readonly meta: Buffer | undefined;
+  readonly value: Buffer;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** Length of a record with these parts, header included. */
+export function recordBytes(keyLength: number, metaLength: number | undefined, valueLength: number): number {
+  return recordHeaderBytes + keyLength + (metaLength === undefined ? 0 : tagHeadBytes + metaLength) + valueLength;
+}
+
+/**
+ * Writes everything of a record but its value into `target` at `offset` and returns where it ends: the value follows
+ * there, copied or gathered by the caller.
+ */
+export function writeRecordHead(target: Buffer, offset: number, fields: RecordFields, salt: number): number {
+  const { key, meta, value } = fields;
+  const tagBytes = meta === undefined ? 0 : tagHeadBytes + meta.byteLength;
+  let end = offset + recordHeaderBytes;
+  end += key.copy(target, end);
+  if (meta !== undefined) {
+    target.writeUInt16LE(tagMeta, end);
+    target.writeUInt32LE(meta.byteLength, end + 2);
+    end += tagHeadBytes;
+    end += meta.copy(target, end);
+  }
+  const headChecksum = crc32(target.subarray(offset + recordHeaderBytes, end));
+  target.writeUInt32LE(value.byteLength === 0 ? headChecksum : crc32(value, headChecksum), offset + 4);
+  target[offset + 8] = fields.kind;
+  target[offset + 9] = fields.flags;
+  target[offset + 10] = fields.space;
+  target[offset + 11] = 0;
+  target.writeUInt16LE(fields.slot, offset + 12);
+  target.writeUInt16LE(0, offset + 14);
+  target.writeUInt32LE(key.byteLength, offset + 16);
+  target.writeUInt32LE(tagBytes, offset + 20);
+  target.writeUInt32LE(value.byteLength, offset + 24);
+  target.writeUInt32LE(fields.epoch, offset + 28);
+  target.writeDoubleLE(fields.sequence, offset + 32);
+  target.writeDoubleLE(fields.expireAtMs, offset + 40);
+  target.writeDoubleLE(fields.writtenAtMs, offset + 48);
+  target.writeUInt32LE(headerChecksum(target, offset, salt), offset);
+  return end;
+}
+
+function headerChecksum(source: Buffer, offset: number, salt: number): number {
+  return crc32(source.subarray(offset + 4, offset + recordHeaderBytes), salt);
+}
+
+/** Gives the header at `offset` another segment's salt; the body stays as it is. Used by compaction. */
+export function resaltRecord(source: Buffer, offset: number, salt: number): void {
+  source.writeUInt32LE(headerChecksum(source, offset, salt), offset);
+}
+
+/** The header at `offset`, or undefined if none valid lies there (damage, or the end). */
+export function readRecordHeader(source: Buffer, offset: number, salt: number): RecordHeader | undefined {
+  if (offset + recordHeaderBytes > source.byteLength) return undefined;
+  const checksum = source.readUInt32LE(offset);
+  if (checksum !== headerChecksum(source, offset, salt)) return undefined;
+  const header: RecordHeader = {
+    headerChecksum: checksum,
+    bodyChecksum: source.readUInt32LE(offset + 4),
+    kind: source[offset + 8] as RecordKind,
+    flags: source[offset + 9]!,
+    space: source[offset + 10] as 0 | 1,
+    slot: source.readUInt16LE(offset + 12),
+    keyBytes: source.readUInt32LE(offset + 16),
+    tagBytes: source.readUInt32LE(offset + 20),
+    valueBytes: source.readUInt32LE(offset + 24),
+    epoch: source.readUInt32LE(offset + 28),
+    sequence: source.readDoubleLE(offset + 32),
+    expireAtMs: source.readDoubleLE(offset + 40),
+    writtenAtMs: source.readDoubleLE(offset + 48),
+  };
+  const plausible =
+    header.keyBytes <= keyBytesMax &&
+    header.tagBytes <= recordTagsBytesMax &&
+    header.valueBytes <= wholeRecordBytesMax &&
+    Number.isSafeInteger(header.sequence);
+  return plausible ? header : undefined;
+}
+
+/** Length of the whole record that the header begins. */
+export function recordBytesOf(header: RecordHeader): number {
+  return recordHeaderBytes + header.keyBytes + header.tagBytes + header.valueBytes;
+}
+
+export interface RecordBody {
+  readonly key: Buffer;
+  readonly meta: Buffer | undefined;
+  readonly value: Buffer;
+}
+
+/** Key, meta and value as views of `source`, or undefined if the body does not match its checksum. */
+export function readRecordBody(source: Buffer, offset: number, header: RecordHeader): RecordBody | undefined {
+  const keyStart = offset + recordHeaderBytes;
+  const tagStart = keyStart + header.keyBytes;
+  const valueStart = tagStart + header.tagBytes;
+  const end = valueStart + header.valueBytes;
+  if (end > source.byteLength) return undefined;
+  if (crc32(source.subarray(keyStart, end)) !== header.bodyChecksum) return undefined;
+  return {
+    key: source.subarray(keyStart, tagStart),
+    meta: header.tagBytes === 0 ? undefined : findTag(source.subarray(tagStart, valueStart), tagMeta),
+    value: header.valueBytes === 0 ? noBytes : source.subarray(valueStart, end),
+  };
+}
+
+function findTag(tags: Buffer, wanted: number): Buffer | undefined {
+  let offset = 0;
+  while (offset + tagHeadBytes <= tags.byteLength) {
+    const length = tags.readUInt32LE(offset + 2);
+    const start = offset + tagHeadBytes;
+    if (tags.readUInt16LE(offset) === wanted) return tags.subarray(start, start + length);
+    offset = start + length;
+  }
+  return undefined;
+}
+
+/** True for kinds that make older records of their key void without holding a value. */
+export function isTombstone(kind: RecordKind): boolean {
+  return kind === recordKinds.tombstone || kind === recordKinds.evicted;
+}

@@ -1,0 +1,211 @@
+/**
+ * Appends to the one open segment file.
+ *
+ * Records are placed at once (their offset is known when `append` returns) and written in batches: whatever came
+ * during one write goes out with the next, small records through staging buffers, large values straight from the
+ * caller's memory. A write that fails is tried again from the same offset with the same bytes, so a full disk never
+ * leaves a hole or a half record in the middle of the log; meanwhile new writers are told.
+ *
+ *   appended ──────────────── bytes        placed, in RAM
+ *   in the file ───────────── writtenBytes survives the process
+ *   on the disk ───────────── syncedBytes  survives the machine
+ *
+ * Everybody who waits for the same cycle shares one promise.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { logPendingBytesMax, logRetryDelayMs, stagingBytes } from '../../limits.ts';
+import { type FileOperations, isNoSpace } from './files.ts';
+import { recordBytes, type RecordFields, writeRecordHead } from './record.ts';
+
+/** Values up to this are copied beside their head; larger ones are gathered from where they are. */
+const copiedValueBytesMax = 16 * 1024;
+
+interface Cycle {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  wanted: boolean;
+}
+
+function newCycle(): Cycle {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // A failed cycle has told everybody who waited; one that nobody waited for must not end the process.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject, wanted: false };
+}
+
+export class SegmentWriter {
+  bytes: number;
+  writtenBytes: number;
+  syncedBytes: number;
+  /** Why the last write failed, until one succeeds. */
+  fault: KvcacheError | undefined;
+  readonly #fd: number;
+  readonly #salt: number;
+  readonly #files: FileOperations;
+  readonly #syncEveryWrite: boolean;
+  #queue: Buffer[] = [];
+  #stage = Buffer.alloc(0);
+  #stageFrom = 0;
+  #stageTo = 0;
+  /** Cycles of what was appended since the last batch was taken, and of the batch that is being written. */
+  #written = newCycle();
+  #synced = newCycle();
+  #batchWritten = newCycle();
+  #batchSynced = newCycle();
+  #running = false;
+  #isAbandoned = false;
+
+  constructor(fd: number, startBytes: number, salt: number, files: FileOperations, syncEveryWrite: boolean) {
+    this.#fd = fd;
+    this.#salt = salt;
+    this.#files = files;
+    this.#syncEveryWrite = syncEveryWrite;
+    this.bytes = startBytes;
+    this.writtenBytes = startBytes;
+    this.syncedBytes = startBytes;
+  }
+
+  get pendingBytes(): number {
+    return this.bytes - this.writtenBytes;
+  }
+
+  /** Places a record and returns its offset. The value's memory is kept until it is written. */
+  append(fields: RecordFields): number {
+    const offset = this.bytes;
+    const value = fields.value;
+    const isCopied = value.byteLength <= copiedValueBytesMax;
+    const total = recordBytes(fields.key.byteLength, fields.meta?.byteLength, value.byteLength);
+    const staged = isCopied ? total : total - value.byteLength;
+    if (this.#stageTo + staged > this.#stage.byteLength) {
+      this.#endStage();
+      this.#stage = Buffer.allocUnsafeSlow(Math.max(stagingBytes, staged));
+      this.#stageFrom = this.#stageTo = 0;
+    }
+    this.#stageTo = writeRecordHead(this.#stage, this.#stageTo, fields, this.#salt);
+    if (isCopied) {
+      this.#stageTo += value.copy(this.#stage, this.#stageTo);
+    } else {
+      this.#endStage();
+      this.#queue.push(value);
+    }
+    this.bytes += total;
+    if (!this.#running) this.#start();
+    return offset;
+  }
+
+  /** Undefined if `bytes` more may be appended now; a promise when the writer must wait; rejects with DISKFULL. */
+  admit(bytes: number): Promise<void> | undefined {
+    if (this.fault !== undefined) return Promise.reject(this.fault);
+    const pending = this.pendingBytes;
+    if (pending === 0 || pending + bytes <= logPendingBytesMax) return undefined;
+    return this.#written.promise.then(() => this.admit(bytes));
+  }
+
+  /** Resolves when everything up to `end` is in the file. */
+  written(end: number): Promise<void> {
+    if (end <= this.writtenBytes) return Promise.resolve();
+    return this.#written.promise.then(() => this.written(end));
+  }
+
+  /** Resolves when everything up to `end` is on the disk. */
+  synced(end: number): Promise<void> {
+    if (end <= this.syncedBytes) return Promise.resolve();
+    const cycle = this.#synced;
+    cycle.wanted = true;
+    if (!this.#running) this.#start();
+    return cycle.promise.then(() => this.synced(end));
+  }
+
+  /** Gives up on bytes that are not written: the process ends or the shard is fenced. */
+  abandon(reason: KvcacheError): void {
+    this.#isAbandoned = true;
+    this.fault = reason;
+    for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(reason);
+  }
+
+  #endStage(): void {
+    if (this.#stageTo > this.#stageFrom) this.#queue.push(this.#stage.subarray(this.#stageFrom, this.#stageTo));
+    this.#stageFrom = this.#stageTo;
+  }
+
+  #start(): void {
+    this.#running = true;
+    // Waiting for the end of the tick lets all its records share one write.
+    setImmediate(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isAbandoned && (this.pendingBytes > 0 || this.#synced.wanted)) {
+      this.#endStage();
+      const batch = this.#queue;
+      this.#queue = [];
+      this.#batchWritten = this.#written;
+      this.#batchSynced = this.#synced;
+      this.#written = newCycle();
+      this.#synced = newCycle();
+      const end = this.bytes;
+      await this.#writeAll(batch);
+      if (this.#isAbandoned) return;
+      this.#batchWritten.resolve();
+      if (this.#batchSynced.wanted || this.#syncEveryWrite) await this.#sync(end);
+    }
+    this.#running = false;
+  }
+
+  async #writeAll(batch: Buffer[]): Promise<void> {
+    let rest = batch;
+    while (rest.length > 0 && !this.#isAbandoned) {
+      try {
+        const count = await this.#files.writev(this.#fd, rest, this.writtenBytes);
+        this.writtenBytes += count;
+        rest = afterBytes(rest, count);
+        this.fault = undefined;
+      } catch (error) {
+        await this.#failed(error);
+      }
+    }
+  }
+
+  async #sync(end: number): Promise<void> {
+    try {
+      await this.#files.fdatasync(this.#fd);
+      this.syncedBytes = end;
+      this.fault = undefined;
+      this.#batchSynced.resolve();
+    } catch (error) {
+      await this.#failed(error);
+      // Nobody may be left to ask again, and the fault must not outlive its cause.
+      this.#synced.wanted = true;
+    }
+  }
+
+  /** Tells everybody who waits, then waits a moment before the next attempt. */
+  async #failed(error: unknown): Promise<void> {
+    this.fault = faultOf(error);
+    for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(this.fault);
+    this.#batchWritten = newCycle();
+    this.#batchSynced = newCycle();
+    this.#written = newCycle();
+    this.#synced = newCycle();
+    await delay(logRetryDelayMs, undefined, { ref: false });
+  }
+}
+
+function faultOf(error: unknown): KvcacheError {
+  const reason = messageOf(error);
+  return isNoSpace(error)
+    ? new KvcacheError('DISKFULL', `the disk is full, the log waits for room: ${reason}`, { cause: error })
+    : new KvcacheError('DISKFULL', `the log cannot be written: ${reason}`, { cause: error });
+}
+
+/** What is left of a gather list after its first `count` bytes. */
+function afterBytes(buffers: Buffer[], count: number): Buffer[] {
+  let index = 0;
+  let left = count;
+  while (index < buffers.length && left >= buffers[index]!.byteLength) left -= buffers[index++]!.byteLength;
+  const rest = buffers.slice(index);
+  if (left > 0) rest[0] = rest[0]!.subarray(left);
+  return rest;
+}

@@ -1,0 +1,352 @@
+/**
+ * Wins back the space of records that are no longer live.
+ *
+ * A sealed segment whose live share is below the ratio is a victim. Victims on this disk are merged by the worker
+ * into one new segment, under a bandwidth bound; victims that lie in Blob alone are read by range, record by record,
+ * under the same bound, and appended to the open segment. Both keep sequences, so nothing changes for readers but the
+ * place. Large values in parts move as a whole, chunk after chunk, through the open segment.
+ *
+ * A tombstone (or an expired record, which becomes one) is carried forward unless every other segment holds only
+ * younger records. A victim is removed from the disk, and taken off the manifest, only after its successor is safe.
+ */
+import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError } from '../../errors.ts';
+import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
+import type { Entry, RecordIndex } from '../journal.ts';
+import { hintEntries, type HintEntry } from '../log/hint.ts';
+import type { Log } from '../log/log.ts';
+import type { CompactResult } from '../log/log-worker.ts';
+import { isTombstone, recordKinds } from '../log/record.ts';
+import { segmentHeaderBytes } from '../log/segment-header.ts';
+import { SegmentFile } from '../log/segment-file.ts';
+import { SegmentState } from '../log/segment-state.ts';
+import type { Reader } from './reader.ts';
+import type { TierBelow } from './tier-below.ts';
+
+/** Pause between two looks at whether a new segment is safe in Blob. */
+const safetyPollMs = 100;
+
+export interface CompactorOptions {
+  /** A segment with a smaller live share is compacted; 0 to 1. */
+  readonly liveRatio: number;
+  readonly bytesPerSecond: number;
+  /** Output segments do not grow beyond this. */
+  readonly segmentBytes: number;
+}
+
+export interface CompactorStatistics {
+  runs: number;
+  segmentsRemoved: number;
+  bytesWonBack: number;
+  bytesCopied: number;
+  tombstonesCarried: number;
+  tombstonesDropped: number;
+}
+
+/** A record of a victim that must be kept: a live one, or a tombstone to carry. */
+interface Place {
+  readonly offset: number;
+  readonly recordBytes: number;
+  /** Undefined for a tombstone. */
+  readonly entry: Entry | undefined;
+  readonly tombstone: HintEntry | undefined;
+}
+
+interface Plan {
+  readonly victim: SegmentState;
+  /** In the order of their offsets. */
+  readonly places: Place[];
+}
+
+export class Compactor {
+  readonly statistics: CompactorStatistics = {
+    runs: 0,
+    segmentsRemoved: 0,
+    bytesWonBack: 0,
+    bytesCopied: 0,
+    tombstonesCarried: 0,
+    tombstonesDropped: 0,
+  };
+  readonly #log: Log;
+  readonly #index: RecordIndex;
+  readonly #reader: Reader;
+  readonly #below: TierBelow | undefined;
+  readonly #options: CompactorOptions;
+
+  constructor(log: Log, index: RecordIndex, reader: Reader, below: TierBelow | undefined, options: CompactorOptions) {
+    this.#log = log;
+    this.#index = index;
+    this.#reader = reader;
+    this.#below = below;
+    this.#options = options;
+  }
+
+  /** One round. True if anything was done: there may be more. */
+  async run(): Promise<boolean> {
+    const stuck = [...this.#log.segments.values()].filter((segment) => segment.isSuperseded);
+    if (stuck.length > 0) await this.remove(stuck);
+    const local = this.#victims((segment) => segment.file !== undefined);
+    const victims = local.length > 0 ? local : this.#victims((segment) => segment.file === undefined).slice(0, 1);
+    if (victims.length === 0) return false;
+    await this.compact(victims);
+    return true;
+  }
+
+  /** Compacts these sealed segments: all on this disk, or a single one that is in Blob alone. */
+  async compact(victims: readonly SegmentState[]): Promise<void> {
+    this.statistics.runs++;
+    for (const victim of victims) victim.isBusy = true;
+    try {
+      if (victims.every((victim) => victim.file !== undefined)) await this.#compactLocal(victims);
+      else for (const victim of victims) await this.#compactRemote(victim);
+    } finally {
+      for (const victim of victims) victim.isBusy = false;
+    }
+  }
+
+  /** Removes a segment without live records from disk and Blob. */
+  async remove(segments: readonly SegmentState[]): Promise<void> {
+    for (const segment of segments) segment.isSuperseded = true;
+    // Off the manifest first: what is listed must be there.
+    await this.#below?.drop(segments.map((segment) => segment.id));
+    for (const segment of segments) {
+      await this.#log.remove(segment);
+      this.statistics.segmentsRemoved++;
+      this.statistics.bytesWonBack += segment.bytes;
+    }
+  }
+
+  #victims(matches: (segment: SegmentState) => boolean): SegmentState[] {
+    const candidates = [...this.#log.segments.values()].filter(
+      (segment) => segment.isIdle && matches(segment) && this.#isSparse(segment),
+    );
+    candidates.sort((a, b) => a.liveBytes / a.bytes - b.liveBytes / b.bytes);
+    const chosen: SegmentState[] = [];
+    let liveBytes = 0;
+    for (const candidate of candidates.slice(0, compactionSegmentsMax)) {
+      liveBytes += candidate.liveBytes;
+      if (chosen.length > 0 && liveBytes > this.#options.segmentBytes) break;
+      chosen.push(candidate);
+    }
+    return chosen.sort((a, b) => a.id - b.id);
+  }
+
+  #isSparse(segment: SegmentState): boolean {
+    // Tombstones that were carried into a segment are no garbage as long as an older record may lie elsewhere.
+    const isNeeded = segment.retainedBytes > 0 && segment.totals.maxSequence >= this.#oldestSequenceOutside([segment]);
+    const kept = segment.liveBytes + (isNeeded ? segment.retainedBytes : 0);
+    const recordBytes = segment.bytes - segmentHeaderBytes;
+    return recordBytes <= 0 || kept < recordBytes * this.#options.liveRatio;
+  }
+
+  async #compactLocal(victims: readonly SegmentState[]): Promise<void> {
+    const plans = await this.#plan(victims);
+    const survivors = plans.filter((plan) => plan.places.length > 0);
+    const output = survivors.length > 0 ? await this.#copy(survivors) : undefined;
+    for (const victim of victims) await this.#moveLargeValues(victim);
+    await this.#finish(victims, output);
+  }
+
+  async #plan(victims: readonly SegmentState[]): Promise<Plan[]> {
+    const plans: Plan[] = [];
+    for (const victim of victims) plans.push(await this.#planOf(victim, victims));
+    return plans;
+  }
+
+  /** Decides about every record that the victim's hint lists. */
+  async #planOf(victim: SegmentState, victims: readonly SegmentState[]): Promise<Plan> {
+    const plan: Plan = { victim, places: [] };
+    const oldestElsewhere = this.#oldestSequenceOutside(victims);
+    const nowMs = this.#log.now();
+    let inStep = 0;
+    for (const record of hintEntries(await this.#hintOf(victim))) {
+      if (++inStep === hintEntriesPerStep) {
+        inStep = 0;
+        await nextStep();
+      }
+      const entry = record.kind === recordKinds.slotDrop ? undefined : this.#find(record);
+      if (entry !== undefined && entry.segment === victim.id && entry.offset === record.offset) {
+        const { offset, recordBytes } = record;
+        if (record.kind === recordKinds.value) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
+        continue;
+      }
+      const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= nowMs && !isTombstone(record.kind);
+      const buries = isTombstone(record.kind) || record.kind === recordKinds.slotDrop || isExpired;
+      if (!buries || entry !== undefined) continue;
+      if (record.sequence < oldestElsewhere) this.statistics.tombstonesDropped++;
+      else plan.places.push({ ...placeOf(record), entry: undefined, tombstone: ownTombstone(record, isExpired) });
+    }
+    return plan;
+  }
+
+  /**
+   * The smallest sequence that any other segment may hold. Victims of the same round count, too, as long as they are
+   * there: they go one after the other, and a crash between may leave any of them.
+   */
+  #oldestSequenceOutside(victims: readonly SegmentState[]): number {
+    let oldest = Infinity;
+    for (const segment of this.#log.segments.values()) {
+      if (victims.length === 1 && segment === victims[0]) continue;
+      if (segment.minSequence < oldest) oldest = segment.minSequence;
+    }
+    return oldest;
+  }
+
+  #find(record: HintEntry): Entry | undefined {
+    return this.#index.find(record.space, record.key.toString('latin1'));
+  }
+
+  async #hintOf(segment: SegmentState): Promise<Buffer> {
+    try {
+      return await this.#log.readHint(segment.id);
+    } catch (error) {
+      if (this.#below === undefined) throw error;
+      return this.#below.readHint(segment.summary());
+    }
+  }
+
+  /** Lets the worker merge what is alive into a new sealed segment, then moves the entries there. */
+  async #copy(plans: readonly Plan[]): Promise<SegmentState> {
+    const log = this.#log;
+    const identity = log.newIdentity();
+    const createdAtMs = log.now();
+    const path = log.pathOf(identity.id);
+    const sources = plans.map((plan) => ({
+      path: plan.victim.file!.path,
+      salt: plan.victim.salt,
+      records: triplesOf(plan),
+    }));
+    const result = await log.worker.compact({
+      sources,
+      output: { ...identity, createdAtMs, path, hintPath: log.hintPathOf(identity.id) },
+      bytesPerSecond: this.#options.bytesPerSecond,
+    });
+    const output = new SegmentState(identity, createdAtMs, result.bytes);
+    output.isSealed = true;
+    output.hint = undefined;
+    output.hintBytes = result.hintBytes;
+    output.totals = result.totals;
+    output.file = SegmentFile.open(path);
+    log.segments.set(output.id, output);
+    for (const [index, plan] of plans.entries()) await this.#moveEntries(plan, result, index, output);
+    this.statistics.bytesCopied += result.bytes;
+    return output;
+  }
+
+  async #moveEntries(plan: Plan, result: CompactResult, index: number, output: SegmentState): Promise<void> {
+    const offsets = result.offsets[index]!;
+    const damaged: Entry[] = [];
+    for (const [at, place] of plan.places.entries()) {
+      if (at % hintEntriesPerStep === hintEntriesPerStep - 1) await nextStep();
+      const { entry } = place;
+      if (entry === undefined) {
+        this.statistics.tombstonesCarried++;
+        output.retainedBytes += place.recordBytes;
+        continue;
+      }
+      if (!this.#isAt(entry, plan.victim.id, place.offset)) continue;
+      if (offsets[at]! < 0) {
+        damaged.push(entry);
+        continue;
+      }
+      this.#log.countLive(entry, -1);
+      entry.segment = output.id;
+      entry.offset = offsets[at]!;
+      this.#log.countLive(entry, 1);
+    }
+    // A record that the disk has lost may still be whole in Blob.
+    for (const entry of damaged) await this.#rewrite(entry);
+  }
+
+  #isAt(entry: Entry, segment: number, offset: number): boolean {
+    const isLive = this.#index.find(entry.space, entry.key) === entry;
+    return isLive && entry.segment === segment && entry.offset === offset;
+  }
+
+  async #compactRemote(victim: SegmentState): Promise<void> {
+    const plan = await this.#planOf(victim, [victim]);
+    for (const { entry, tombstone, offset, recordBytes } of plan.places) {
+      if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
+      if (tombstone === undefined) continue;
+      await this.#log.admit(recordBytes);
+      const { space, slot, sequence, key, kind } = tombstone;
+      this.#log.rewriteTombstone(space, slot, sequence, key, kind);
+      this.statistics.tombstonesCarried++;
+    }
+    await this.#moveLargeValues(victim);
+    const position = this.#log.position();
+    await this.#log.synced(position);
+    await this.#below?.waitCommitted(position.segment, position.end);
+    await this.#finish([victim], undefined);
+  }
+
+  /** Values in parts of which some part or the commit lies in the victim. */
+  async #moveLargeValues(victim: SegmentState): Promise<void> {
+    const entries = [...this.#log.parts]
+      .filter(([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id))
+      .map(([entry]) => entry);
+    for (const entry of entries) {
+      if (this.#index.find(entry.space, entry.key) === entry) await this.#rewrite(entry);
+      else this.#log.parts.delete(entry);
+    }
+    if (entries.length === 0) return;
+    const position = this.#log.position();
+    await this.#log.synced(position);
+    await this.#below?.waitCommitted(position.segment, position.end);
+  }
+
+  /** Reads a live record wherever it can be read and appends it again with its sequence. */
+  async #rewrite(entry: Entry): Promise<void> {
+    const { segment, offset } = entry;
+    try {
+      const { meta, body } = await this.#reader.read(entry);
+      await this.#log.admit(body.byteLength);
+      if (!this.#isAt(entry, segment, offset)) return;
+      this.#log.countLive(entry, -1);
+      this.#log.rewrite(entry, meta, body);
+      this.statistics.bytesCopied += entry.recordBytes;
+      await delay((body.byteLength / this.#options.bytesPerSecond) * 1000);
+    } catch (error) {
+      if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
+      // Nobody can read it any more: from now on it is a miss, and an older version must not take its place.
+      if (this.#index.find(entry.space, entry.key) !== entry) return;
+      this.#log.countLive(entry, -1);
+      this.#index.remove(entry);
+      this.#log.appendEvicted(entry);
+    }
+  }
+
+  async #finish(victims: readonly SegmentState[], output: SegmentState | undefined): Promise<void> {
+    if (output !== undefined && this.#below !== undefined) {
+      await this.#below.waitCommitted(output.id, output.bytes);
+      while (!this.#below.isSafe(output.id)) {
+        await this.#below.flush();
+        await delay(safetyPollMs);
+      }
+    }
+    const leftover = victims.find((victim) => victim.liveBytes > 0);
+    if (leftover !== undefined) {
+      throw new KvcacheError('CORRUPT', `segment ${leftover.id} still has live records after its compaction`);
+    }
+    await this.remove(victims);
+  }
+}
+
+function triplesOf(plan: Plan): Float64Array {
+  const triples = new Float64Array(plan.places.length * 3);
+  plan.places.forEach((place, index) => {
+    triples[index * 3] = place.offset;
+    triples[index * 3 + 1] = place.recordBytes;
+    triples[index * 3 + 2] = place.tombstone?.kind === recordKinds.tombstone ? 1 : 0;
+  });
+  return triples;
+}
+
+function placeOf(record: HintEntry): { offset: number; recordBytes: number } {
+  return { offset: record.offset, recordBytes: record.recordBytes };
+}
+
+/** A tombstone that outlives the hint it was read from; an expired record becomes a plain one. */
+function ownTombstone(record: HintEntry, isExpired: boolean): HintEntry {
+  return { ...record, key: Buffer.from(record.key), kind: isExpired ? recordKinds.tombstone : record.kind };
+}

@@ -1,0 +1,222 @@
+/**
+ * Keeps disk and Blob within their bounds. Only what is safe below is dropped above.
+ *
+ *   disk   above the threshold, the oldest segments that are safe in Blob lose their file. Without Blob, the oldest
+ *          segments' keys are evicted in batches; those with a copy in RAM were asked for lately and get a second
+ *          chance: they are appended again.
+ *   blob   segments older than the retention, or beyond its size, are taken off with their keys.
+ *   full   with `evict-unflushed`, the oldest bytes that Blob does not have are evicted when they reach their bound.
+ *
+ * An evicted key leaves an eviction marker in the log where an older record of it might lie elsewhere; otherwise a
+ * restore would bring the older one back. Nothing is evicted silently: every key counts under level and reason.
+ */
+import { setImmediate as nextStep } from 'node:timers/promises';
+import type { Entry, EvictionLevel, RecordIndex } from '../journal.ts';
+import { hintEntries } from '../log/hint.ts';
+import type { Log } from '../log/log.ts';
+import type { SegmentState } from '../log/segment-state.ts';
+import type { Compactor } from './compactor.ts';
+import type { Reader } from './reader.ts';
+import type { TierBelow } from './tier-below.ts';
+
+export interface EvictorOptions {
+  readonly enabled: boolean;
+  readonly diskBytes: number;
+  /** Percent of `diskBytes` at which eviction begins. */
+  readonly diskUsageThreshold: number;
+  /** Keys evicted in one step. */
+  readonly batchSize: number;
+  /** 0 for none. */
+  readonly retentionAgeMs: number;
+  /** 0 for none. */
+  readonly retentionBytes: number;
+  readonly unflushedBytesMax: number;
+  readonly onBlobFull: 'error' | 'evict-unflushed';
+}
+
+export type EvictionReason = 'disk_threshold' | 'retention_age' | 'retention_size' | 'blob_full';
+
+export interface EvictorStatistics {
+  /** Segment files given up because Blob has them; no key is lost by it. */
+  filesDropped: number;
+  bytesDropped: number;
+  /** Keys that are gone, by level and reason. */
+  readonly keys: Record<EvictionReason, number>;
+  secondChances: number;
+}
+
+export class Evictor {
+  readonly statistics: EvictorStatistics = {
+    filesDropped: 0,
+    bytesDropped: 0,
+    keys: { disk_threshold: 0, retention_age: 0, retention_size: 0, blob_full: 0 },
+    secondChances: 0,
+  };
+  readonly #log: Log;
+  readonly #index: RecordIndex;
+  readonly #reader: Reader;
+  readonly #compactor: Compactor;
+  readonly #below: TierBelow | undefined;
+  readonly #options: EvictorOptions;
+  readonly #hadChance = new WeakSet<Entry>();
+
+  constructor(
+    parts: { log: Log; index: RecordIndex; reader: Reader; compactor: Compactor; below: TierBelow | undefined },
+    options: EvictorOptions,
+  ) {
+    this.#log = parts.log;
+    this.#index = parts.index;
+    this.#reader = parts.reader;
+    this.#compactor = parts.compactor;
+    this.#below = parts.below;
+    this.#options = options;
+  }
+
+  /** Bytes on disk at which eviction begins. */
+  get thresholdBytes(): number {
+    return (this.#options.diskBytes * this.#options.diskUsageThreshold) / 100;
+  }
+
+  isDiskAboveThreshold(): boolean {
+    return this.#options.enabled && this.#log.localBytes() > this.thresholdBytes;
+  }
+
+  isUnflushedFull(): boolean {
+    return this.#below !== undefined && this.#below.unflushedBytes() > this.#options.unflushedBytesMax;
+  }
+
+  /** One round over all levels. True if anything was given up. */
+  async run(): Promise<boolean> {
+    if (!this.#options.enabled) return false;
+    let didSomething = false;
+    if (this.isDiskAboveThreshold()) didSomething = await this.#evictDisk();
+    if (this.#below !== undefined) didSomething = (await this.#evictBlob(this.#below)) || didSomething;
+    if (this.isUnflushedFull() && this.#options.onBlobFull === 'evict-unflushed') {
+      didSomething = (await this.#evictOldest('blob_full', 'blob')) || didSomething;
+    }
+    return didSomething;
+  }
+
+  async #evictDisk(): Promise<boolean> {
+    if (this.#below === undefined) return this.#evictOldest('disk_threshold', 'disk');
+    let dropped = false;
+    for (const segment of this.#sealedLocal()) {
+      if (!this.isDiskAboveThreshold()) break;
+      if (!this.#below.isSafe(segment.id)) continue;
+      await this.#log.dropFile(segment);
+      this.statistics.filesDropped++;
+      this.statistics.bytesDropped += segment.bytes;
+      dropped = true;
+    }
+    // What was just written is not sealed yet, hence not safe: make it so.
+    if (!dropped && this.isDiskAboveThreshold()) this.#log.rollInBackground();
+    return dropped;
+  }
+
+  #sealedLocal(): SegmentState[] {
+    return [...this.#log.segments.values()]
+      .filter((segment) => segment.isIdle && segment.file !== undefined)
+      .sort((a, b) => a.id - b.id);
+  }
+
+  /** Evicts the keys of the oldest segment that Blob does not have whole, and removes it. */
+  async #evictOldest(reason: EvictionReason, level: EvictionLevel): Promise<boolean> {
+    const oldest = this.#sealedLocal().find((segment) => !this.#below?.isSafe(segment.id));
+    if (oldest === undefined) {
+      await this.#log.roll();
+      return this.#sealedLocal().length > 0;
+    }
+    await this.#evictSegment(oldest, reason, level);
+    return true;
+  }
+
+  async #evictBlob(below: TierBelow): Promise<boolean> {
+    const { retentionAgeMs, retentionBytes } = this.#options;
+    if (retentionAgeMs === 0 && retentionBytes === 0) return false;
+    const sealed = below.summaries().filter((summary) => summary.sealed && below.isSafe(summary.id));
+    let total = sealed.reduce((sum, summary) => sum + summary.bytes, 0);
+    let didSomething = false;
+    for (const summary of sealed.sort((a, b) => a.createdAtMs - b.createdAtMs)) {
+      const segment = this.#log.segments.get(summary.id);
+      if (segment === undefined || !segment.isIdle) continue;
+      const isOld = retentionAgeMs > 0 && this.#log.now() - summary.createdAtMs > retentionAgeMs;
+      const isBeyond = retentionBytes > 0 && total > retentionBytes;
+      if (!isOld && !isBeyond) break;
+      await this.#evictSegment(segment, isOld ? 'retention_age' : 'retention_size', 'blob');
+      total -= summary.bytes;
+      didSomething = true;
+    }
+    return didSomething;
+  }
+
+  async #evictSegment(segment: SegmentState, reason: EvictionReason, level: EvictionLevel): Promise<void> {
+    segment.isBusy = true;
+    try {
+      await this.#evictKeysOf(segment, reason, level);
+    } finally {
+      segment.isBusy = false;
+    }
+  }
+
+  async #evictKeysOf(segment: SegmentState, reason: EvictionReason, level: EvictionLevel): Promise<void> {
+    const hint = await this.#hintOf(segment);
+    const mayHaveOlder = this.#hasOlderElsewhere(segment);
+    let inBatch = 0;
+    for (const record of hintEntries(hint)) {
+      const entry = this.#index.find(record.space, record.key.toString('latin1'));
+      if (entry === undefined || entry.segment !== segment.id || entry.offset !== record.offset) continue;
+      if (level === 'disk' && (await this.#hadSecondChance(entry))) continue;
+      this.#evictKey(entry, level, reason, mayHaveOlder);
+      if (++inBatch === this.#options.batchSize) {
+        inBatch = 0;
+        await nextStep();
+      }
+    }
+    for (const [entry, parts] of this.#log.parts) {
+      if (!parts.some((part) => part.segment === segment.id)) continue;
+      if (this.#index.find(entry.space, entry.key) === entry) this.#evictKey(entry, level, reason, true);
+    }
+    // Tombstones of the segment may still be needed: compaction knows which, and removes the file.
+    if (mayHaveOlder) await this.#compactor.compact([segment]);
+    else await this.#compactor.remove([segment]);
+  }
+
+  async #hintOf(segment: SegmentState): Promise<Buffer> {
+    try {
+      return await this.#log.readHint(segment.id);
+    } catch (error) {
+      if (this.#below === undefined) throw error;
+      return this.#below.readHint(segment.summary());
+    }
+  }
+
+  #hasOlderElsewhere(segment: SegmentState): boolean {
+    for (const other of this.#log.segments.values()) {
+      if (other !== segment && other.minSequence < segment.totals.maxSequence) return true;
+    }
+    return false;
+  }
+
+  #evictKey(entry: Entry, level: EvictionLevel, reason: EvictionReason, needsMarker: boolean): void {
+    this.#log.countLive(entry, -1);
+    this.#log.parts.delete(entry);
+    this.#index.remove(entry, level);
+    this.statistics.keys[reason]++;
+    if (needsMarker) this.#log.appendEvicted(entry);
+  }
+
+  /** Appends a key once more that is in RAM, for it was asked for lately. Blob and expiry stay as they are. */
+  async #hadSecondChance(entry: Entry): Promise<boolean> {
+    if (!this.#index.isHot(entry) || this.#hadChance.has(entry)) return false;
+    const { segment, offset } = entry;
+    const { meta, body } = await this.#reader.read(entry);
+    await this.#log.admit(body.byteLength);
+    const isSame = this.#index.find(entry.space, entry.key) === entry && entry.segment === segment;
+    if (!isSame || entry.offset !== offset) return true;
+    this.#log.countLive(entry, -1);
+    this.#log.rewrite(entry, meta, body);
+    this.#hadChance.add(entry);
+    this.statistics.secondChances++;
+    return true;
+  }
+}

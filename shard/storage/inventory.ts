@@ -1,0 +1,128 @@
+/**
+ * What a data directory holds before recovery, told from the files alone.
+ *
+ *   <data>/format      format version of the directory
+ *   <data>/shard.json  { incarnation }: the last one under which this directory was written
+ *   <data>/segments/   segment files and hints
+ *   <data>/damaged/    files whose first bytes are not those of a segment, moved aside for people to look at
+ */
+import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KvcacheError } from '../../errors.ts';
+import { replaceFile } from '../log/files.ts';
+import { isIntactHint, readHintHead } from '../log/hint.ts';
+import { decodeSegmentHeader, formatVersion, segmentHeaderBytes, type SegmentHeader } from '../log/segment-header.ts';
+import type { SegmentIdentity } from '../segment.ts';
+
+const formatText = `kvcache data format ${formatVersion}\n`;
+
+export interface FoundSegment {
+  readonly header: SegmentHeader;
+  readonly path: string;
+  readonly fileBytes: number;
+}
+
+export interface Inventory {
+  /** Segment files, by id. */
+  readonly files: Map<number, FoundSegment>;
+  /** Ids that have a hint file. */
+  readonly hints: Set<number>;
+  /** Files moved aside because their header is damaged. */
+  readonly damaged: readonly string[];
+  /** Undefined for a new directory. */
+  readonly incarnation: number | undefined;
+}
+
+/** Makes the directory if need be and lists what is there. Rejects with FORMAT for a foreign format. */
+export async function takeInventory(folder: string): Promise<Inventory> {
+  const segmentFolder = join(folder, 'segments');
+  await mkdir(segmentFolder, { recursive: true });
+  await checkFormat(folder);
+  const files = new Map<number, FoundSegment>();
+  const hints = new Set<number>();
+  const damaged: string[] = [];
+  for (const name of await readdir(segmentFolder)) {
+    const path = join(segmentFolder, name);
+    const id = Number.parseInt(name, 10);
+    if (name.endsWith('.new')) await unlink(path);
+    else if (name.endsWith('.hint')) hints.add(id);
+    else if (name.endsWith('.log')) {
+      const found = await inspect(path);
+      if (found !== undefined && found.header.id === id) files.set(id, found);
+      else damaged.push(await moveAside(folder, path, name));
+    }
+  }
+  return { files, hints, damaged, incarnation: await readIncarnation(folder) };
+}
+
+async function checkFormat(folder: string): Promise<void> {
+  const path = join(folder, 'format');
+  const text = await readIfThere(path);
+  if (text === undefined) await replaceFile(path, formatText);
+  else if (text !== formatText) {
+    throw new KvcacheError(
+      'FORMAT',
+      `${path} says '${text.trim()}'; this version reads '${formatText.trim()}': use the version that wrote it`,
+    );
+  }
+}
+
+async function inspect(path: string): Promise<FoundSegment | undefined> {
+  const { size } = await stat(path);
+  const handle = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(segmentHeaderBytes);
+    const { bytesRead } = await handle.read(head, 0, segmentHeaderBytes, 0);
+    const header = decodeSegmentHeader(head.subarray(0, bytesRead));
+    return header && { header, path, fileBytes: size };
+  } finally {
+    await handle.close();
+  }
+}
+
+async function moveAside(folder: string, path: string, name: string): Promise<string> {
+  await mkdir(join(folder, 'damaged'), { recursive: true });
+  const target = join(folder, 'damaged', `${name}.${Date.now()}`);
+  await rename(path, target);
+  return target;
+}
+
+async function readIncarnation(folder: string): Promise<number | undefined> {
+  const text = await readIfThere(join(folder, 'shard.json'));
+  if (text === undefined) return undefined;
+  const incarnation = (JSON.parse(text) as { incarnation?: unknown }).incarnation;
+  if (typeof incarnation !== 'number') {
+    throw new KvcacheError('FORMAT', `${join(folder, 'shard.json')} has no incarnation`);
+  }
+  return incarnation;
+}
+
+/** Remembers under which incarnation the directory is written from now on. */
+export async function writeIncarnation(folder: string, incarnation: number): Promise<void> {
+  await replaceFile(join(folder, 'shard.json'), `${JSON.stringify({ incarnation })}\n`);
+}
+
+/** The hint file if it is there, intact and that of this segment. */
+export async function readIntactHint(path: string, identity: SegmentIdentity): Promise<Buffer | undefined> {
+  const hint = await readBytesIfThere(path);
+  return hint !== undefined && isIntactHint(hint, identity) ? hint : undefined;
+}
+
+/** Whose hint a file is, when nothing else tells. */
+export async function identityOfHint(path: string): Promise<SegmentIdentity | undefined> {
+  const hint = await readBytesIfThere(path);
+  return hint === undefined ? undefined : readHintHead(hint);
+}
+
+async function readBytesIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return (await readBytesIfThere(path))?.toString('utf8');
+}

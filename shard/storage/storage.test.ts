@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
+
+let folder: { path: string; remove: () => void };
+beforeEach(() => {
+  folder = temporaryFolder('storage');
+});
+afterEach(() => folder.remove());
+
+describe('recovery', () => {
+  test('what was written before a clean end is there again', async () => {
+    const first = await TestStore.open(folder.path);
+    first.set('a', '1');
+    first.set('b', '2');
+    first.set('a', '3');
+    first.delete('b');
+    await first.close();
+    const second = await TestStore.open(folder.path);
+    expect(await second.text('a')).toBe('3');
+    expect(await second.text('b')).toBeUndefined();
+    expect(second.storage.report?.damages).toEqual([]);
+    await second.close();
+  });
+
+  test('what is in the file survives a crash without a hint', async () => {
+    const first = await TestStore.open(folder.path);
+    first.set('a', 'old');
+    await first.storage.durable(first.set('a', 'new'), 'disk');
+    await first.crash();
+    const second = await TestStore.open(folder.path);
+    expect(await second.text('a')).toBe('new');
+    await second.close();
+    const third = await TestStore.open(folder.path);
+    expect(await third.text('a')).toBe('new');
+    await third.close();
+  });
+
+  test('an expired value stays gone and does not bring its predecessor back', async () => {
+    const first = await TestStore.open(folder.path);
+    first.set('a', 'old');
+    await first.storage.log.roll();
+    first.set('a', 'short', Date.now() - 1);
+    await first.close();
+    const second = await TestStore.open(folder.path);
+    expect(await second.text('a')).toBeUndefined();
+    await second.close();
+  });
+
+  test('a value above the chunk bound comes back whole, and its parts are not left behind', async () => {
+    const large = randomBytes(21 * 1024 * 1024);
+    const first = await TestStore.open(folder.path);
+    first.set('large', large);
+    await first.storage.log.roll();
+    expect(large.equals((await first.get('large'))!)).toBe(true);
+    await first.close();
+    const second = await TestStore.open(folder.path);
+    expect(large.equals((await second.get('large'))!)).toBe(true);
+    second.set('large', 'small');
+    await second.storage.log.roll();
+    await second.storage.maintain();
+    expect(await second.text('large')).toBe('small');
+    expect(second.storage.log.localBytes()).toBeLessThan(1024 * 1024);
+    await second.close();
+  });
+
+  test('a slot-drop makes every older record of the slot void, also after a restart', async () => {
+    const first = await TestStore.open(folder.path);
+    first.set('{x}1', 'gone');
+    first.set('y', 'stays');
+    await first.storage.dropSlot(setOf('{x}1', '').slot);
+    first.set('{x}2', 'after');
+    await first.close();
+    const second = await TestStore.open(folder.path);
+    expect(await second.text('{x}1')).toBeUndefined();
+    expect(await second.text('{x}2')).toBe('after');
+    expect(await second.text('y')).toBe('stays');
+    await second.close();
+  });
+
+  test('records of a slot that are older than its since-epoch are ignored', async () => {
+    const first = await TestStore.open(folder.path, { epoch: () => 3 });
+    first.set('a', 'old');
+    await first.close();
+    const second = await TestStore.open(folder.path, { epoch: () => 5, sinceOf: () => 5 });
+    expect(await second.text('a')).toBeUndefined();
+    await second.close();
+  });
+});
+
+describe('compaction', () => {
+  test('wins back the space of overwritten values and keeps the live ones', async () => {
+    const store = await TestStore.open(folder.path);
+    for (let round = 0; round < 5; round++) {
+      for (let key = 0; key < 200; key++) store.set(`key-${key}`, `${round}:${key}:`.padEnd(4096, 'x'));
+      await store.storage.log.roll();
+    }
+    const before = store.storage.log.localBytes();
+    await store.storage.maintain();
+    expect(store.storage.log.localBytes()).toBeLessThan(before / 3);
+    for (let key = 0; key < 200; key++) {
+      expect((await store.text(`key-${key}`))?.startsWith(`4:${key}:`)).toBe(true);
+    }
+    await store.close();
+    const again = await TestStore.open(folder.path);
+    for (let key = 0; key < 200; key++) {
+      expect((await again.text(`key-${key}`))?.startsWith(`4:${key}:`)).toBe(true);
+    }
+    await again.close();
+  });
+
+  test('a deleted key stays deleted while an older record of it lies in a segment that is not compacted', async () => {
+    const store = await TestStore.open(folder.path);
+    store.set('victim', 'old');
+    for (let key = 0; key < 50; key++) store.set(`cold-${key}`, 'x'.repeat(1000));
+    await store.storage.log.roll();
+    store.delete('victim');
+    for (let key = 0; key < 50; key++) store.set('noise', 'y'.repeat(1000));
+    await store.storage.log.roll();
+    for (let key = 0; key < 50; key++) store.set('noise', 'z'.repeat(1000));
+    await store.storage.log.roll();
+    await store.storage.maintain();
+    expect(store.storage.compactor.statistics.tombstonesCarried).toBeGreaterThan(0);
+    await store.close();
+    const again = await TestStore.open(folder.path);
+    expect(await again.text('victim')).toBeUndefined();
+    expect(await again.text('cold-7')).toBe('x'.repeat(1000));
+    await again.close();
+  });
+});
+
+describe('eviction without Blob', () => {
+  test('the oldest keys go, counted, and the disk stays within its size', async () => {
+    const MiB = 1024 * 1024;
+    const eviction = {
+      enabled: true,
+      diskBytes: 8 * MiB,
+      diskUsageThreshold: 80,
+      batchSize: 100,
+      retentionAgeMs: 0,
+      retentionBytes: 0,
+      unflushedBytesMax: 8 * MiB,
+      onBlobFull: 'error' as const,
+    };
+    const store = await TestStore.open(folder.path, { eviction, segmentBytes: MiB, fullWaitMs: 5000 });
+    const value = 'v'.repeat(64 * 1024);
+    for (let key = 0; key < 400; key++) {
+      await store.storage.admit(value.length);
+      store.set(`key-${key}`, value);
+    }
+    await store.storage.maintain();
+    expect(store.storage.log.localBytes()).toBeLessThanOrEqual(eviction.diskBytes);
+    expect(store.index.evicted.length).toBeGreaterThan(200);
+    expect(store.storage.evictor.statistics.keys.disk_threshold).toBe(store.index.evicted.length);
+    expect(await store.text('key-399')).toBe(value);
+    expect(await store.text('key-0')).toBeUndefined();
+    await store.close();
+  });
+});
+
+test('a second process is refused the directory, with what to do', async () => {
+  const store = await TestStore.open(folder.path);
+  await expect(TestStore.open(folder.path)).rejects.toThrow(/used by another process/);
+  await store.close();
+  const next = await TestStore.open(folder.path);
+  await next.close();
+});

@@ -1,0 +1,391 @@
+/**
+ * Storage of one shard: the log on its disk, Blob below, and what keeps both in shape.
+ *
+ * `openStorage` recovers the index; the returned `Storage` is the engine's `Journal`. Three things go on behind it:
+ * write-behind to Blob (the tier below), eviction, and compaction, the latter two in one maintenance loop each, woken
+ * once a second and by writes that cross a threshold.
+ *
+ * Fencing: when the tier below learns that another process has taken this shard over, the log is closed with the
+ * reason; from then on every write is refused with FENCED.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { storageRefreshMs, takeoverRetryDelayMs } from '../../limits.ts';
+import type { Clock } from '../clock.ts';
+import type { Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
+import { type FileOperations, systemFiles } from '../log/files.ts';
+import { type FsyncPolicy, Log } from '../log/log.ts';
+import { Compactor, type CompactorOptions } from './compactor.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { Evictor, type EvictorOptions } from './evictor.ts';
+import { type Inventory, takeInventory, writeIncarnation } from './inventory.ts';
+import { Reader } from './reader.ts';
+import { recover, type RecoveryReport } from './recovery.ts';
+import type { Takeover, TierBelow } from './tier-below.ts';
+
+export interface StorageLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface StorageOptions {
+  readonly folder: string;
+  readonly fsync: FsyncPolicy;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly eviction: EvictorOptions;
+  /** How often eviction looks by itself, beside writes that cross the threshold. */
+  readonly evictionIntervalMs: number;
+  readonly compaction: CompactorOptions;
+  /** How long a write waits for room on the disk or in Blob before it fails. */
+  readonly fullWaitMs: number;
+  readonly clock: Clock;
+  readonly logger: StorageLogger;
+  readonly index: RecordIndex;
+  readonly below?: TierBelow | undefined;
+  readonly epoch?: () => number;
+  /** Epoch since which this shard owns a slot; older records of it are not its own. */
+  readonly sinceOf?: (slot: number) => number;
+  readonly files?: FileOperations;
+}
+
+/** Locks the directory, recovers what it and Blob hold into the index, and opens the log for writing. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const inventoryFirst = await takeInventory(options.folder).catch(rejectReadably(options.folder));
+  const lock = await lockDirectory(options.folder);
+  try {
+    // Once more under the lock: another process may have written in between.
+    const inventory = { ...(await takeInventory(options.folder)), damaged: inventoryFirst.damaged };
+    const storage = new Storage(options, lock);
+    await storage.recover(inventory);
+    return storage;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+function rejectReadably(folder: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof KvcacheError) throw error;
+    throw new KvcacheError('CONFIG', `the data directory ${folder} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  };
+}
+
+export class Storage implements Journal {
+  readonly log: Log;
+  readonly reader: Reader;
+  readonly compactor: Compactor;
+  readonly evictor: Evictor;
+  report: RecoveryReport | undefined;
+  incarnation = 0;
+  /** Blob is configured, but the manifest could not be taken over yet. */
+  isDetached = false;
+  readonly #options: StorageOptions;
+  readonly #lock: DirectoryLock;
+  readonly #below: TierBelow | undefined;
+  #fault: KvcacheError | undefined;
+  #usedBytes = 0;
+  #unflushedFull = false;
+  #refreshedAtMs = 0;
+  #lastEvictionAtMs = 0;
+  #isEvicting = false;
+  #isCompacting = false;
+  #stopTicking: (() => void) | undefined;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: StorageOptions, lock: DirectoryLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#below = options.below;
+    this.log = new Log({
+      folder: options.folder,
+      fsync: options.fsync,
+      segmentBytes: options.segmentBytes,
+      segmentAgeMs: options.segmentAgeMs,
+      clock: options.clock,
+      files: options.files ?? systemFiles,
+      epoch: options.epoch ?? (() => 0),
+    });
+    const { log } = this;
+    const { index } = options;
+    const below = options.below;
+    this.reader = new Reader(log, below, (segment, offset, where) =>
+      options.logger.error({ segment, offset, where }, 'a record failed its checksum'),
+    );
+    this.compactor = new Compactor(log, index, this.reader, below, options.compaction);
+    const parts = { log, index, reader: this.reader, compactor: this.compactor, below };
+    this.evictor = new Evictor(parts, options.eviction);
+  }
+
+  // ── Start and end ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Called once by `openStorage`. */
+  async recover(inventory: Inventory): Promise<void> {
+    const { folder, logger, index, sinceOf } = this.#options;
+    const takeover = await this.#takeOver(inventory);
+    this.report = await recover({
+      log: this.log,
+      index,
+      inventory,
+      below: this.#below,
+      takeover,
+      sinceOf: sinceOf ?? (() => 0),
+    });
+    const { damages, lostRecords, staleSegments, damagedFiles } = this.report;
+    const isClean = damages.length + lostRecords + staleSegments.length + damagedFiles.length === 0;
+    logger[isClean ? 'info' : 'warn']({ ...this.report, keys: index.size }, 'recovered');
+    this.incarnation = takeover?.incarnation ?? (inventory.incarnation ?? 0) + 1;
+    // Detached, the number stays as it was: the takeover must still see under which one this disk was written.
+    if (!this.isDetached) await writeIncarnation(folder, this.incarnation);
+    this.log.start(this.incarnation);
+    if (takeover !== undefined) this.#below?.start(this.log);
+    if (this.isDetached) this.#inBackground(this.#attachLater(inventory));
+    this.#tickLater();
+  }
+
+  /** Ends with everything on the disk and, if asked for, in Blob. */
+  async close(options: { flush: boolean }): Promise<void> {
+    this.#stopTicking?.();
+    this.#fault ??= new KvcacheError('SHUTDOWN', 'the shard is ending');
+    await this.log.close(this.#fault.code === 'FENCED' ? this.#fault : undefined);
+    await this.#below?.stop({ flush: options.flush && !this.isDetached && this.#fault.code !== 'FENCED' });
+    await Promise.allSettled(this.#background);
+    await this.log.closeFiles();
+    await this.#lock.release();
+  }
+
+  /** Another process owns this shard now. Nothing is written any more. */
+  fence(reason: string): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = new KvcacheError('FENCED', reason);
+    this.#stopTicking?.();
+    this.#options.logger.error({ reason }, 'fenced: another process has taken over this shard');
+    this.#inBackground(this.log.close(this.#fault));
+  }
+
+  // ── Journal ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  admit(bytes: number): Promise<void> | undefined {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    this.#usedBytes += bytes;
+    if (this.#usedBytes > this.evictor.thresholdBytes || this.#unflushedFull || this.#isStale()) this.#refresh();
+    if (this.#usedBytes > this.#options.eviction.diskBytes || this.#isBlobFull()) return this.#waitForRoom(bytes);
+    return this.log.admit(bytes);
+  }
+
+  append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.log.append(writes);
+  }
+
+  release(entry: Entry): void {
+    this.log.countLive(entry, -1);
+    this.log.parts.delete(entry);
+  }
+
+  async durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {
+    if (level === 'disk') return this.log.synced(position);
+    const below = this.#below;
+    if (below === undefined) {
+      throw new KvcacheError('CONFIG', "acknowledgement 'blob' needs Blob: set blob.account_url or another account");
+    }
+    // Parts of a large value may stand in older segments than their commit.
+    const older = [...this.log.segments.values()].filter(
+      (segment) => segment.id < position.segment && segment.file !== undefined && !below.isSafe(segment.id),
+    );
+    await Promise.all(older.map((segment) => below.waitCommitted(segment.id, segment.bytes)));
+    if (this.log.segments.has(position.segment)) await below.waitCommitted(position.segment, position.end);
+  }
+
+  read(entry: Entry): Promise<StoredValue> {
+    return this.reader.read(entry);
+  }
+
+  // ── For the process ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Why this shard takes no writes, if so. */
+  get fault(): KvcacheError | undefined {
+    return this.#fault;
+  }
+
+  /** Everything written so far is on the disk, or in Blob. */
+  async flush(level: 'disk' | 'blob'): Promise<void> {
+    const position = this.log.position();
+    await this.log.synced(position);
+    if (level === 'blob') await this.durable(position, 'blob');
+  }
+
+  /** Makes every record of the slot void, durably. */
+  async dropSlot(slot: number): Promise<void> {
+    for (const entry of this.#options.index.entriesOfSlot(slot)) {
+      this.release(entry);
+      this.#options.index.remove(entry);
+    }
+    const position = this.log.appendSlotDrop(slot);
+    await this.log.synced(position);
+  }
+
+  /** Numbers for metrics and status. */
+  stats(): Record<string, unknown> {
+    const segments = [...this.log.segments.values()];
+    const sum = (of: (segment: (typeof segments)[number]) => number): number =>
+      segments.reduce((total, segment) => total + of(segment), 0);
+    return {
+      incarnation: this.incarnation,
+      sequence: this.log.sequence,
+      segments: segments.length,
+      localSegments: segments.filter((segment) => segment.file !== undefined).length,
+      localBytes: this.log.localBytes(),
+      liveBytes: sum((segment) => segment.liveBytes),
+      totalBytes: sum((segment) => segment.bytes),
+      pendingBytes: this.log.active?.writer?.pendingBytes ?? 0,
+      unflushedBytes: this.#below?.unflushedBytes() ?? 0,
+      isDetached: this.isDetached,
+      reads: this.reader.statistics,
+      compaction: this.compactor.statistics,
+      eviction: this.evictor.statistics,
+      recovery: this.report,
+      fault: this.#fault?.message,
+    };
+  }
+
+  /** One round of eviction and compaction now, for tests and tools. */
+  async maintain(): Promise<void> {
+    await this.#evict();
+    await this.#compact();
+  }
+
+  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes the manifest over. Undefined: no Blob, or it is away and the disk alone must do for now. */
+  async #takeOver(inventory: Inventory): Promise<Takeover | undefined> {
+    if (this.#below === undefined) return undefined;
+    const hasData = inventory.incarnation !== undefined;
+    for (;;) {
+      try {
+        return await this.#below.takeover(inventory.incarnation);
+      } catch (error) {
+        if (!(error instanceof KvcacheError) || error.code !== 'BLOBDOWN') throw error;
+        this.#options.logger.warn({ reason: error.message, hasData }, 'Blob cannot be reached at start');
+        if (hasData) {
+          this.isDetached = true;
+          return undefined;
+        }
+        await delay(takeoverRetryDelayMs);
+      }
+    }
+  }
+
+  async #attachLater(inventory: Inventory): Promise<void> {
+    while (this.#fault === undefined) {
+      await delay(takeoverRetryDelayMs, undefined, { ref: false });
+      try {
+        const takeover = await this.#below!.takeover(inventory.incarnation);
+        if (takeover.previousIncarnation > (inventory.incarnation ?? 0)) {
+          this.fence('another process wrote this shard while this one could not reach Blob');
+          return;
+        }
+        this.incarnation = takeover.incarnation;
+        this.log.incarnation = takeover.incarnation;
+        await writeIncarnation(this.#options.folder, takeover.incarnation);
+        this.#below!.start(this.log);
+        this.isDetached = false;
+        this.#options.logger.info({ incarnation: takeover.incarnation }, 'Blob is reachable again');
+        return;
+      } catch (error) {
+        if (!(error instanceof KvcacheError) || error.code !== 'BLOBDOWN') {
+          this.fence(messageOf(error));
+          return;
+        }
+      }
+    }
+  }
+
+  #isStale(): boolean {
+    return this.#options.clock.now() - this.#refreshedAtMs > storageRefreshMs;
+  }
+
+  #refresh(): void {
+    this.#refreshedAtMs = this.#options.clock.now();
+    this.#usedBytes = this.log.localBytes();
+    this.#unflushedFull = this.evictor.isUnflushedFull();
+    if (this.evictor.isDiskAboveThreshold() || this.#unflushedFull) this.#inBackground(this.#evict());
+  }
+
+  #isBlobFull(): boolean {
+    return this.#unflushedFull && this.#options.eviction.onBlobFull === 'error';
+  }
+
+  async #waitForRoom(bytes: number): Promise<void> {
+    const giveUpAtMs = this.#options.clock.now() + this.#options.fullWaitMs;
+    for (;;) {
+      this.#refresh();
+      if (this.#fault !== undefined) throw this.#fault;
+      const { diskBytes } = this.#options.eviction;
+      const isDiskFull = this.#usedBytes + bytes > diskBytes;
+      if (!isDiskFull && !this.#isBlobFull()) {
+        await this.log.admit(bytes);
+        return;
+      }
+      if (this.#options.clock.now() >= giveUpAtMs) {
+        throw isDiskFull
+          ? new KvcacheError('DISKFULL', `the shard's disk size of ${diskBytes} bytes is full; raise disk.size`)
+          : new KvcacheError('BLOBFULL', `${this.#below!.unflushedBytes()} bytes wait for Blob; it takes none now`);
+      }
+      await delay(storageRefreshMs);
+    }
+  }
+
+  #tickLater(): void {
+    this.#stopTicking = this.#options.clock.after(1_000, () => {
+      this.#tick();
+      if (this.#fault === undefined) this.#tickLater();
+    });
+  }
+
+  #tick(): void {
+    this.log.rollIfOld();
+    this.#refresh();
+    const nowMs = this.#options.clock.now();
+    if (nowMs - this.#lastEvictionAtMs >= this.#options.evictionIntervalMs) {
+      this.#lastEvictionAtMs = nowMs;
+      this.#inBackground(this.#evict());
+    }
+    this.#inBackground(this.#compact());
+  }
+
+  async #evict(): Promise<void> {
+    if (this.#isEvicting || this.#fault !== undefined) return;
+    this.#isEvicting = true;
+    try {
+      while (this.#fault === undefined && (await this.evictor.run())) this.#usedBytes = this.log.localBytes();
+    } finally {
+      this.#isEvicting = false;
+    }
+  }
+
+  async #compact(): Promise<void> {
+    if (this.#isCompacting || this.#fault !== undefined) return;
+    this.#isCompacting = true;
+    try {
+      while (this.#fault === undefined && (await this.compactor.run()));
+    } finally {
+      this.#isCompacting = false;
+    }
+  }
+
+  /** Background work that fails is reported and tried again with the next tick. */
+  #inBackground(work: Promise<void>): void {
+    const guarded = work
+      .catch((error: unknown) => {
+        const isEnding = error instanceof KvcacheError && (error.code === 'SHUTDOWN' || error.code === 'FENCED');
+        if (!isEnding) this.#options.logger.warn({ error: messageOf(error) }, 'maintenance of the log failed');
+      })
+      .finally(() => this.#background.delete(guarded));
+    this.#background.add(guarded);
+  }
+}

@@ -1,0 +1,34 @@
+/** The simplest index that keeps storage's contract: what tests of the log hold the real one against. */
+import type { Entry, RecordIndex, Space } from '../shard/journal.ts';
+
+export class MapIndex implements RecordIndex {
+  readonly entries = new Map<string, Entry>();
+  readonly evicted: string[] = [];
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  find(space: Space, key: string): Entry | undefined {
+    return this.entries.get(`${space}${key}`);
+  }
+
+  install(entry: Entry): void {
+    this.entries.set(`${entry.space}${entry.key}`, entry);
+  }
+
+  remove(entry: Entry, evictedFrom?: string): void {
+    const name = `${entry.space}${entry.key}`;
+    if (this.entries.get(name) !== entry) return;
+    this.entries.delete(name);
+    if (evictedFrom !== undefined) this.evicted.push(entry.key);
+  }
+
+  *entriesOfSlot(slot: number): Iterable<Entry> {
+    for (const entry of [...this.entries.values()]) if (entry.slot === slot) yield entry;
+  }
+
+  isHot(): boolean {
+    return false;
+  }
+}
