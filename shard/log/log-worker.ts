@@ -11,6 +11,7 @@ import type { SegmentIdentity } from '../segment.ts';
 import { buildHint, HintBuilder, type HintTotals } from './hint.ts';
 import {
   flagGroupContinues,
+  flagGroupFollows,
   readRecordBody,
   readRecordHeader,
   recordBytes,
@@ -128,7 +129,7 @@ class Compaction {
       this.#writeTombstone(header, body);
     } else {
       const record = window.subarray(at, at + recordBytesOf(header));
-      record[9]! &= ~flagGroupContinues;
+      record[9]! &= ~(flagGroupContinues | flagGroupFollows);
       resaltRecord(record, 0, this.#task.output.salt);
       this.#write(record);
     }

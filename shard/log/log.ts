@@ -26,7 +26,7 @@ import type { SegmentSource, SegmentSummary } from '../segment.ts';
 import { type FileOperations, isNoSpace, syncFolder } from './files.ts';
 import { LogWorker } from './log-worker-client.ts';
 import { encodeParts, type Part } from './parts.ts';
-import { flagGroupContinues, recordBytes, type RecordKind, recordKinds } from './record.ts';
+import { flagGroupContinues, flagGroupFollows, recordBytes, type RecordKind, recordKinds } from './record.ts';
 import { SegmentFile } from './segment-file.ts';
 import { encodeSegmentHeader, segmentHeaderBytes } from './segment-header.ts';
 import { SegmentState } from './segment-state.ts';
@@ -145,7 +145,7 @@ export class Log implements SegmentSource {
     const placements = writes.map((write, index) => placementOf(write, sequences[index]!, parts[index]));
     this.#makeRoom(placements);
     const entries = placements.map((placement, index) => {
-      const at = this.#place(placement, index < placements.length - 1);
+      const at = this.#place(placement, groupFlags(index, placements.length));
       if (placement.kind === recordKinds.tombstone) return undefined;
       return this.#entryOf(placement, at, parts[index]);
     });
@@ -180,7 +180,7 @@ export class Log implements SegmentSource {
     const parts = this.#placeChunks(write, entry.sequence);
     const placement = placementOf(write, entry.sequence, parts);
     this.#makeRoom([placement]);
-    const at = this.#place(placement, false);
+    const at = this.#place(placement, 0);
     entry.segment = at.segment;
     entry.offset = at.offset;
     entry.recordBytes = at.recordBytes;
@@ -204,7 +204,7 @@ export class Log implements SegmentSource {
       bodyBytes: 0,
     };
     this.#makeRoom([placement]);
-    this.#place(placement, false);
+    this.#place(placement, 0);
   }
 
   /** The end of everything appended so far. */
@@ -368,18 +368,17 @@ export class Log implements SegmentSource {
         bodyBytes: 0,
       };
       this.#makeRoom([placement]);
-      parts.push(this.#place(placement, false));
+      parts.push(this.#place(placement, 0));
     }
     return parts;
   }
 
-  #place(placement: Placement, groupContinues: boolean): Part {
+  #place(placement: Placement, flags: number): Part {
     const segment = this.#active!;
     const writtenAtMs = this.now();
     if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
     const epoch = this.#options.epoch();
     const { kind, space, slot, sequence, expireAtMs, key, meta, value } = placement;
-    const flags = groupContinues ? flagGroupContinues : 0;
     const offset = segment.writer!.append({
       kind,
       flags,
@@ -473,6 +472,11 @@ export class Log implements SegmentSource {
   #failed(error: unknown): void {
     this.#fault ??= new KvcacheError('DISKFULL', `the log cannot go on: ${String(error)}`, { cause: error });
   }
+}
+
+/** How a record says that it belongs together with its neighbours. */
+function groupFlags(index: number, count: number): number {
+  return (index < count - 1 ? flagGroupContinues : 0) | (index > 0 ? flagGroupFollows : 0);
 }
 
 function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {

@@ -53,6 +53,8 @@ export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
 /** The record and the one behind it belong to one atomic group; recovery takes all of a group or nothing. */
 export const flagGroupContinues = 1;
+/** The record and the one before it belong to one atomic group. */
+export const flagGroupFollows = 2;
 
 /** Tag of what a prompt block keeps beside its body. */
 export const tagMeta = 1;

@@ -9,6 +9,7 @@
 import { recordTagsBytesMax, keyBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import {
   flagGroupContinues,
+  flagGroupFollows,
   readRecordBody,
   readRecordHeader,
   type RecordBody,
@@ -111,7 +112,13 @@ class Scan {
 
   #take(record: ReplayedRecord): void {
     const continues = (record.header.flags & flagGroupContinues) !== 0;
-    if (!continues && this.#group.length === 0) {
+    const follows = (record.header.flags & flagGroupFollows) !== 0;
+    if (follows && this.#group.length === 0) {
+      // The beginning of its group is damaged.
+      this.damages.push({ from: record.offset, to: record.offset + recordBytesOf(record.header) });
+      return;
+    }
+    if (!continues && !follows) {
       this.#onRecord(record);
       return;
     }
