@@ -1,0 +1,194 @@
+/**
+ * kvcache.v1.Cache/Execute from the caller's side: a batch of commands as bytes, and replies out of bytes.
+ *
+ * Arguments below `joinedArgumentBytesMax` are copied into the batch's one buffer; larger ones go out as parts of a
+ * gather list, uncopied. Replies become the plain values of commands/reply.ts in one pass, without the objects that
+ * generated code would make in between; a large value is a view of its message, a small one a copy, so that keeping
+ * ten bytes does not keep a whole batch. Layout: protos/kvcache.proto.
+ */
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { type Acknowledgement, acknowledgements } from '../commands/command.ts';
+import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { type ErrorCode, errorCodes, KvcacheError } from '../errors.ts';
+import type { ClientMethod, MessageParts } from '../grpc/method.ts';
+import { replyDepthMax } from '../limits.ts';
+import { CacheService as service } from '../protos/generated/kvcache.ts';
+import { ownedBuffer } from './prompt-codec.ts';
+
+export interface OutgoingCommand {
+  readonly name: string;
+  readonly args: readonly Uint8Array[];
+  readonly acknowledgement: Acknowledgement | undefined;
+}
+
+export interface IncomingReply {
+  readonly index: number;
+  readonly reply: Reply;
+}
+
+export const executeMethod: ClientMethod<readonly OutgoingCommand[], IncomingReply[]> = {
+  path: service.execute.path,
+  requestSerialize: encodeExecute,
+  responseDeserialize: decodeReplies,
+};
+
+const joinedArgumentBytesMax = 16 * 1024;
+/** One-byte tags: (field << 3) | wire type. */
+const requestCommandTag = 0x0a;
+const commandNameTag = 0x0a;
+const commandArgumentTag = 0x12;
+const commandAcknowledgementTag = 0x18;
+
+/** Bytes that a command adds to a batch, for filling batches up to their bound. */
+export function commandBytes(command: OutgoingCommand): number {
+  const bytes = innerBytes(command);
+  return 1 + varintBytes(bytes) + bytes;
+}
+
+export function encodeExecute(commands: readonly OutgoingCommand[]): MessageParts {
+  let joinedBytes = 0;
+  for (const command of commands) {
+    joinedBytes += commandBytes(command);
+    for (const arg of command.args) if (arg.byteLength > joinedArgumentBytesMax) joinedBytes -= arg.byteLength;
+  }
+  const joined = Buffer.allocUnsafe(joinedBytes);
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  let from = 0;
+  for (const command of commands) {
+    joined[at++] = requestCommandTag;
+    at = writeVarint(joined, at, innerBytes(command));
+    joined[at++] = commandNameTag;
+    at = writeVarint(joined, at, command.name.length);
+    at += joined.write(command.name, at, 'latin1');
+    for (const arg of command.args) {
+      joined[at++] = commandArgumentTag;
+      at = writeVarint(joined, at, arg.byteLength);
+      if (arg.byteLength > joinedArgumentBytesMax) {
+        parts.push(joined.subarray(from, at), arg);
+        from = at;
+      } else {
+        joined.set(arg, at);
+        at += arg.byteLength;
+      }
+    }
+    if (command.acknowledgement !== undefined) {
+      joined[at++] = commandAcknowledgementTag;
+      joined[at++] = acknowledgements.indexOf(command.acknowledgement) + 1;
+    }
+  }
+  if (parts.length === 0) return joined;
+  if (at > from) parts.push(joined.subarray(from, at));
+  return parts;
+}
+
+function innerBytes({ name, args, acknowledgement }: OutgoingCommand): number {
+  let bytes = 1 + varintBytes(name.length) + name.length + (acknowledgement === undefined ? 0 : 2);
+  for (const arg of args) bytes += 1 + varintBytes(arg.byteLength) + arg.byteLength;
+  return bytes;
+}
+
+function varintBytes(value: number): number {
+  return Math.max(1, Math.ceil((32 - Math.clz32(value)) / 7));
+}
+
+function writeVarint(into: Buffer, from: number, value: number): number {
+  let at = from;
+  let rest = value;
+  while (rest > 0x7f) {
+    into[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  into[at++] = rest;
+  return at;
+}
+
+export function decodeReplies(bytes: Buffer): IncomingReply[] {
+  const replies: IncomingReply[] = [];
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.LengthDelimited) replies.push(decodeIndexed(reader));
+    else reader.skip(wireType, field);
+  }
+  return replies;
+}
+
+function decodeIndexed(reader: BinaryReader): IncomingReply {
+  let index = 0;
+  let reply: Reply = null;
+  const end = endOf(reader);
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.Varint) index = reader.uint32();
+    else if (field === 2 && wireType === WireType.LengthDelimited) reply = decodeReply(reader, 0);
+    else reader.skip(wireType, field);
+  }
+  return { index, reply };
+}
+
+function decodeReply(reader: BinaryReader, depth: number): Reply {
+  if (depth > replyDepthMax) throw new KvcacheError('ERR', `a reply nests deeper than ${replyDepthMax} levels`);
+  let reply: Reply = null;
+  const end = endOf(reader);
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    if (field === 2 && wireType === WireType.Varint) reply = integerOf(reader);
+    else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
+    else if (field === 3) reply = reader.string();
+    else if (field === 4) reply = ownedBuffer(reader.bytes());
+    else if (field === 5) reply = decodeList(reader, depth);
+    else if (field === 6) reply = mapOf(decodeList(reader, depth));
+    else if (field === 7) reply = decodeFault(reader);
+    else reader.skip(wireType, field);
+  }
+  return reply;
+}
+
+function decodeList(reader: BinaryReader, depth: number): Reply[] {
+  const items: Reply[] = [];
+  const end = endOf(reader);
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.LengthDelimited) items.push(decodeReply(reader, depth + 1));
+    else reader.skip(wireType, field);
+  }
+  return items;
+}
+
+function mapOf(items: Reply[]): ReplyMap {
+  const pairs: [Reply, Reply][] = [];
+  for (let index = 0; index + 1 < items.length; index += 2) pairs.push([items[index]!, items[index + 1]!]);
+  return new ReplyMap(pairs);
+}
+
+function decodeFault(reader: BinaryReader): ReplyError {
+  let code: ErrorCode = 'ERR';
+  let message = '';
+  const end = endOf(reader);
+  while (reader.pos < end) {
+    const [field, wireType] = reader.tag();
+    if (field === 1 && wireType === WireType.LengthDelimited) code = errorCodeOf(reader.string());
+    else if (field === 2 && wireType === WireType.LengthDelimited) message = reader.string();
+    else reader.skip(wireType, field);
+  }
+  return new ReplyError(code, message);
+}
+
+/** A newer server may know codes that this client does not. */
+function errorCodeOf(text: string): ErrorCode {
+  return Object.hasOwn(errorCodes, text) ? (text as ErrorCode) : 'ERR';
+}
+
+function integerOf(reader: BinaryReader): number | bigint {
+  const value = BigInt(reader.sint64());
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+function endOf(reader: BinaryReader): number {
+  const bytes = reader.uint32();
+  const end = reader.pos + bytes;
+  if (end > reader.len) throw new RangeError('a reply ends before its announced length');
+  return end;
+}
