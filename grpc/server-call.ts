@@ -1,0 +1,360 @@
+/**
+ * One call on the server: one HTTP/2 stream, from its headers to its close.
+ *
+ *   headers → messages → half-close          what the client sends
+ *   headers → messages → trailers            what we send; without messages the trailers alone
+ *
+ * The call owns the stream's framing, its deadline, its bytes in flight and its one status. Whoever serves the method
+ * hears messages through `CallListener` and answers through `CallTransport`. After the status is sent, whatever the
+ * client still sends is thrown away, and a client that goes on sending is told to stop.
+ *
+ * A call is cancelled when the client resets it, its connection breaks, or its deadline passes, before the status
+ * was sent. Statuses and texts are those of grpc-js, so that clients cannot tell the servers apart.
+ */
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { ByteBudget } from './byte-budget.ts';
+import type { CallListener, CallTransport } from './call-transport.ts';
+import { Deadline, type DeadlineWheel } from './deadline-wheel.ts';
+import { acceptedEncodings, inflated, isMessageEncoding, type MessageEncoding } from './inflate.ts';
+import { MessageReader } from './message-reader.ts';
+import { bytesOf, framed, type MessageParts } from './method.ts';
+import {
+  encodeGrpcMessage,
+  endOfReset,
+  GrpcError,
+  type GrpcMetadata,
+  grpcStatus,
+  okEnd,
+  type StreamEnd,
+  streamEnd,
+} from './status.ts';
+import { parseTimeout } from './timeout.ts';
+
+/** What all calls of a server share. */
+export interface CallEnvironment {
+  readonly messageBytesMax: number;
+  readonly budget: ByteBudget;
+  readonly deadlines: DeadlineWheel;
+}
+
+const respondOptions = { waitForTrailers: true, sendDate: false };
+const respondTrailersOnly = { endStream: true, sendDate: false };
+const okTrailers: OutgoingHttpHeaders = { 'grpc-status': '0' };
+const responseHeaders: OutgoingHttpHeaders = {
+  ':status': 200,
+  'content-type': 'application/grpc',
+  'grpc-accept-encoding': acceptedEncodings,
+};
+
+export class ServerCall implements CallTransport {
+  readonly path: string;
+  /** As the client sent them. */
+  readonly headers: IncomingHttpHeaders;
+  /** address:port of the client. */
+  readonly peer: string;
+  /** Wall-clock time after which the client no longer waits; Infinity if it named none. */
+  readonly deadlineMs: number;
+  readonly #stream: ServerHttp2Stream;
+  readonly #environment: CallEnvironment;
+  readonly #reader: MessageReader;
+  readonly #encoding: MessageEncoding | undefined;
+  #listener: CallListener | undefined;
+  #deadline: Deadline | undefined;
+  #abort: AbortController | undefined;
+  /** Messages still being inflated, in order. */
+  #inflating: Promise<void> | undefined;
+  #heldBytes = 0;
+  #writtenBytes = 0;
+  #trailers: OutgoingHttpHeaders = okTrailers;
+  #extraTrailers: GrpcMetadata | undefined;
+  #end: StreamEnd | undefined;
+  #remoteEnded = false;
+  #closed = false;
+  #cancelled = false;
+  #messages = 0;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: string, environment: CallEnvironment) {
+    this.#stream = stream;
+    this.headers = headers;
+    this.path = headers[':path'] ?? '';
+    this.peer = peer;
+    this.#environment = environment;
+    this.#reader = new MessageReader(environment.messageBytesMax, environment.budget, (message, compressed, reserved) =>
+      this.#onMessage(message, compressed, reserved),
+    );
+    const timeout = headers['grpc-timeout'];
+    const timeoutMs = typeof timeout === 'string' ? parseTimeout(timeout) : undefined;
+    this.deadlineMs = timeoutMs === undefined ? Infinity : Date.now() + timeoutMs;
+    const encoding = headers['grpc-encoding'];
+    this.#encoding = typeof encoding === 'string' && isMessageEncoding(encoding) ? encoding : undefined;
+    stream.on('wantTrailers', () => this.#onWantTrailers());
+    stream.on('close', () => this.#onClose());
+    // A broken stream is followed by 'close', where the call learns how it ended.
+    stream.on('error', ignore);
+  }
+
+  /** True once nobody waits for the answer any more. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Aborts when the call is cancelled. Made on first use. */
+  get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController();
+      if (this.#cancelled) this.#abort.abort();
+    }
+    return this.#abort.signal;
+  }
+
+  /** True if the status is decided: writes go nowhere. */
+  get ended(): boolean {
+    return this.#end !== undefined || this.#stream.closed || this.#stream.destroyed;
+  }
+
+  /** Grows whenever a byte moves: a call that is `busy` and does not grow is stuck. */
+  get progress(): number {
+    return this.#messages + this.#writtenBytes - this.#stream.writableLength;
+  }
+
+  /** In the middle of a message, in or out. */
+  get busy(): boolean {
+    return this.#reader.partial || this.#stream.writableLength > 0;
+  }
+
+  /** Begins to read. What is wrong with the headers is answered here and the listener hears only `ended`. */
+  start(listener: CallListener): void {
+    this.#listener = listener;
+    const fault = this.#headerFault();
+    if (fault) {
+      this.fail(fault);
+      return;
+    }
+    if (this.deadlineMs !== Infinity) {
+      this.#deadline = new Deadline(this.deadlineMs, () => this.#onDeadline());
+      this.#environment.deadlines.add(this.#deadline);
+    }
+    const stream = this.#stream;
+    stream.on('drain', () => this.#listener?.drain());
+    stream.on('end', () => this.#onRemoteEnd());
+    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+  }
+
+  /** Sends the response headers, if they are not out already; `extra` adds to them. */
+  sendHeaders(extra?: GrpcMetadata): void {
+    if (this.ended || this.#stream.headersSent) return;
+    this.#stream.respond(extra ? { ...responseHeaders, ...extra } : { ...responseHeaders }, respondOptions);
+  }
+
+  /** Adds to the trailers that will carry the status. */
+  setTrailers(metadata: GrpcMetadata): void {
+    this.#extraTrailers = { ...this.#extraTrailers, ...metadata };
+  }
+
+  write(message: MessageParts): boolean {
+    if (this.ended) return true;
+    this.sendHeaders();
+    return this.#send(framed(message));
+  }
+
+  finish(): void {
+    this.#finish(okEnd);
+  }
+
+  fail(error: GrpcError): void {
+    this.#finish(streamEnd(error.code, error.details, error.metadata));
+  }
+
+  /** One message and OK: the whole of a unary answer in as few steps as HTTP/2 takes. */
+  answer(message: MessageParts): void {
+    if (this.ended) return;
+    this.sendHeaders();
+    this.#stream.cork();
+    this.#send(framed(message));
+    this.#finish(okEnd);
+  }
+
+  /** Resets the stream without a status. */
+  cancel(): void {
+    if (!this.#closed) this.#stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#stream.resume();
+  }
+
+  release(reservedBytes: number): void {
+    this.#environment.budget.release(reservedBytes);
+  }
+
+  #headerFault(): GrpcError | undefined {
+    const timeout = this.headers['grpc-timeout'];
+    if (timeout !== undefined && this.deadlineMs === Infinity) {
+      return new GrpcError(grpcStatus.INTERNAL, `Invalid grpc-timeout value "${String(timeout)}"`);
+    }
+    const encoding = this.headers['grpc-encoding'];
+    if (encoding !== undefined && encoding !== 'identity' && this.#encoding === undefined) {
+      const text = `Received message compressed with unsupported encoding "${String(encoding)}"`;
+      return new GrpcError(grpcStatus.UNIMPLEMENTED, text);
+    }
+    return undefined;
+  }
+
+  #send(buffers: readonly Uint8Array[]): boolean {
+    const stream = this.#stream;
+    const bytes = bytesOf(buffers);
+    this.#environment.budget.add(bytes);
+    this.#heldBytes += bytes;
+    this.#writtenBytes += bytes;
+    if (buffers.length === 1) return stream.write(buffers[0], () => this.#onWritten(bytes));
+    const last = buffers.length - 1;
+    stream.cork();
+    for (let index = 0; index < last; index++) stream.write(buffers[index]);
+    const room = stream.write(buffers[last], () => this.#onWritten(bytes));
+    stream.uncork();
+    return room;
+  }
+
+  #onWritten(bytes: number): void {
+    if (this.#closed) return;
+    this.#heldBytes -= bytes;
+    this.#environment.budget.release(bytes);
+  }
+
+  #finish(end: StreamEnd): void {
+    if (this.ended) return;
+    this.#end = end;
+    const stream = this.#stream;
+    const trailers = this.#trailersOf(end);
+    if (stream.headersSent) {
+      this.#trailers = trailers;
+      stream.end();
+    } else {
+      stream.respond({ ...responseHeaders, ...trailers }, respondTrailersOnly);
+    }
+    if (!this.#remoteEnded) this.#stopClient();
+  }
+
+  /**
+   * The status is out and the client still sends: take what comes, so that it does not hold up the connection, and
+   * once our side is flushed ask it to stop (RFC 9113, 8.1).
+   */
+  #stopClient(): void {
+    const stream = this.#stream;
+    this.#reader.abandon();
+    stream.on('end', () => this.#onRemoteEnd());
+    stream.resume();
+    stream.once('finish', () => {
+      setImmediate(() => {
+        if (!this.#remoteEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+      });
+    });
+  }
+
+  #trailersOf(end: StreamEnd): OutgoingHttpHeaders {
+    if (end === okEnd && !this.#extraTrailers) return okTrailers;
+    const trailers: OutgoingHttpHeaders = { ...this.#extraTrailers, ...end.metadata, 'grpc-status': String(end.code) };
+    if (end.details !== '') trailers['grpc-message'] = encodeGrpcMessage(end.details);
+    return trailers;
+  }
+
+  #onWantTrailers(): void {
+    this.#stream.sendTrailers(this.#trailers);
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#end) return;
+    this.#messages += chunk.byteLength;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      this.fail(error);
+    }
+  }
+
+  #onMessage(message: Buffer, compressed: boolean, reserved: number): void {
+    if (compressed) {
+      if (!this.#encoding) {
+        this.release(reserved);
+        throw new GrpcError(grpcStatus.INTERNAL, 'Received a compressed message without a grpc-encoding');
+      }
+      const encoding = this.#encoding;
+      this.#inOrder(() => this.#inflate(message, encoding, reserved));
+    } else if (this.#inflating) {
+      this.#inOrder(() => this.#deliver(message, reserved));
+    } else {
+      this.#deliver(message, reserved);
+    }
+  }
+
+  #deliver(message: Buffer, reserved: number): void {
+    if (this.ended) this.release(reserved);
+    else this.#listener?.message(message, reserved);
+  }
+
+  async #inflate(compressed: Buffer, encoding: MessageEncoding, reserved: number): Promise<void> {
+    try {
+      const { messageBytesMax, budget } = this.#environment;
+      const message = await inflated(compressed, encoding, messageBytesMax, budget);
+      this.#deliver(message, message.byteLength);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      this.fail(error);
+    } finally {
+      this.release(reserved);
+    }
+  }
+
+  /** After what is being inflated; the stream is held meanwhile, so that the waiting line stays short. */
+  #inOrder(step: () => void | Promise<void>): void {
+    this.#stream.pause();
+    const before = this.#inflating ?? Promise.resolve();
+    const mine: Promise<void> = before.then(step).then(() => {
+      if (this.#inflating !== mine) return;
+      this.#inflating = undefined;
+      this.resume();
+    });
+    this.#inflating = mine;
+    mine.catch((error: unknown) => this.#stream.destroy(error instanceof Error ? error : undefined));
+  }
+
+  #onRemoteEnd(): void {
+    if (this.#remoteEnded) return;
+    this.#remoteEnded = true;
+    if (this.#end) return;
+    if (this.#inflating) this.#inOrder(() => this.#listener?.remoteEnd());
+    else if (this.#reader.partial) this.fail(new GrpcError(grpcStatus.INTERNAL, 'The request ends inside a message'));
+    else this.#listener?.remoteEnd();
+  }
+
+  #onDeadline(): void {
+    this.#cancelled = true;
+    this.#abort?.abort();
+    this.fail(new GrpcError(grpcStatus.DEADLINE_EXCEEDED, 'Deadline exceeded'));
+  }
+
+  #onClose(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#deadline) this.#environment.deadlines.remove(this.#deadline);
+    this.#reader.abandon();
+    this.release(this.#heldBytes);
+    this.#heldBytes = 0;
+    const end = this.#end ?? endOfReset(this.#stream.rstCode || constants.NGHTTP2_CANCEL);
+    if (!this.#end) {
+      this.#cancelled = true;
+      this.#abort?.abort();
+    }
+    this.#listener?.ended(end);
+    this.#listener = undefined;
+  }
+}
+
+function ignore(): void {
+  // Nothing to do: see where it is attached.
+}

@@ -1,0 +1,264 @@
+/**
+ * A gRPC server straight on node:http2.
+ *
+ * Why not grpc-js's: its server keeps 64 KiB flow-control windows (one round trip for every 64 KiB of a block),
+ * joins every large message, and spends most of a small call in interceptors; `docs/performance.md` has the figures.
+ * What HTTP/2 does is left to Node; this file keeps connections, their bounds and the way a server ends.
+ *
+ * Bounds: connections, streams a connection, header bytes, message bytes, bytes in flight over all calls, resets. A
+ * connection that has open calls and answers no ping is dropped; a call stuck inside a message is cancelled.
+ */
+import {
+  constants,
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type SecureServerOptions,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  grpcConnectionsMax,
+  grpcConnectionWindowBytes,
+  grpcHeaderBytesMax,
+  grpcInFlightBytesMax,
+  grpcKeepaliveMs,
+  grpcLastWordsMs,
+  grpcMessageBytesMax,
+  grpcResetsBurstMax,
+  grpcResetsPerSecondMax,
+  grpcStallMaxMs,
+  grpcStreamsPerConnectionMax,
+  grpcStreamWindowBytes,
+} from '../limits.ts';
+import { ByteBudget } from './byte-budget.ts';
+import type { CallListener } from './call-transport.ts';
+import { DeadlineWheel } from './deadline-wheel.ts';
+import { GrpcDuplex } from './duplex.ts';
+import type { ServerMethod } from './method.ts';
+import { type CallEnvironment, ServerCall } from './server-call.ts';
+import { ServerConnection } from './server-connection.ts';
+import { servings } from './server-service.ts';
+import { grpcErrorOf, type UnaryHandler, UnaryServing } from './server-unary.ts';
+import { GrpcError, grpcStatus } from './status.ts';
+
+/** Ends by `stream.end()` or `stream.fail()`; if it returns a promise, also when that is settled. */
+export type BidiHandler<Request, Response> = (
+  stream: GrpcDuplex<Response, Request>,
+  call: ServerCall,
+) => void | Promise<void>;
+
+export interface GrpcServerOptions {
+  readonly messageBytesMax?: number;
+  readonly connectionsMax?: number;
+  readonly streamsPerConnectionMax?: number;
+  readonly inFlightBytesMax?: number;
+  readonly streamWindowBytes?: number;
+  readonly connectionWindowBytes?: number;
+  /** How often connections are looked at: signs of life, and calls that are stuck. */
+  readonly keepaliveMs?: number;
+  readonly stallMaxMs?: number;
+  /** Connections are moved on gently after this time, plus or minus a tenth. Undefined: never. */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** Certificate and key (PEM) as node:tls takes them. Undefined: plain text. */
+  readonly tls?: Pick<SecureServerOptions, 'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized'> | undefined;
+}
+
+export interface GrpcServerStatistics {
+  readonly connections: number;
+  /** Calls that have begun and not ended. */
+  readonly streams: number;
+  readonly bytesInFlight: number;
+  /** Connections and calls refused at a bound since the start. */
+  readonly refused: number;
+}
+
+export class GrpcServer {
+  readonly #options: GrpcServerOptions;
+  readonly #environment: CallEnvironment;
+  readonly #servings = new Map<string, (call: ServerCall) => CallListener>();
+  readonly #connections = new Map<ServerHttp2Session, ServerConnection>();
+  #server: Http2Server | Http2SecureServer | undefined;
+  #keepalive: NodeJS.Timeout | undefined;
+  #streams = 0;
+  #connectionsRefused = 0;
+  #closing = false;
+
+  constructor(options: GrpcServerOptions = {}) {
+    this.#options = options;
+    this.#environment = {
+      messageBytesMax: options.messageBytesMax ?? grpcMessageBytesMax,
+      budget: new ByteBudget(options.inFlightBytesMax ?? grpcInFlightBytesMax),
+      deadlines: new DeadlineWheel(),
+    };
+  }
+
+  get statistics(): GrpcServerStatistics {
+    return {
+      connections: this.#connections.size,
+      streams: this.#streams,
+      bytesInFlight: this.#environment.budget.used,
+      refused: this.#connectionsRefused + this.#environment.budget.refused,
+    };
+  }
+
+  /** Serves a unary method the short way. */
+  addUnary<Request, Response>(method: ServerMethod<Request, Response>, handler: UnaryHandler<Request, Response>): void {
+    this.#add(method.path, (call) => new UnaryServing(method, handler, call));
+  }
+
+  /** Serves a method with streams in both directions the short way. */
+  addBidi<Request, Response>(method: ServerMethod<Request, Response>, handler: BidiHandler<Request, Response>): void {
+    this.#add(method.path, (call) => {
+      const stream = new GrpcDuplex<Response, Request>('server', call, {
+        serialize: method.responseSerialize,
+        deserialize: method.requestDeserialize,
+      });
+      void (async (): Promise<void> => {
+        try {
+          const served = handler(stream, call);
+          if (!(served instanceof Promise)) return;
+          await served;
+          stream.end();
+        } catch (error) {
+          stream.fail(grpcErrorOf(error));
+        }
+      })();
+      return stream.listener;
+    });
+  }
+
+  /** Serves a service written for grpc-js: generated definitions, reflection, health. */
+  addService(definition: ServiceDefinition, implementation: UntypedServiceImplementation): void {
+    for (const [path, serve] of servings(definition, implementation)) this.#add(path, serve);
+  }
+
+  /** Resolves with the port; rejects if the address is taken. */
+  listen(host: string, port: number): Promise<number> {
+    const server = this.#createServer();
+    this.#server = server;
+    server.maxConnections = this.#options.connectionsMax ?? grpcConnectionsMax;
+    server.on('drop', () => this.#connectionsRefused++);
+    server.on('session', (session) => this.#onSession(session));
+    server.on('stream', (stream, headers) => this.#onStream(stream as ServerHttp2Stream, headers));
+    // A peer that speaks no HTTP/2, or breaks off: its session and calls end by themselves.
+    server.on('sessionError', () => undefined);
+    this.#keepalive = setInterval(() => this.#inspect(), this.#options.keepaliveMs ?? grpcKeepaliveMs);
+    this.#keepalive.unref();
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.off('error', reject);
+        server.on('error', () => undefined);
+        resolve((server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Refuses new calls (GOAWAY), lets those in flight finish for so long, then ends every connection. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#keepalive);
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const connections = [...this.#connections.values()];
+    const drained = Promise.all(connections.map((connection) => connection.drain()));
+    const listening = new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
+    await within(drained, graceMs);
+    for (const connection of this.#connections.values()) connection.failCalls();
+    await within(drained, grpcLastWordsMs);
+    for (const connection of this.#connections.values()) connection.destroy();
+    await listening;
+  }
+
+  #add(path: string, serve: (call: ServerCall) => CallListener): void {
+    if (this.#servings.has(path)) throw new Error(`The method ${path} is already served`);
+    this.#servings.set(path, serve);
+  }
+
+  #createServer(): Http2Server | Http2SecureServer {
+    const options: ServerOptions = {
+      settings: {
+        initialWindowSize: this.#options.streamWindowBytes ?? grpcStreamWindowBytes,
+        maxConcurrentStreams: this.#options.streamsPerConnectionMax ?? grpcStreamsPerConnectionMax,
+        maxHeaderListSize: grpcHeaderBytesMax,
+        enablePush: false,
+      },
+      // In megabytes. Answers count too while they wait for the socket, so it lies above the budget that bounds them.
+      maxSessionMemory: Math.ceil((2 * this.#environment.budget.bytesMax) / 1e6),
+      streamResetBurst: grpcResetsBurstMax,
+      streamResetRate: grpcResetsPerSecondMax,
+    };
+    const tls = this.#options.tls;
+    return tls ? createSecureServer({ ...options, ...tls }) : createServer(options);
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    session.setLocalWindowSize(this.#options.connectionWindowBytes ?? grpcConnectionWindowBytes);
+    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs);
+    this.#connections.set(session, connection);
+    session.once('close', () => {
+      this.#connections.delete(session);
+      connection.forget();
+    });
+    if (this.#closing) session.close();
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const session = stream.session as ServerHttp2Session | undefined;
+    const connection = session && this.#connections.get(session);
+    // Reset, or its connection lost, before it was handed to us.
+    if (!connection || stream.destroyed) return;
+    const contentType = headers['content-type'];
+    if (headers[':method'] !== 'POST' || !contentType?.startsWith('application/grpc')) {
+      const status = contentType?.startsWith('application/grpc')
+        ? constants.HTTP_STATUS_METHOD_NOT_ALLOWED
+        : constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE;
+      stream.on('error', () => undefined);
+      stream.respond({ ':status': status }, { endStream: true });
+      return;
+    }
+    this.#serve(new ServerCall(stream, headers, connection.peer, this.#environment), connection, stream);
+  }
+
+  #serve(call: ServerCall, connection: ServerConnection, stream: ServerHttp2Stream): void {
+    this.#streams++;
+    connection.calls.add(call);
+    stream.once('close', () => {
+      this.#streams--;
+      connection.calls.delete(call);
+    });
+    const serve = this.#servings.get(call.path);
+    if (!serve) {
+      call.fail(new GrpcError(grpcStatus.UNIMPLEMENTED, `The server does not implement the method ${call.path}`));
+    } else if (!this.#environment.budget.fits(0)) {
+      call.fail(this.#environment.budget.refusal());
+    } else {
+      call.start(serve(call));
+    }
+  }
+
+  #inspect(): void {
+    for (const connection of this.#connections.values()) {
+      connection.inspect(this.#options.stallMaxMs ?? grpcStallMaxMs);
+    }
+  }
+}
+
+/** Resolves with the promise or after the time, whichever is first. */
+async function within(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}
