@@ -205,6 +205,10 @@ export const childKillMarginMs = 5_000;
 export const childLogBytesMax = 16 * MiB;
 /** A process whose parent died must not hold its ports for the whole grace period. */
 export const orphanGraceMs = 5_000;
+/** How long an ending process lets calls in flight finish before it ends them. */
+export const drainGraceMs = 5_000;
+/** How long a starting router waits for its shards before it serves without some of them. */
+export const linksReadyMs = 15_000;
 /** Threads of libuv's pool: fsync, cold reads and DNS share it. */
 export const threadPoolSize = 16;
 /** Shards of a local cluster: what its hundred ports hold. */

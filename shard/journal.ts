@@ -11,6 +11,7 @@
  *   - `segment`, `offset` and `recordBytes` change only by compaction, which keeps the sequence.
  */
 import type { Acknowledgement } from '../commands/command.ts';
+import type { HotCopy } from './hot/hot-copy.ts';
 
 /** Key spaces that can never meet: plain keys, and versions of prompt blocks (key: commands/block-key.ts). */
 export const spaceOfKeys = 0;
@@ -39,9 +40,13 @@ export class Entry {
   /** Where the whole record begins in its segment, and its length, header and key included. */
   offset: number;
   recordBytes: number;
-  /** Owned by the keyspace: place in its expiry wheel, read counter and the like. */
-  expiryTick = 0;
-  reads = 0;
+  /** Owned by the keyspace: bucket and position in its expiry wheel; bucket 0 is none. */
+  expiryBucket = 0;
+  expiryPosition = 0;
+  /** Owned by the keyspace: when the value was last read from below RAM, in seconds of the engine's life; 0 is never. */
+  coldReadSecond = 0;
+  /** Owned by the hot tier: the value's copy in RAM. */
+  hot: HotCopy | undefined = undefined;
   /** Blocks: last known place in a chain, for eviction; -1 if never looked up. */
   chainIndex = -1;
 
@@ -73,8 +78,11 @@ export interface RecordIndex {
   find(space: Space, key: string): Entry | undefined;
   /** Makes the entry the live one of its key, in place of any other. Used by recovery; does not touch the hot tier. */
   install(entry: Entry): void;
-  /** Takes the entry out, if it is still the live one, with its hot copy. Used by eviction and slot-drops. */
-  remove(entry: Entry): void;
+  /**
+   * Takes the entry out, if it is still the live one, with its hot copy. Used by eviction and slot-drops; an eviction
+   * names the level that it frees, and is counted there.
+   */
+  remove(entry: Entry, evictedFrom?: EvictionLevel): void;
   /** Live entries of a slot, for slot-drops. */
   entriesOfSlot(slot: number): Iterable<Entry>;
   /** True if the value has a copy in RAM (eviction gives such entries a second chance). */

@@ -1,0 +1,112 @@
+/**
+ * The index: every live record of this shard, by slot and key, for both key spaces.
+ *
+ * All keys stay in RAM, so a miss is known without asking disk or Blob. Who puts an entry in or takes it out here also
+ * has its place in the expiry wheel and its hot copy looked after; telling storage that a record is garbage is the
+ * caller's part, since storage itself calls `remove`.
+ */
+import type { Clock } from '../clock.ts';
+import type { HotTier } from '../hot/hot-tier.ts';
+import { type Entry, type EvictionLevel, type RecordIndex, type Space, spaceOfBlocks } from '../journal.ts';
+import { BlockIndex } from './block-index.ts';
+import { ExpiryWheel } from './expiry-wheel.ts';
+import { slotOfName } from './key-hash.ts';
+import { SlotMap } from './slot-map.ts';
+
+/** Resident bytes of an entry, its key's header and its place in a map, without the key's bytes; measured. */
+export const entryOverheadBytes = 272;
+
+export class KeyIndex implements RecordIndex {
+  readonly wheel = new ExpiryWheel();
+  /** Entries that storage took out to free a level. */
+  readonly evicted: Record<EvictionLevel, number> = { ram: 0, disk: 0, blob: 0 };
+  readonly #keys = new SlotMap<Entry>();
+  readonly #blocks = new BlockIndex();
+  readonly #hot: HotTier;
+  readonly #clock: Clock;
+  #keyBytes = 0;
+
+  constructor(hot: HotTier, clock: Clock) {
+    this.#hot = hot;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#keys.size + this.#blocks.size;
+  }
+
+  /** Plain keys. */
+  get keys(): number {
+    return this.#keys.size;
+  }
+
+  /** Versions of prompt blocks. */
+  get blocks(): number {
+    return this.#blocks.size;
+  }
+
+  /** What the index takes of memory, as an estimate. */
+  get bytes(): number {
+    return this.size * entryOverheadBytes + this.#keyBytes;
+  }
+
+  /** The plain keys by slot, for scans. */
+  get keysBySlot(): SlotMap<Entry> {
+    return this.#keys;
+  }
+
+  find(space: Space, key: string): Entry | undefined {
+    return this.findInSlot(space, slotOfName(space, key), key);
+  }
+
+  /** `find` for callers that know the slot. */
+  findInSlot(space: Space, slot: number, key: string): Entry | undefined {
+    return space === spaceOfBlocks ? this.#blocks.find(slot, key) : this.#keys.get(slot, key);
+  }
+
+  /** The versions of a block, the newest first. */
+  versions(slot: number, digest: string): readonly Entry[] {
+    return this.#blocks.versions(slot, digest);
+  }
+
+  install(entry: Entry): void {
+    this.replace(entry);
+  }
+
+  /** Makes the entry the live one of its key and returns the one that was; its hot copy is left to the caller. */
+  replace(entry: Entry): Entry | undefined {
+    let previous: Entry | undefined;
+    if (entry.space === spaceOfBlocks) {
+      previous = this.#blocks.replace(entry);
+    } else {
+      previous = this.#keys.get(entry.slot, entry.key);
+      this.#keys.set(entry.slot, entry.key, entry);
+    }
+    if (previous === undefined) this.#keyBytes += entry.key.length;
+    else this.wheel.remove(previous);
+    if (entry.expireAtMs !== 0) this.wheel.add(entry, this.#clock.now());
+    return previous;
+  }
+
+  remove(entry: Entry, evictedFrom?: EvictionLevel): void {
+    if (!this.#take(entry)) return;
+    this.#keyBytes -= entry.key.length;
+    this.wheel.remove(entry);
+    this.#hot.drop(entry);
+    if (evictedFrom !== undefined) this.evicted[evictedFrom] += 1;
+  }
+
+  *entriesOfSlot(slot: number): Generator<Entry> {
+    yield* this.#keys.values(slot);
+    yield* this.#blocks.entriesOfSlot(slot);
+  }
+
+  isHot(entry: Entry): boolean {
+    return this.#hot.has(entry);
+  }
+
+  #take(entry: Entry): boolean {
+    if (entry.space === spaceOfBlocks) return this.#blocks.remove(entry);
+    return this.#keys.get(entry.slot, entry.key) === entry && this.#keys.delete(entry.slot, entry.key);
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * What the command families share: live entries, values from RAM or below, and writes.
+ *
+ * A write is a group of changes: appended to the journal as one, then installed in the index, all in the same tick, so
+ * that no reader sees half a group. Reads see the last write that was applied. Without a journal everything lives in
+ * the hot tier, and what falls out of it is deleted, as a cache does.
+ */
+import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
+import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
+import { oftenReadWindowMs } from '../../limits.ts';
+import type { Clock } from '../clock.ts';
+import type { HotTier } from '../hot/hot-tier.ts';
+import {
+  Entry,
+  type Journal,
+  type JournalPosition,
+  type JournalWrite,
+  type Space,
+  spaceOfBlocks,
+  type StoredValue,
+} from '../journal.ts';
+import type { Answer } from './answer.ts';
+import { readCold } from './cold-read.ts';
+import { KeyGate } from './key-gate.ts';
+import type { KeyIndex } from './key-index.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export interface KeyspaceOptions {
+  /** What a write waits for if its command does not say. */
+  readonly acknowledgement: Acknowledgement;
+  /** What every write waits for at least, whatever its command says. */
+  readonly minimumAcknowledgement: Acknowledgement;
+  /** Plain values above this keep no copy in RAM unless they are read often. */
+  readonly diskThresholdBytes: number;
+}
+
+/** One write of a group. `name` is the key as the index keeps it. */
+export interface Change extends JournalWrite {
+  readonly name: string;
+}
+
+/** What a record takes in the log besides key and value, roughly. */
+const recordOverheadBytes = 64;
+
+export class Keyspace {
+  readonly clock: Clock;
+  readonly index: KeyIndex;
+  readonly hot: HotTier;
+  readonly journal: Journal | undefined;
+  readonly queue: WriteQueue;
+  readonly counters = { hotHits: 0, coldHits: 0, misses: 0, expiredOnAccess: 0, expiredByWheel: 0 };
+  readonly #options: KeyspaceOptions;
+  readonly #gate = new KeyGate();
+  readonly #startMs: number;
+  /** Records that could not be read when last tried: writing such a block again is no repetition. */
+  readonly #unreadable = new WeakSet<Entry>();
+  #observedMs = 0;
+  #sequence = 0;
+
+  constructor(clock: Clock, index: KeyIndex, hot: HotTier, journal: Journal | undefined, options: KeyspaceOptions) {
+    this.clock = clock;
+    this.index = index;
+    this.hot = hot;
+    this.journal = journal;
+    this.queue = new WriteQueue(journal, clock);
+    this.#options = options;
+    this.#startMs = clock.now();
+  }
+
+  /** The present for expiry: never before the newest record, so that a clock set back revives nothing. */
+  now(): number {
+    return Math.max(this.clock.now(), this.#observedMs);
+  }
+
+  observeTime(timeMs: number): void {
+    this.#observedMs = Math.max(this.#observedMs, timeMs);
+  }
+
+  /** The live, unexpired entry. */
+  live(space: Space, slot: number, name: string): Entry | undefined {
+    const entry = this.index.findInSlot(space, slot, name);
+    if (entry === undefined || !this.isExpired(entry)) return entry;
+    this.counters.expiredOnAccess += 1;
+    this.forget(entry);
+    return undefined;
+  }
+
+  isExpired(entry: Entry): boolean {
+    return entry.expireAtMs !== 0 && entry.expireAtMs <= this.now();
+  }
+
+  /** Takes a live entry out of index, wheel and RAM, and lets its record become garbage. */
+  forget(entry: Entry): void {
+    this.index.remove(entry);
+    this.journal?.release(entry);
+  }
+
+  /** The value of a key, at once from RAM, or a promise of it; undefined if there is none. */
+  read(space: Space, slot: number, name: string): Answer<StoredValue | undefined> {
+    const entry = this.live(space, slot, name);
+    if (entry === undefined) {
+      this.counters.misses += 1;
+      return undefined;
+    }
+    const value = this.hot.get(entry);
+    if (value !== undefined) {
+      this.counters.hotHits += 1;
+      return value;
+    }
+    return this.#readBelow(entry);
+  }
+
+  /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
+  peek(entry: Entry): Answer<StoredValue | undefined> {
+    return this.hot.get(entry) ?? readCold(this, entry);
+  }
+
+  /** Marks whether the record could be read when last tried. */
+  noteReadable(entry: Entry, isReadable: boolean): void {
+    if (isReadable) this.#unreadable.delete(entry);
+    else this.#unreadable.add(entry);
+  }
+
+  isReadable(entry: Entry): boolean {
+    return !this.#unreadable.has(entry);
+  }
+
+  /** Why the acknowledgement that the caller wants cannot be had, if so. */
+  acknowledgementFault(context: CommandContext): ReplyError | undefined {
+    const level = this.#acknowledgementOf(context);
+    if (this.journal !== undefined || level === 'memory') return undefined;
+    return new ReplyError('ERR', `acknowledgement '${level}' cannot be had: this shard keeps its data in RAM only`);
+  }
+
+  /**
+   * Runs `apply`, which writes to these plain keys, at its turn: after all earlier writes of the same keys, and when
+   * the log has room for `bytes`. At once if nothing is in the way.
+   */
+  write(names: readonly string[], bytes: number, context: CommandContext, apply: () => Answer<Reply>): Answer<Reply> {
+    const fault = this.acknowledgementFault(context);
+    if (fault !== undefined) return fault;
+    if (this.#gate.isOpen || !this.#gate.holdsAny(names)) return this.queue.run(bytes, context, apply);
+    return this.#writeAfterOthers(names, bytes, context, apply);
+  }
+
+  /** True if a write of these plain keys would be done at once, as far as other writes are concerned. */
+  isIdle(names: readonly string[]): boolean {
+    return this.queue.length === 0 && (this.#gate.isOpen || !this.#gate.holdsAny(names));
+  }
+
+  /** Holds a plain key against later writes of it, for a change that may have to wait for a read. */
+  holdKey(name: string): { before: Promise<void> | undefined; release: () => void } {
+    return this.#gate.hold([name]);
+  }
+
+  /** Appends and installs the changes as one group; answers `reply` when the group is as safe as asked. */
+  commit(changes: readonly Change[], context: CommandContext, reply: Reply): Answer<Reply> {
+    const position = this.#apply(changes);
+    return position === undefined ? reply : this.whenSafe(position, context, reply);
+  }
+
+  /** Appends and installs without anybody waiting for it. */
+  commitUnasked(changes: readonly Change[]): void {
+    this.#apply(changes);
+  }
+
+  /** Answers `reply` when the position is as safe as asked. */
+  whenSafe(position: JournalPosition, context: CommandContext, reply: Reply): Answer<Reply> {
+    const level = this.#acknowledgementOf(context);
+    if (level === 'memory') return reply;
+    return this.journal!.durable(position, level).then(() => reply, replyErrorOf);
+  }
+
+  /** What `changes` take of the log, for admission. */
+  bytesOf(changes: readonly Change[]): number {
+    let bytes = 0;
+    for (const { key, meta, body } of changes) {
+      bytes += recordOverheadBytes + key.byteLength + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
+    }
+    return bytes;
+  }
+
+  #acknowledgementOf(context: CommandContext): Acknowledgement {
+    const wanted = context.acknowledgement ?? this.#options.acknowledgement;
+    const { minimumAcknowledgement } = this.#options;
+    if (minimumAcknowledgement === 'memory') return wanted;
+    return acknowledgements.indexOf(wanted) < acknowledgements.indexOf(minimumAcknowledgement)
+      ? minimumAcknowledgement
+      : wanted;
+  }
+
+  async #writeAfterOthers(
+    names: readonly string[],
+    bytes: number,
+    context: CommandContext,
+    apply: () => Answer<Reply>,
+  ): Promise<Reply> {
+    const { before, release } = this.#gate.hold(names);
+    try {
+      await before;
+      // Later writes of these keys may go on once this one is applied, before it is durable.
+      return await this.queue.run(bytes, context, () => {
+        release();
+        return apply();
+      });
+    } finally {
+      release();
+    }
+  }
+
+  #apply(changes: readonly Change[]): JournalPosition | undefined {
+    if (this.journal === undefined) {
+      for (const change of changes) this.#install(change, this.#entryInMemory(change));
+      return undefined;
+    }
+    const { entries, position } = this.journal.append(changes);
+    for (const [index, change] of changes.entries()) this.#install(change, entries[index]);
+    return position;
+  }
+
+  #entryInMemory(change: Change): Entry | undefined {
+    if (change.body === undefined) return undefined;
+    this.#sequence += 1;
+    const { space, name, slot, expireAtMs, body } = change;
+    return new Entry(space, name, slot, this.#sequence, expireAtMs, body.byteLength, 0, 0, 0);
+  }
+
+  #install(change: Change, entry: Entry | undefined): void {
+    if (entry === undefined) {
+      const previous = this.index.findInSlot(change.space, change.slot, change.name);
+      if (previous !== undefined) this.forget(previous);
+      return;
+    }
+    const previous = this.index.replace(entry);
+    if (previous !== undefined) {
+      this.hot.drop(previous);
+      this.journal?.release(previous);
+    }
+    if (this.#isKeptHot(entry)) this.hot.put(entry, { meta: change.meta, body: change.body! });
+  }
+
+  async #readBelow(entry: Entry): Promise<StoredValue | undefined> {
+    const value = await readCold(this, entry);
+    if (value === undefined) this.counters.misses += 1;
+    else this.counters.coldHits += 1;
+    // Only what is still the live record gets a copy.
+    const current = this.index.findInSlot(entry.space, entry.slot, entry.key);
+    if (value !== undefined && current?.sequence === entry.sequence && !this.hot.has(current)) {
+      if (this.#isKeptHot(current) || this.#isReadOften(current)) this.hot.put(current, value);
+    }
+    return value;
+  }
+
+  #isKeptHot(entry: Entry): boolean {
+    if (this.journal === undefined || entry.space === spaceOfBlocks) return true;
+    return entry.bodyBytes <= this.#options.diskThresholdBytes;
+  }
+
+  /** True if the entry was read from below before, not long ago; notes this read. */
+  #isReadOften(entry: Entry): boolean {
+    const second = 1 + Math.floor(Math.max(0, this.clock.now() - this.#startMs) / 1_000);
+    const isOften = entry.coldReadSecond !== 0 && (second - entry.coldReadSecond) * 1_000 <= oftenReadWindowMs;
+    entry.coldReadSecond = second;
+    return isOften;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Prefix scan, page by page, in an order that no change disturbs: by slot, then by the key's hash.
+ *
+ *   cursor   0  2  slot, big-endian    2  4  boundary, big-endian: the first hash that is not yet done
+ *            empty: from the beginning, and done
+ *
+ * A key's place in this order never changes, so a key that is there from the first page to the last is returned once
+ * and only once, whatever is written meanwhile, and a cursor means the same on every shard. Keys of one hash are never
+ * parted by a page, since a cursor could not tell them apart.
+ *
+ * A page looks at whole leaves of the index (slot-map.ts), some thousands of keys at most, and sorts what it needs of
+ * them. Rejected: an index sorted by key, which would answer prefixes faster and make every write pay for it.
+ */
+import { scanExaminedPerCallMax, scanValueBytesMax, slotCount } from '../../limits.ts';
+import type { Entry } from '../journal.ts';
+import { keyHash, slotOfPrefix } from './key-hash.ts';
+import { hashEnd, type SlotMap } from './slot-map.ts';
+
+export const cursorBytes = 6;
+
+export interface ScanPosition {
+  readonly slot: number;
+  readonly boundary: number;
+}
+
+/** Undefined if the bytes are no cursor. */
+export function decodeCursor(cursor: Buffer): ScanPosition | undefined {
+  if (cursor.byteLength === 0) return { slot: 0, boundary: 0 };
+  if (cursor.byteLength !== cursorBytes) return undefined;
+  const slot = cursor.readUInt16BE(0);
+  return slot < slotCount ? { slot, boundary: cursor.readUInt32BE(2) } : undefined;
+}
+
+/** Undefined stands for the end. */
+export function encodeCursor(position: ScanPosition | undefined): Buffer {
+  if (position === undefined) return Buffer.alloc(0);
+  const cursor = Buffer.allocUnsafe(cursorBytes);
+  cursor.writeUInt16BE(position.slot, 0);
+  cursor.writeUInt32BE(position.boundary, 2);
+  return cursor;
+}
+
+export interface ScanRequest {
+  readonly from: ScanPosition;
+  /** Latin1, as keys in the index. */
+  readonly prefix: string;
+  /** Keys of a page at most, unless more have one hash. */
+  readonly count: number;
+  /** Whether the page will carry values, and is bounded by their bytes too. */
+  readonly withValues: boolean;
+  readonly isLive: (entry: Entry) => boolean;
+}
+
+export interface ScanPage {
+  readonly entries: Entry[];
+  /** Where the next page begins; undefined if there is none. */
+  readonly next: ScanPosition | undefined;
+  /** Keys looked at. */
+  readonly examined: number;
+}
+
+interface Hashed {
+  readonly hash: number;
+  readonly entry: Entry;
+}
+
+export function scanPage(keys: SlotMap<Entry>, request: ScanRequest): ScanPage {
+  const onlySlot = slotOfPrefix(request.prefix);
+  const lastSlot = onlySlot ?? slotCount - 1;
+  const page = new PageBuilder(request);
+  let { slot, boundary } = request.from;
+  if (onlySlot !== undefined && slot < onlySlot) [slot, boundary] = [onlySlot, 0];
+  while (slot <= lastSlot) {
+    const run = keys.run(slot, boundary);
+    if (run !== undefined) {
+      if (page.examined >= scanExaminedPerCallMax) return page.endingAt({ slot, boundary });
+      const stoppedAt = page.add(run.map, boundary);
+      if (stoppedAt !== undefined) return page.endingAt({ slot, boundary: stoppedAt });
+    }
+    if (run === undefined || run.end === hashEnd) [slot, boundary] = [slot + 1, 0];
+    else boundary = run.end;
+  }
+  return page.endingAt(undefined);
+}
+
+class PageBuilder {
+  examined = 0;
+  readonly #request: ScanRequest;
+  readonly #entries: Entry[] = [];
+  #valueBytes = 0;
+
+  constructor(request: ScanRequest) {
+    this.#request = request;
+  }
+
+  endingAt(next: ScanPosition | undefined): ScanPage {
+    return { entries: this.#entries, next, examined: this.examined };
+  }
+
+  /** Adds the matching keys of a leaf in the order of hashes; the hash at which the page was full, if it was. */
+  add(map: ReadonlyMap<string, Entry>, boundary: number): number | undefined {
+    this.examined += map.size;
+    const found = this.#matches(map, boundary);
+    for (let from = 0; from < found.length;) {
+      let to = from + 1;
+      while (to < found.length && found[to]!.hash === found[from]!.hash) to++;
+      const group = found.slice(from, to);
+      if (!this.#fits(group)) return group[0]!.hash;
+      for (const { entry } of group) this.#take(entry);
+      from = to;
+    }
+    return undefined;
+  }
+
+  #matches(map: ReadonlyMap<string, Entry>, boundary: number): Hashed[] {
+    const { prefix, isLive } = this.#request;
+    const found: Hashed[] = [];
+    for (const [key, entry] of map) {
+      if (!key.startsWith(prefix)) continue;
+      const hash = keyHash(key);
+      if (hash >= boundary && isLive(entry)) found.push({ hash, entry });
+    }
+    return found.sort((left, right) => left.hash - right.hash);
+  }
+
+  /** A page takes at least one group of equal hashes, however large: else a scan would not get on. */
+  #fits(group: readonly Hashed[]): boolean {
+    if (this.#entries.length === 0) return true;
+    if (this.#entries.length + group.length > this.#request.count) return false;
+    if (!this.#request.withValues) return true;
+    const groupBytes = group.reduce((sum, { entry }) => sum + entry.bodyBytes, 0);
+    return this.#valueBytes + groupBytes <= scanValueBytesMax;
+  }
+
+  #take(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#valueBytes += entry.bodyBytes;
+  }
+}
