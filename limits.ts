@@ -109,6 +109,9 @@ export const hintReadsInFlightMax = 16;
 /** Segments that one compaction merges. */
 export const compactionSegmentsMax = 8;
 export const compactionChunkBytes = 4 * MiB;
+/** Hints and compactions up to this are done without the worker. */
+export const smallTaskRecordsMax = 1_024;
+export const smallTaskBytesMax = 256 * KiB;
 
 // ── Blob ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const blobBlockBytes = 8 * MiB;
@@ -211,6 +214,8 @@ export const drainGraceMs = 5_000;
 export const linksReadyMs = 15_000;
 /** Threads of libuv's pool: fsync, cold reads and DNS share it. */
 export const threadPoolSize = 16;
+/** How much of the end of a child's log is read for the line that says why it ended. */
+export const childLastWordsBytes = 8 * KiB;
 /** Shards of a local cluster: what its hundred ports hold. */
 export const localShardsMax = 20;
 

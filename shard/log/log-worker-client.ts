@@ -1,7 +1,7 @@
-/** The main thread's end of log-worker.ts: one worker a shard, started with its first task. */
+/** The main thread's end of log-worker.ts: one worker a shard, started with its first task that is worth it. */
 import { Worker } from 'node:worker_threads';
 import { KvcacheError } from '../../errors.ts';
-import type { CompactResult, CompactTask, HintTask, LogTask } from './log-worker.ts';
+import { type CompactResult, type CompactTask, type HintTask, isSmall, type LogTask, perform } from './log-tasks.ts';
 
 interface Answer {
   readonly id: number;
@@ -30,6 +30,7 @@ export class LogWorker {
   }
 
   #perform(task: LogTask): Promise<unknown> {
+    if (isSmall(task)) return perform(task);
     this.#worker ??= this.#start();
     const id = this.#nextId++;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));

@@ -54,6 +54,7 @@ export class SegmentWriter {
   #synced = newCycle();
   #batchWritten = newCycle();
   #batchSynced = newCycle();
+  #batchEnd = 0;
   #running = false;
   #isAbandoned = false;
 
@@ -100,13 +101,13 @@ export class SegmentWriter {
     if (this.fault !== undefined) return Promise.reject(this.fault);
     const pending = this.pendingBytes;
     if (pending === 0 || pending + bytes <= logPendingBytesMax) return undefined;
-    return this.#written.promise.then(() => this.admit(bytes));
+    return this.#nextWrite().promise.then(() => this.admit(bytes));
   }
 
   /** Resolves when everything up to `end` is in the file. */
   written(end: number): Promise<void> {
     if (end <= this.writtenBytes) return Promise.resolve();
-    return this.#written.promise.then(() => this.written(end));
+    return this.#nextWrite().promise.then(() => this.written(end));
   }
 
   /** Resolves when everything up to `end` is on the disk. */
@@ -123,6 +124,11 @@ export class SegmentWriter {
     this.#isAbandoned = true;
     this.fault = reason;
     for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(reason);
+  }
+
+  /** The write that ends next: the batch under way, else the one that the next tick begins. */
+  #nextWrite(): Cycle {
+    return this.#batchEnd > this.writtenBytes ? this.#batchWritten : this.#written;
   }
 
   #endStage(): void {
@@ -146,6 +152,7 @@ export class SegmentWriter {
       this.#written = newCycle();
       this.#synced = newCycle();
       const end = this.bytes;
+      this.#batchEnd = end;
       await this.#writeAll(batch);
       if (this.#isAbandoned) return;
       this.#batchWritten.resolve();

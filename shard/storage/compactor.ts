@@ -15,7 +15,7 @@ import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
 import { hintEntries, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
-import type { CompactResult } from '../log/log-worker.ts';
+import type { CompactResult } from '../log/log-tasks.ts';
 import { isTombstone, recordKinds } from '../log/record.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';

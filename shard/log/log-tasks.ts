@@ -1,0 +1,202 @@
+/**
+ * What would stall the event loop of a shard: building hints (a Bloom filter and checksums over half a million
+ * entries) and copying live records during compaction, under a bandwidth bound. Runs in log-worker.ts.
+ */
+import fs from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { compactionChunkBytes, smallTaskBytesMax, smallTaskRecordsMax } from '../../limits.ts';
+import type { SegmentIdentity } from '../segment.ts';
+import { buildHint, HintBuilder, type HintTotals } from './hint.ts';
+import {
+  flagGroupContinues,
+  flagGroupFollows,
+  readRecordBody,
+  readRecordHeader,
+  recordBytes,
+  recordBytesOf,
+  type RecordHeader,
+  type RecordBody,
+  recordKinds,
+  resaltRecord,
+  writeRecordHead,
+} from './record.ts';
+import { encodeSegmentHeader } from './segment-header.ts';
+
+export interface HintTask {
+  readonly name: 'hint';
+  readonly path: string;
+  readonly identity: SegmentIdentity;
+  readonly chunks: Uint8Array[];
+  readonly totals: HintTotals;
+}
+
+export interface CompactTask {
+  readonly name: 'compact';
+  /** Live records by source: (offset, length, 1 to write a tombstone in its place) triples, offsets ascending. */
+  readonly sources: { readonly path: string; readonly salt: number; readonly records: Float64Array }[];
+  readonly output: SegmentIdentity & { readonly createdAtMs: number; readonly path: string; readonly hintPath: string };
+  readonly bytesPerSecond: number;
+}
+
+export interface CompactResult {
+  /** By source, in the order of its records: the new offset, or -1 where the record was damaged. */
+  readonly offsets: Float64Array[];
+  readonly bytes: number;
+  readonly hintBytes: number;
+  readonly totals: HintTotals;
+}
+
+export type LogTask = HintTask | CompactTask;
+
+function writeSynced(path: string, content: Buffer): void {
+  const temporary = `${path}.new`;
+  fs.writeFileSync(temporary, content, { flush: true });
+  fs.renameSync(temporary, path);
+}
+
+function writeHint(task: HintTask): number {
+  const hint = buildHint(task.identity, task.chunks, task.totals);
+  writeSynced(task.path, hint);
+  return hint.byteLength;
+}
+
+class Compaction {
+  readonly #task: CompactTask;
+  readonly #hint = new HintBuilder();
+  readonly #output: number;
+  #position = 0;
+
+  constructor(task: CompactTask) {
+    this.#task = task;
+    this.#output = fs.openSync(task.output.path, 'w');
+    this.#write(encodeSegmentHeader(task.output));
+  }
+
+  async run(): Promise<CompactResult> {
+    try {
+      const offsets: Float64Array[] = [];
+      for (const source of this.#task.sources) offsets.push(await this.#copy(source));
+      fs.fsyncSync(this.#output);
+      const { output } = this.#task;
+      const totals = this.#hint.totals;
+      const hint = buildHint(output, this.#hint.chunks(), totals);
+      writeSynced(output.hintPath, hint);
+      return { offsets, bytes: this.#position, hintBytes: hint.byteLength, totals };
+    } finally {
+      fs.closeSync(this.#output);
+    }
+  }
+
+  async #copy(source: CompactTask['sources'][number]): Promise<Float64Array> {
+    const { records } = source;
+    const offsets = new Float64Array(records.length / 3).fill(-1);
+    const fd = fs.openSync(source.path, 'r');
+    try {
+      let index = 0;
+      while (index < offsets.length) {
+        const from = records[index * 3]!;
+        let last = index;
+        let to = from + records[index * 3 + 1]!;
+        while (last + 1 < offsets.length) {
+          const nextEnd = records[(last + 1) * 3]! + records[(last + 1) * 3 + 1]!;
+          if (nextEnd - from > compactionChunkBytes) break;
+          last++;
+          to = nextEnd;
+        }
+        const window = Buffer.allocUnsafeSlow(to - from);
+        const count = fs.readSync(fd, window, 0, window.byteLength, from);
+        for (; index <= last; index++) {
+          const at = records[index * 3]! - from;
+          offsets[index] = this.#take(window.subarray(0, count), at, source.salt, records[index * 3 + 2] === 1);
+        }
+        await delay((window.byteLength / this.#task.bytesPerSecond) * 1000);
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
+    return offsets;
+  }
+
+  /** Copies one record and returns its new offset, or -1 if it is damaged. */
+  #take(window: Buffer, at: number, salt: number, asTombstone: boolean): number {
+    const header = at < window.byteLength ? readRecordHeader(window, at, salt) : undefined;
+    const body = header && readRecordBody(window, at, header);
+    if (header === undefined || body === undefined) return -1;
+    const offset = this.#position;
+    if (asTombstone) {
+      this.#writeTombstone(header, body);
+    } else {
+      const record = window.subarray(at, at + recordBytesOf(header));
+      record[9]! &= ~(flagGroupContinues | flagGroupFollows);
+      resaltRecord(record, 0, this.#task.output.salt);
+      this.#write(record);
+    }
+    this.#addToHint(header, body, offset, asTombstone);
+    return offset;
+  }
+
+  #writeTombstone(header: RecordHeader, body: RecordBody): void {
+    const record = Buffer.allocUnsafe(recordBytes(body.key.byteLength, undefined, 0));
+    writeRecordHead(
+      record,
+      0,
+      {
+        ...header,
+        kind: recordKinds.tombstone,
+        flags: 0,
+        expireAtMs: 0,
+        key: body.key,
+        meta: undefined,
+        value: Buffer.alloc(0),
+      },
+      this.#task.output.salt,
+    );
+    this.#write(record);
+  }
+
+  #addToHint(header: RecordHeader, body: RecordBody, offset: number, asTombstone: boolean): void {
+    this.#hint.add(
+      {
+        kind: asTombstone ? recordKinds.tombstone : header.kind,
+        space: header.space,
+        slot: header.slot,
+        epoch: header.epoch,
+        sequence: header.sequence,
+        expireAtMs: asTombstone ? 0 : header.expireAtMs,
+        offset,
+        recordBytes: this.#position - offset,
+        bodyBytes: asTombstone ? 0 : header.valueBytes,
+        key: body.key,
+        extra: Buffer.alloc(0),
+      },
+      header.writtenAtMs,
+    );
+  }
+
+  #write(bytes: Buffer): void {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      done += fs.writeSync(this.#output, bytes, done, bytes.byteLength - done, this.#position + done);
+    }
+    this.#position += bytes.byteLength;
+  }
+}
+
+/** Does one task: the length of the hint, or the result of the compaction. */
+export async function perform(task: LogTask): Promise<unknown> {
+  return task.name === 'hint' ? writeHint(task) : new Compaction(task).run();
+}
+
+/** True if starting a thread would take longer than the work itself. */
+export function isSmall(task: LogTask): boolean {
+  if (task.name === 'hint') return task.totals.count <= smallTaskRecordsMax;
+  const records = task.sources.reduce((sum, source) => sum + source.records.length / 3, 0);
+  const bytes = task.sources.reduce((sum, source) => sum + bytesOf(source.records), 0);
+  return records <= smallTaskRecordsMax && bytes <= smallTaskBytesMax;
+}
+
+function bytesOf(records: Float64Array): number {
+  let sum = 0;
+  for (let index = 1; index < records.length; index += 3) sum += records[index]!;
+  return sum;
+}
