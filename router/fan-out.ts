@@ -1,0 +1,109 @@
+/**
+ * One command over several shards: split by the owners of its keys, and the replies made one again.
+ *
+ * `sum` adds integers, `by-key` puts items back where their keys stood, `all-ok` is OK if every shard said so,
+ * `collect` lists the replies in the order of the shards. If a part fails the whole fails, and for a write the message
+ * says where it failed and where it was done, because a command over several shards is not atomic.
+ */
+import type { Command } from '../commands/command.ts';
+import { slotOfArgument } from '../commands/key-slots.ts';
+import { OK, type Reply, ReplyError } from '../commands/reply.ts';
+import type { CommandSpec } from '../commands/table.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
+import type { PartOwner } from './part.ts';
+
+/** What one shard gets of a command. */
+export interface ShardPart {
+  readonly shard: string;
+  readonly command: Command;
+  /** For each key of the part, the place of that key in the whole command. */
+  readonly positions: readonly number[];
+}
+
+/** How many keys the command has. */
+export function keyCountOf(spec: CommandSpec, command: Command): number {
+  if (spec.keys === undefined) return 0;
+  return spec.keys.many ? (command.args.length - spec.keys.first) / spec.keys.step : 1;
+}
+
+/** The parts of a command with many keys; the command itself where one shard owns all. */
+export function splitByOwner(spec: CommandSpec, command: Command, slots: SlotMap): ShardPart[] {
+  const { first, step } = spec.keys!;
+  const { args } = command;
+  const parts = new Map<string, { shard: string; args: Buffer[]; positions: number[] }>();
+  for (let index = first, position = 0; index < args.length; index += step, position += 1) {
+    const shard = slots.ownerOf(slotOfArgument(spec, args[index]!));
+    let part = parts.get(shard);
+    if (part === undefined) {
+      part = { shard, args: args.slice(0, first), positions: [] };
+      parts.set(shard, part);
+    }
+    for (let offset = 0; offset < step; offset++) part.args.push(args[index + offset]!);
+    part.positions.push(position);
+  }
+  return [...parts.values()].map((part) => ({
+    shard: part.shard,
+    command: parts.size === 1 ? command : { name: command.name, args: part.args },
+    positions: part.positions,
+  }));
+}
+
+export class FanOut implements PartOwner {
+  readonly promise: Promise<Reply>;
+  readonly #spec: CommandSpec;
+  readonly #parts: readonly ShardPart[];
+  readonly #replies: Reply[];
+  readonly #items: Reply[];
+  #resolve!: (reply: Reply) => void;
+  #left: number;
+
+  constructor(spec: CommandSpec, parts: readonly ShardPart[], keyCount: number) {
+    this.#spec = spec;
+    this.#parts = parts;
+    this.#left = parts.length;
+    this.#replies = Array.from({ length: parts.length });
+    this.#items = spec.merge === 'by-key' ? Array.from<Reply>({ length: keyCount }).fill(null) : [];
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  onPart(index: number, reply: Reply): void {
+    this.#replies[index] = reply;
+    this.#left -= 1;
+    if (this.#left === 0) this.#resolve(this.#merged());
+  }
+
+  #merged(): Reply {
+    const { merge } = this.#spec;
+    if (merge === 'collect') return this.#replies;
+    const failed = this.#replies.findIndex((reply) => reply instanceof ReplyError);
+    if (failed >= 0) return this.#failure(failed);
+    if (merge === 'sum') return this.#replies.reduce<number>((sum, reply) => sum + Number(reply), 0);
+    if (merge === 'by-key') return this.#byKey();
+    return OK;
+  }
+
+  #byKey(): Reply {
+    for (const [index, reply] of this.#replies.entries()) {
+      const { positions, shard } = this.#parts[index]!;
+      if (!Array.isArray(reply) || reply.length !== positions.length) {
+        return new ReplyError('ERR', `shard ${shard} answered ${this.#spec.name} with another number of items`);
+      }
+      for (const [place, position] of positions.entries()) this.#items[position] = reply[place]!;
+    }
+    return this.#items;
+  }
+
+  #failure(first: number): ReplyError {
+    const fault = this.#replies[first] as ReplyError;
+    const shardsWhere = (isFailed: boolean): string =>
+      this.#parts
+        .filter((_, index) => this.#replies[index] instanceof ReplyError === isFailed)
+        .map((part) => part.shard)
+        .join(', ');
+    const done = this.#spec.writes ? shardsWhere(false) : '';
+    const where = `failed on ${shardsWhere(true)}${done === '' ? '' : `, done on ${done}`}`;
+    return new ReplyError(fault.code, `${this.#spec.name} ${where}: ${fault.message}`);
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * The packed batch: what one frame of the link carries, commands up or replies down. All numbers are big-endian.
+ *
+ *   batch      version u8 = 1 · kind u8 (1 commands, 2 replies) · zero u16 · count u32 · items
+ *
+ *   command    id u32             names the command within its link until it is answered
+ *              remaining u32      milliseconds until nobody waits for the answer
+ *              epoch u32          the topology epoch by which the shard was chosen, 0xffffffff for none
+ *              acknowledgement u8 0 the shard's setting, 1 memory, 2 disk, 3 blob
+ *              name               length u8 · ASCII
+ *              arguments          count u32 · for each: length u32 · bytes
+ *
+ *   reply      id u32 · value
+ *   value      0 nil
+ *              1 integer          f64, exact for safe integers
+ *              2 big integer      length u32 · decimal ASCII
+ *              3 status           length u32 · UTF-8
+ *              4 bytes            length u32 · bytes
+ *              5 array            count u32 · values
+ *              6 map              count u32 · for each: value · value
+ *              7 error            code: length u8 · ASCII; message: length u32 · UTF-8
+ *
+ * Deadlines travel as time left, so that the clocks of two machines need not agree. Lengths are checked against what is
+ * there before anything is kept; a frame that is not well formed is refused with KvcacheError ERR as a whole.
+ *
+ * Memory. The writer copies small values and hands large ones on as they stand, so its result is a list of parts. The
+ * reader gives out views of the frame, except for what the shard will keep: the arguments of writes that are no keys
+ * are copied into memory of their own, unless the frame is essentially that one value.
+ *
+ * Rejected: protobuf messages for commands and replies, which cost an object and several closures a field; compact
+ * varints, which save three bytes where a key alone is fifty.
+ */
+import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
+import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
+import { type CommandSpec, commandTable } from '../../commands/table.ts';
+import { type ErrorCode, errorCodes } from '../../errors.ts';
+import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../../limits.ts';
+import { malformed, PartReader, PartWriter } from './parts.ts';
+
+const version = 1;
+const kindOfCommands = 1;
+const kindOfReplies = 2;
+const countOffset = 4;
+const headerBytes = 8;
+const noEpoch = 0xffff_ffff;
+const commandHeadBytes = 18;
+const replyBytesMin = 5;
+
+const tag = { nil: 0, integer: 1, big: 2, status: 3, bytes: 4, array: 5, map: 6, error: 7 } as const;
+
+/** A command as it came over the link. Serves as the `Command` itself, to save an object for each. */
+export interface LinkCommand extends Command {
+  readonly id: number;
+  readonly remainingMs: number;
+  readonly epoch: number | undefined;
+  readonly acknowledgement: Acknowledgement | undefined;
+}
+
+/** Bytes that a command takes in a batch. */
+export function commandBytes(command: Command): number {
+  let bytes = commandHeadBytes + command.name.length;
+  for (const argument of command.args) bytes += 4 + argument.byteLength;
+  return bytes;
+}
+
+/** Collects commands into one batch. */
+export class CommandBatch {
+  readonly #writer: PartWriter;
+  #count = 0;
+
+  constructor(bytesExpected: number) {
+    this.#writer = batchWriter(kindOfCommands, bytesExpected);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#writer.bytes;
+  }
+
+  add(
+    id: number,
+    command: Command,
+    remainingMs: number,
+    epoch: number | undefined,
+    acknowledgement: Acknowledgement | undefined,
+  ): void {
+    const writer = this.#writer;
+    writer.u32(id);
+    writer.u32(remainingMs);
+    writer.u32(epoch ?? noEpoch);
+    writer.u8(acknowledgement === undefined ? 0 : acknowledgements.indexOf(acknowledgement) + 1);
+    writer.u8(command.name.length);
+    writer.latin1(command.name);
+    writer.u32(command.args.length);
+    for (const argument of command.args) {
+      writer.u32(argument.byteLength);
+      writer.bytesOf(argument);
+    }
+    this.#count += 1;
+  }
+
+  finish(): Buffer[] {
+    this.#writer.patchU32(countOffset, this.#count);
+    return this.#writer.finish();
+  }
+}
+
+/** Collects replies into one batch. */
+export class ReplyBatch {
+  readonly #writer: PartWriter;
+  #count = 0;
+
+  constructor(bytesExpected: number) {
+    this.#writer = batchWriter(kindOfReplies, bytesExpected);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#writer.bytes;
+  }
+
+  add(id: number, reply: Reply): void {
+    this.#writer.u32(id);
+    writeReply(this.#writer, reply, 0);
+    this.#count += 1;
+  }
+
+  finish(): Buffer[] {
+    this.#writer.patchU32(countOffset, this.#count);
+    return this.#writer.finish();
+  }
+}
+
+/** The commands of a batch. Throws KvcacheError ERR, and gives none, if any part of it is malformed. */
+export function decodeCommands(batch: Buffer): LinkCommand[] {
+  const reader = new PartReader(batch);
+  const count = readHeader(reader, kindOfCommands, commandHeadBytes);
+  const commands: LinkCommand[] = [];
+  for (let index = 0; index < count; index++) commands.push(readCommand(reader));
+  reader.end();
+  return commands;
+}
+
+/** Hands out the replies of a batch in order. Throws KvcacheError ERR at the first malformed byte. */
+export function decodeReplies(batch: Buffer, deliver: (id: number, reply: Reply) => void): void {
+  const reader = new PartReader(batch);
+  const count = readHeader(reader, kindOfReplies, replyBytesMin);
+  for (let index = 0; index < count; index++) {
+    const id = reader.u32();
+    deliver(id, readReply(reader, 0));
+  }
+  reader.end();
+}
+
+function batchWriter(kind: number, bytesExpected: number): PartWriter {
+  const writer = new PartWriter(headerBytes + bytesExpected);
+  writer.u8(version);
+  writer.u8(kind);
+  writer.u8(0);
+  writer.u8(0);
+  writer.u32(0);
+  return writer;
+}
+
+function readHeader(reader: PartReader, kind: number, itemBytesMin: number): number {
+  const frameVersion = reader.u8();
+  if (frameVersion !== version) throw malformed(`version ${frameVersion}, this process speaks version ${version}`);
+  const frameKind = reader.u8();
+  if (frameKind !== kind) throw malformed(`kind ${frameKind} where ${kind} was expected`);
+  if (reader.u8() !== 0 || reader.u8() !== 0) throw malformed('reserved bytes are set');
+  return reader.count(itemBytesMin, Infinity);
+}
+
+function readCommand(reader: PartReader): LinkCommand {
+  const id = reader.u32();
+  const remainingMs = reader.u32();
+  const epoch = reader.u32();
+  const level = reader.u8();
+  if (level > acknowledgements.length) throw malformed(`acknowledgement ${level}`);
+  const sentName = reader.latin1(reader.u8());
+  const spec = commandTable.get(sentName);
+  const count = reader.count(4, commandArgumentsMax);
+  const args: Buffer[] = [];
+  for (let index = 0; index < count; index++) {
+    const length = reader.u32();
+    args.push(spec !== undefined && isKept(spec, index) ? reader.ownedBytes(length) : reader.view(length));
+  }
+  return {
+    name: spec?.name ?? sentName,
+    args,
+    id,
+    remainingMs,
+    epoch: epoch === noEpoch ? undefined : epoch,
+    acknowledgement: level === 0 ? undefined : acknowledgements[level - 1],
+  };
+}
+
+/** Whether the shard may keep this argument beyond the answer. Keys are kept as strings. */
+function isKept(spec: CommandSpec, index: number): boolean {
+  if (!spec.writes) return false;
+  const { keys } = spec;
+  if (keys === undefined || index < keys.first) return true;
+  return keys.many ? (index - keys.first) % keys.step !== 0 : index !== keys.first;
+}
+
+function writeReply(writer: PartWriter, reply: Reply, depth: number): void {
+  if (reply === null) writer.u8(tag.nil);
+  else if (typeof reply === 'number') {
+    writer.u8(tag.integer);
+    writer.f64(reply);
+  } else if (typeof reply === 'string') {
+    writer.u8(tag.status);
+    writer.utf8(reply);
+  } else if (typeof reply === 'bigint') writeBigint(writer, reply);
+  else if (Buffer.isBuffer(reply)) {
+    writer.u8(tag.bytes);
+    writer.u32(reply.byteLength);
+    writer.bytesOf(reply);
+  } else if (reply instanceof ReplyError) writeError(writer, reply);
+  else if (depth >= linkReplyDepthMax) {
+    writeError(writer, new ReplyError('ERR', `the reply is nested deeper than ${linkReplyDepthMax}`));
+  } else if (reply instanceof ReplyMap) {
+    writer.u8(tag.map);
+    writer.u32(reply.pairs.length);
+    for (const [key, value] of reply.pairs) {
+      writeReply(writer, key, depth + 1);
+      writeReply(writer, value, depth + 1);
+    }
+  } else {
+    writer.u8(tag.array);
+    writer.u32(reply.length);
+    for (const item of reply) writeReply(writer, item, depth + 1);
+  }
+}
+
+function writeBigint(writer: PartWriter, value: bigint): void {
+  const digits = value.toString();
+  if (digits.length > linkBigintCharsMax) {
+    writeError(writer, new ReplyError('ERR', `an integer of the reply is longer than ${linkBigintCharsMax} digits`));
+    return;
+  }
+  writer.u8(tag.big);
+  writer.u32(digits.length);
+  writer.latin1(digits);
+}
+
+function writeError(writer: PartWriter, error: ReplyError): void {
+  writer.u8(tag.error);
+  writer.u8(error.code.length);
+  writer.latin1(error.code);
+  writer.utf8(error.message);
+}
+
+function readReply(reader: PartReader, depth: number): Reply {
+  const kind = reader.u8();
+  switch (kind) {
+    case tag.nil:
+      return null;
+    case tag.integer:
+      return reader.f64();
+    case tag.big:
+      return readBigint(reader);
+    case tag.status:
+      return reader.utf8(reader.u32());
+    case tag.bytes:
+      return reader.view(reader.u32());
+    case tag.array:
+      return readArray(reader, deeper(depth));
+    case tag.map:
+      return readMap(reader, deeper(depth));
+    case tag.error:
+      return readError(reader);
+    default:
+      throw malformed(`a reply of kind ${kind}`);
+  }
+}
+
+function deeper(depth: number): number {
+  if (depth >= linkReplyDepthMax) throw malformed(`replies nested deeper than ${linkReplyDepthMax}`);
+  return depth + 1;
+}
+
+function readArray(reader: PartReader, depth: number): Reply[] {
+  const count = reader.count(1, linkReplyItemsMax);
+  const items: Reply[] = [];
+  for (let index = 0; index < count; index++) items.push(readReply(reader, depth));
+  return items;
+}
+
+function readMap(reader: PartReader, depth: number): ReplyMap {
+  const count = reader.count(2, linkReplyItemsMax);
+  const pairs: [Reply, Reply][] = [];
+  for (let index = 0; index < count; index++) pairs.push([readReply(reader, depth), readReply(reader, depth)]);
+  return new ReplyMap(pairs);
+}
+
+function readBigint(reader: PartReader): bigint {
+  const length = reader.u32();
+  if (length > linkBigintCharsMax) throw malformed(`an integer of ${length} digits`);
+  const digits = reader.latin1(length);
+  if (!/^-?[0-9]+$/.test(digits)) throw malformed('an integer that is not decimal');
+  return BigInt(digits);
+}
+
+/** A code of a later version becomes ERR; its message still says what happened. */
+function readError(reader: PartReader): ReplyError {
+  const code = reader.latin1(reader.u8());
+  const message = reader.utf8(reader.u32());
+  return new ReplyError(Object.hasOwn(errorCodes, code) ? (code as ErrorCode) : 'ERR', message);
+}

@@ -1,0 +1,105 @@
+/**
+ * One stream of a link, on a connection of its own: commands wait here until the stream takes them.
+ *
+ * A link has one lane for small commands, which packs all that wait into batches, and a few for large values, which
+ * send each by itself, so that the shard can keep the value in the memory it arrived in.
+ */
+import { linkBatchBytesMax, linkBatchCommandsMax } from '../../limits.ts';
+import type { GrpcChannel } from '../../grpc/client.ts';
+import type { GrpcDuplex } from '../../grpc/duplex.ts';
+import type { ClientMethod } from '../../grpc/method.ts';
+import { CommandBatch } from './batch.ts';
+import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';
+import type { PendingCommand } from './pending.ts';
+
+export type LaneKind = 'small' | 'large';
+
+/** Headers by which the shard knows which streams belong together. */
+export const sessionHeader = 'kvcache-link-session';
+export const laneHeader = 'kvcache-link-lane';
+export const secretHeader = 'kvcache-link-secret';
+
+/** Batches in parts up, whole batches down. */
+export type LinkStream = GrpcDuplex<readonly Buffer[], Buffer>;
+
+export const exchange: ClientMethod<readonly Buffer[], Buffer> = {
+  path: exchangePath,
+  requestSerialize: encodeFrame,
+  responseDeserialize: decodeFrame,
+};
+
+export class Lane {
+  readonly kind: LaneKind;
+  readonly #channel: GrpcChannel;
+  readonly #stream: LinkStream;
+  #queue: PendingCommand[] = [];
+  #head = 0;
+  #queuedBytes = 0;
+  #room = true;
+  #batches = 0;
+
+  constructor(kind: LaneKind, channel: GrpcChannel, stream: LinkStream) {
+    this.kind = kind;
+    this.#channel = channel;
+    this.#stream = stream;
+    stream.onDrain = () => {
+      this.#room = true;
+      this.flush();
+    };
+  }
+
+  /** Entries that wait, those of commands that are settled meanwhile included. */
+  get queued(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Batches sent. */
+  get batches(): number {
+    return this.#batches;
+  }
+
+  enqueue(pending: PendingCommand): void {
+    this.#queue.push(pending);
+    this.#queuedBytes += pending.bytes;
+  }
+
+  /** Sends what the stream takes. What is left follows when it drains. */
+  flush(): void {
+    const nowMs = Date.now();
+    while (this.#room && this.#head < this.#queue.length) {
+      const batch = this.#nextBatch(nowMs);
+      if (batch.count === 0) continue;
+      this.#batches += 1;
+      this.#room = this.#stream.write(batch.finish());
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    }
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  #nextBatch(nowMs: number): CommandBatch {
+    const commandsMax = this.kind === 'large' ? 1 : linkBatchCommandsMax;
+    const batch = new CommandBatch(Math.min(this.#queuedBytes, linkBatchBytesMax));
+    while (this.#head < this.#queue.length && batch.count < commandsMax) {
+      const pending = this.#queue[this.#head]!;
+      const { command, context } = pending;
+      if (command !== undefined && batch.count > 0 && batch.bytes + pending.bytes > linkBatchBytesMax) break;
+      this.#head += 1;
+      this.#queuedBytes -= pending.bytes;
+      if (command === undefined) continue;
+      const remainingMs = Math.max(0, Math.ceil(pending.dueMs - nowMs));
+      batch.add(pending.id, command, remainingMs, pending.epoch, context.acknowledgement);
+      pending.sent = true;
+    }
+    return batch;
+  }
+}

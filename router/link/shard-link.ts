@@ -1,0 +1,372 @@
+/**
+ * The router's end of the link to one shard.
+ *
+ *   connecting → ready ⇄ away → closed
+ *
+ * A link is a session of several gRPC streams, each on a connection of its own: one lane for small commands and a few
+ * for large values. Commands whose arguments are large go up a large lane, replies that are large come down one, so
+ * neither holds up a small command; ids tell the shard's replies apart, whichever lane they come on. Small commands of
+ * one tick travel as one batch. Commands in flight together have no order among each other.
+ *
+ * Liveness. The shard begins every lane with a hello and repeats it on the small lane every `linkHeartbeatMs`. After
+ * `linkHeartbeatsMissedMax` beats without a byte the shard is away: stopped, cut off or too busy to serve. Beats are
+ * counted by this process's own timer, so its own stalls are not held against the shard. When any lane breaks the whole
+ * link is away. Then everything in flight fails with UNAVAILABLE at once, new commands fail at once, and the link
+ * connects again after a delay that doubles and is drawn at random. Only before the first connection do commands wait.
+ *
+ * Bounds. Commands and bytes that have no reply yet are bounded; beyond that a command is answered TRYAGAIN and nothing
+ * was done. A command ends at its deadline, or when its caller aborts, whatever the shard does.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Command, CommandContext } from '../../commands/command.ts';
+import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
+import { messageOf } from '../../errors.ts';
+import { GrpcChannel } from '../../grpc/client.ts';
+import type { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
+import {
+  commandDeadlineMaxMs,
+  linkConnectTimeoutMs,
+  linkFrameBytesMax,
+  linkHeartbeatMs,
+  linkHeartbeatsMissedMax,
+  linkLargeConnections,
+  linkLargeValueBytes,
+  linkQueueBytesMax,
+  linkQueueCommandsMax,
+  linkReconnectDelayMaxMs,
+  linkReconnectDelayMinMs,
+} from '../../limits.ts';
+import { commandBytes, decodeReplies } from './batch.ts';
+import { exchange, Lane, type LaneKind, laneHeader, secretHeader, sessionHeader } from './lane.ts';
+import { LatencyHistogram } from './latency.ts';
+import { PendingCommand, type PendingOwner, type ReplySink } from './pending.ts';
+
+export type LinkState = 'connecting' | 'ready' | 'away' | 'closed';
+
+export interface ShardLinkOptions {
+  readonly shard: string;
+  /** host:port of the shard's internal listener. */
+  readonly address: string;
+  /** Shared by all links of a process. */
+  readonly deadlines: DeadlineWheel;
+  /** What the shard's internal listener asks for, if anything. */
+  readonly secret?: string | undefined;
+  readonly queueCommandsMax?: number;
+  readonly queueBytesMax?: number;
+  readonly heartbeatMs?: number;
+  /** Called after every change of state. */
+  readonly onState?: ((link: ShardLink) => void) | undefined;
+}
+
+export interface LinkStatistics {
+  readonly shard: string;
+  readonly address: string;
+  readonly state: LinkState;
+  /** Why the link is away; undefined otherwise. */
+  readonly fault: string | undefined;
+  /** The topology epoch that the shard said it runs. */
+  readonly shardEpoch: number | undefined;
+  /** Commands without a reply yet, their bytes, and how many of them are not yet sent. */
+  readonly inFlight: number;
+  readonly inFlightBytes: number;
+  readonly queued: number;
+  /** Since the start. */
+  readonly commands: number;
+  readonly errors: number;
+  readonly refused: number;
+  readonly timeouts: number;
+  readonly connects: number;
+  readonly latency: LatencyHistogram;
+}
+
+const idMax = 0xffff_ffff;
+/** Not a command's: the shard's hello. */
+const helloId = 0;
+/** Room for the frame around a command. */
+const frameOverheadBytes = 1_024;
+
+export class ShardLink implements PendingOwner {
+  readonly shard: string;
+  readonly address: string;
+  readonly #options: ShardLinkOptions;
+  readonly #pending = new Map<number, PendingCommand>();
+  readonly #latency = new LatencyHistogram();
+  readonly #deliver = (id: number, reply: Reply): void => this.#onReply(id, reply);
+  readonly #flush = (): void => this.#onFlush();
+  #state: LinkState = 'connecting';
+  /** The first is for small commands. */
+  #lanes: Lane[] = [];
+  #attempt = 0;
+  #failures = 0;
+  #fault: string | undefined;
+  #lastId = helloId;
+  #bytes = 0;
+  #flushScheduled = false;
+  #tickMs = 0;
+  #tickDateMs = 0;
+  #beatsMissed = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #connectTimer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #shardEpoch: number | undefined;
+  #commands = 0;
+  #errors = 0;
+  #refused = 0;
+  #timeouts = 0;
+  #connects = 0;
+
+  constructor(options: ShardLinkOptions) {
+    this.#options = options;
+    this.shard = options.shard;
+    this.address = options.address;
+    this.#connect();
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Sends a command. The sink gets exactly one reply, perhaps before this returns. */
+  submit(command: Command, context: CommandContext, epoch: number, sink: ReplySink, token: number): void {
+    this.#commands += 1;
+    const bytes = commandBytes(command);
+    this.#beginTick();
+    const dueMs = Math.min(context.deadlineMs, this.#tickDateMs + commandDeadlineMaxMs);
+    const refusal = this.#refusal(context, dueMs, bytes);
+    if (refusal !== undefined) {
+      this.#refused += 1;
+      sink.reply(token, refusal);
+      return;
+    }
+    const id = this.#nextId();
+    const pending = new PendingCommand(id, this, command, context, dueMs, epoch, sink, token, bytes, this.#tickMs);
+    this.#pending.set(pending.id, pending);
+    this.#bytes += bytes;
+    this.#options.deadlines.add(pending);
+    context.signal?.addEventListener('abort', pending);
+    this.#laneFor(bytes).enqueue(pending);
+  }
+
+  /** Ends the link; whatever is in flight fails. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#tearDown();
+    this.#setState('closed');
+    this.#failAll('the link was closed');
+  }
+
+  stats(): LinkStatistics {
+    return {
+      shard: this.shard,
+      address: this.address,
+      state: this.#state,
+      fault: this.#state === 'away' ? this.#fault : undefined,
+      shardEpoch: this.#shardEpoch,
+      inFlight: this.#pending.size,
+      inFlightBytes: this.#bytes,
+      queued: this.#lanes.reduce((sum, lane) => sum + lane.queued, 0),
+      commands: this.#commands,
+      errors: this.#errors,
+      refused: this.#refused,
+      timeouts: this.#timeouts,
+      connects: this.#connects,
+      latency: this.#latency,
+    };
+  }
+
+  onDeadline(pending: PendingCommand): void {
+    this.#timeouts += 1;
+    this.#settle(pending, new ReplyError('TIMEOUT', `${this.#name()} did not answer in time`));
+  }
+
+  onAbort(pending: PendingCommand): void {
+    this.#settle(pending, cancelled());
+  }
+
+  #name(): string {
+    return `shard ${this.shard} at ${this.address}`;
+  }
+
+  /** The clocks are read once a tick. */
+  #beginTick(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#tickMs = performance.now();
+    this.#tickDateMs = Date.now();
+    // After all sockets of this turn were read, so that commands of many connections share a batch.
+    setImmediate(this.#flush);
+  }
+
+  #refusal(context: CommandContext, dueMs: number, bytes: number): ReplyError | undefined {
+    if (this.#state === 'away' || this.#state === 'closed') {
+      const reason = this.#state === 'closed' ? 'the link was closed' : this.#fault;
+      return new ReplyError('UNAVAILABLE', `${this.#name()} cannot be reached: ${reason}`);
+    }
+    if (context.signal?.aborted) return cancelled();
+    if (dueMs <= this.#tickDateMs) return new ReplyError('TIMEOUT', 'the deadline passed before the command was sent');
+    if (bytes > linkFrameBytesMax - frameOverheadBytes) {
+      return new ReplyError('TOOLARGE', `a command of ${bytes} bytes is above what a link carries`);
+    }
+    const { queueCommandsMax = linkQueueCommandsMax, queueBytesMax = linkQueueBytesMax } = this.#options;
+    // A value above the bound by itself may still travel alone.
+    const bytesFit = this.#bytes === 0 || this.#bytes + bytes <= queueBytesMax;
+    if (bytesFit && this.#pending.size < queueCommandsMax && this.#laneFor(bytes).queued < queueCommandsMax) {
+      return undefined;
+    }
+    const waiting = `${this.#pending.size} commands with ${this.#bytes} bytes wait for ${this.#name()}`;
+    return new ReplyError('TRYAGAIN', `${waiting}; nothing was done, try again`);
+  }
+
+  #nextId(): number {
+    do {
+      this.#lastId = this.#lastId === idMax ? helloId + 1 : this.#lastId + 1;
+    } while (this.#pending.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #laneFor(bytes: number): Lane {
+    let best = this.#lanes[0]!;
+    if (bytes <= linkLargeValueBytes) return best;
+    best = this.#lanes[1]!;
+    for (const lane of this.#lanes) {
+      if (lane.kind === 'large' && lane.queuedBytes < best.queuedBytes) best = lane;
+    }
+    return best;
+  }
+
+  #onFlush(): void {
+    this.#flushScheduled = false;
+    if (this.#state !== 'ready') return;
+    for (const lane of this.#lanes) if (lane.queued > 0) lane.flush();
+  }
+
+  #onReply(id: number, reply: Reply): void {
+    if (id === helloId) {
+      this.#onHello(reply);
+      return;
+    }
+    const pending = this.#pending.get(id);
+    // Its deadline struck or its caller left: nobody waits for the reply.
+    if (pending !== undefined) this.#settle(pending, reply);
+  }
+
+  #settle(pending: PendingCommand, reply: Reply): void {
+    if (pending.command === undefined) return;
+    pending.command = undefined;
+    this.#pending.delete(pending.id);
+    this.#bytes -= pending.bytes;
+    this.#options.deadlines.remove(pending);
+    pending.context.signal?.removeEventListener('abort', pending);
+    if (reply instanceof ReplyError) this.#errors += 1;
+    this.#latency.record(performance.now() - pending.submittedMs);
+    pending.sink.reply(pending.token, reply);
+  }
+
+  #connect(): void {
+    const session = randomBytes(16).toString('hex');
+    this.#attempt += 1;
+    const kinds: LaneKind[] = ['small', ...Array.from({ length: linkLargeConnections }, () => 'large' as const)];
+    const waiting = new Set<number>(kinds.keys());
+    this.#connectTimer = setTimeout(
+      () => this.#onLost(`no answer within ${linkConnectTimeoutMs} ms`),
+      linkConnectTimeoutMs,
+    );
+    this.#lanes = kinds.map((kind, index) => this.#openLane(kind, index, session, waiting));
+  }
+
+  #openLane(kind: LaneKind, index: number, session: string, waiting: Set<number>): Lane {
+    const attempt = this.#attempt;
+    const { secret } = this.#options;
+    const channel = new GrpcChannel(this.address, {
+      messageBytesMax: linkFrameBytesMax,
+      connectTimeoutMs: linkConnectTimeoutMs,
+    });
+    const metadata: Record<string, string> = { [sessionHeader]: session, [laneHeader]: kind };
+    if (secret !== undefined) metadata[secretHeader] = secret;
+    const stream = channel.bidi(exchange, { metadata });
+    stream.onMessage = (batch) => {
+      if (attempt !== this.#attempt) return;
+      this.#beatsMissed = 0;
+      try {
+        decodeReplies(batch, this.#deliver);
+      } catch (error) {
+        this.#onLost(messageOf(error));
+        return;
+      }
+      if (waiting.delete(index) && waiting.size === 0) this.#onReady();
+    };
+    void stream.closed.then((end) => {
+      if (attempt === this.#attempt) this.#onLost(end.details || 'the shard ended the link');
+    });
+    return new Lane(kind, channel, stream);
+  }
+
+  /** What the shard says of itself: [['shard', name], ['epoch', number]]. */
+  #onHello(reply: Reply): void {
+    if (!(reply instanceof ReplyMap)) return;
+    for (const [field, value] of reply.pairs) {
+      if (field === 'epoch' && typeof value === 'number') this.#shardEpoch = value;
+      if (field === 'shard' && typeof value === 'string' && value !== this.shard) {
+        this.#onLost(`the shard there is ${value}`);
+      }
+    }
+  }
+
+  #onReady(): void {
+    clearTimeout(this.#connectTimer);
+    this.#failures = 0;
+    this.#connects += 1;
+    this.#beatsMissed = 0;
+    const heartbeatMs = this.#options.heartbeatMs ?? linkHeartbeatMs;
+    this.#heartbeat = setInterval(() => this.#onBeat(heartbeatMs), heartbeatMs);
+    this.#heartbeat.unref();
+    this.#setState('ready');
+    this.#onFlush();
+  }
+
+  #onBeat(heartbeatMs: number): void {
+    this.#beatsMissed += 1;
+    if (this.#beatsMissed > linkHeartbeatsMissedMax) {
+      this.#onLost(`no sign of life for ${linkHeartbeatsMissedMax * heartbeatMs} ms`);
+    }
+  }
+
+  #onLost(fault: string): void {
+    if (this.#state === 'closed') return;
+    this.#tearDown();
+    this.#fault = fault;
+    this.#setState('away');
+    this.#failAll(fault);
+    const delayMs = Math.min(linkReconnectDelayMaxMs, linkReconnectDelayMinMs * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 30);
+    this.#retryTimer = setTimeout(() => this.#connect(), delayMs * (0.5 + Math.random() / 2));
+    this.#retryTimer.unref();
+  }
+
+  #tearDown(): void {
+    // Whatever the old streams still say is no longer ours.
+    this.#attempt += 1;
+    clearTimeout(this.#connectTimer);
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#heartbeat);
+    for (const lane of this.#lanes) lane.close();
+    this.#lanes = [];
+  }
+
+  #failAll(fault: string): void {
+    for (const pending of this.#pending.values()) {
+      const what = pending.sent ? 'went away before it answered' : 'cannot be reached';
+      this.#settle(pending, new ReplyError('UNAVAILABLE', `${this.#name()} ${what}: ${fault}`));
+    }
+  }
+
+  #setState(state: LinkState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onState?.(this);
+  }
+}
+
+function cancelled(): ReplyError {
+  return new ReplyError('CANCELLED', 'the caller cancelled the command');
+}

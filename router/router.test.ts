@@ -1,0 +1,235 @@
+import * as fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type CommandContext, libraryContext } from '../commands/command.ts';
+import { type Reply, ReplyError } from '../commands/reply.ts';
+import { topology } from '../topology/place.ts';
+import { slotOf } from '../topology/slot.ts';
+import { Cluster, type ClusterOptions } from './testing/cluster.ts';
+
+let cluster: Cluster | undefined;
+
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = undefined;
+});
+
+async function start(count: number, options: ClusterOptions = {}, members = count): Promise<Cluster> {
+  cluster = await Cluster.start(count, options, members);
+  return cluster;
+}
+
+async function run(name: string, ...args: (string | Buffer)[]): Promise<Reply> {
+  return runWith(libraryContext(10_000), name, ...args);
+}
+
+async function runWith(context: CommandContext, name: string, ...args: (string | Buffer)[]): Promise<Reply> {
+  return cluster!.router.execute({ name, args: args.map((argument) => Buffer.from(argument)) }, context);
+}
+
+const keys = Array.from({ length: 300 }, (_, number) => `key-${number}`);
+
+/** A key that this shard owns. */
+function keyOf(shard: string): string {
+  return keys.find((key) => cluster!.topology.slots.ownerOf(slotOf(Buffer.from(key))) === shard)!;
+}
+
+describe('commands', () => {
+  test('with one key go to its owner, with everything that belongs to them', async () => {
+    await start(3);
+    const context = { ...libraryContext(10_000, 'disk') };
+    expect(await runWith(context, 'SET', keyOf('shard-1'), 'value')).toBe('OK');
+    expect(await run('GET', keyOf('shard-1'))).toEqual(Buffer.from('value'));
+    const [first, second, third] = cluster!.executors;
+    expect([first!.seen, second!.seen, third!.seen]).toEqual([[], ['SET', 'GET'], []]);
+    await runWith(context, 'SET', keyOf('shard-1'), 'other');
+    expect(second!.lastContext).toMatchObject({ acknowledgement: 'disk', epoch: 1, session: { door: 'link' } });
+    expect(Math.abs(second!.lastContext!.deadlineMs - context.deadlineMs)).toBeLessThan(1_000);
+  });
+
+  test('with many keys are split and their replies put back in the order of the keys', async () => {
+    await start(3);
+    expect(await run('MSET', ...keys.flatMap((key) => [key, `value of ${key}`]))).toBe('OK');
+    expect(cluster!.executors.every((executor) => executor.values.size > 50)).toBe(true);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(...keys, 'absent-1', 'absent-2'), { minLength: 1 }), async (some) => {
+        const values = some.map((key) => (key.startsWith('absent') ? null : Buffer.from(`value of ${key}`)));
+        expect(await run('MGET', ...some)).toEqual(values);
+        expect(await run('EXISTS', ...some)).toBe(values.filter((value) => value !== null).length);
+      }),
+      { numRuns: 30 },
+    );
+    expect(await run('DBSIZE')).toBe(300);
+    expect(await run('DEL', ...keys, 'absent')).toBe(300);
+    expect(await run('DBSIZE')).toBe(0);
+  });
+
+  test('without keys go to every shard', async () => {
+    await start(3);
+    expect(await run('FLUSH', 'disk')).toBe('OK');
+    const shards = (await run('SHARDINFO')) as Buffer[];
+    const names = shards.map((text) => JSON.parse(text.toString()).name as string);
+    expect(new Set(names)).toEqual(new Set(['shard-0', 'shard-1', 'shard-2']));
+  });
+
+  test('that do not exist or have the wrong number of arguments are refused here', async () => {
+    await start(1);
+    expect(await run('EVAL', 'x')).toEqual(new ReplyError('ERR', "unknown command 'EVAL'"));
+    expect(await run('GET')).toEqual(new ReplyError('ERR', "wrong number of arguments for 'get' command"));
+    expect(await run('MSET', 'a', 'b', 'c')).toMatchObject({ code: 'ERR' });
+    expect(cluster!.executors[0]!.seen).toEqual([]);
+  });
+
+  test('that a shard answers with an error say so as they came', async () => {
+    await start(2);
+    cluster!.executors[1]!.intercept = () => new ReplyError('DISKFULL', 'the disk is full');
+    expect(await run('SET', keyOf('shard-1'), 'x')).toEqual(new ReplyError('DISKFULL', 'the disk is full'));
+    expect(await run('MSET', ...keys.flatMap((key) => [key, 'x']))).toEqual(
+      new ReplyError('DISKFULL', 'MSET failed on shard-1, done on shard-0: the disk is full'),
+    );
+    expect(await run('MGET', ...keys)).toEqual(new ReplyError('DISKFULL', 'MGET failed on shard-1: the disk is full'));
+  });
+});
+
+describe('a prefix scan', () => {
+  async function scanAll(prefix: string, count: number, what = 'KEYS', between?: () => void): Promise<string[]> {
+    const found: string[] = [];
+    let cursor: Buffer = Buffer.alloc(0);
+    do {
+      const [next, items] = (await run('PREFIXSCAN', cursor, prefix, String(count), what)) as [Buffer, Buffer[]];
+      expect(items.length).toBeLessThanOrEqual(count * (what === 'KEYS' ? 1 : 2));
+      found.push(...items.map((item) => item.toString()));
+      cursor = next;
+      between?.();
+    } while (cursor.byteLength > 0);
+    return found;
+  }
+
+  test('lists every key exactly once, whatever the size of a page', async () => {
+    await start(3);
+    await run('MSET', ...keys.flatMap((key) => [key, `value of ${key}`]), 'other', 'x');
+    for (const count of [1, 7, 100, 10_000]) expect((await scanAll('key-', count)).sort()).toEqual([...keys].sort());
+    expect(await scanAll('key-299', 5, 'VALUES')).toEqual(['key-299', 'value of key-299']);
+    expect(await scanAll('nothing', 5)).toEqual([]);
+  });
+
+  test('asks only the owner when the prefix names its slot', async () => {
+    await start(3);
+    await run('MSET', '{tag}1', 'a', '{tag}2', 'b', '{tag', 'c');
+    expect((await scanAll('{tag}', 1)).sort()).toEqual(['{tag}1', '{tag}2']);
+    expect(cluster!.executors.filter((executor) => executor.seen.includes('PREFIXSCAN')).length).toBe(1);
+  });
+
+  test('stays complete when slots move between its pages', async () => {
+    const { executors, shards, shardTopologies } = await start(5, {}, 3);
+    await run('MSET', ...keys.flatMap((key) => [key, 'x']));
+    let members = 3;
+    const found = await scanAll('key-', 20, 'KEYS', () => {
+      if (members === 5) return;
+      members += 1;
+      const next = topology(
+        cluster!.topology.slots.topology,
+        shards.slice(0, members).map((shard) => shard.member),
+      );
+      for (const holder of [...shardTopologies, cluster!.topology]) holder.offer(next);
+      for (const executor of executors) {
+        const before = new Map(executor.values);
+        for (const [key, value] of before) {
+          const owner = cluster!.topology.slots.ownerOf(slotOf(Buffer.from(key)));
+          executor.values.delete(key);
+          executors.find((item) => item.name === owner)!.values.set(key, value);
+        }
+      }
+    });
+    expect(members).toBe(5);
+    expect([...new Set(found)].sort()).toEqual([...keys].sort());
+  });
+
+  test('with wrong arguments is refused', async () => {
+    await start(2);
+    expect(await run('PREFIXSCAN', 'abc', '', '10', 'KEYS')).toMatchObject({ message: 'invalid cursor' });
+    expect(await run('PREFIXSCAN', Buffer.alloc(6, 255), '', '10', 'KEYS')).toMatchObject({
+      message: 'invalid cursor',
+    });
+    expect(await run('PREFIXSCAN', '', '', '0', 'KEYS')).toMatchObject({ code: 'ERR' });
+    expect(await run('PREFIXSCAN', '', '', '10', 'BOTH')).toMatchObject({ code: 'ERR' });
+  });
+});
+
+describe('while a shard is away', () => {
+  async function startWithoutSecond(options: ClusterOptions = {}): Promise<void> {
+    const { router, shards } = await start(3, options);
+    await run('MSET', ...keys.flatMap((key) => [key, 'x']));
+    await shards[1]!.crash();
+    await expect.poll(() => router.stats().links[1]!.state).toBe('away');
+  }
+
+  test('reads of it miss, writes fail at once by its name, and all others go on', async () => {
+    await startWithoutSecond();
+    expect(await run('GET', keyOf('shard-1'))).toBeNull();
+    expect(await run('TTL', keyOf('shard-1'))).toBe(-2);
+    expect(await run('GET', keyOf('shard-0'))).toEqual(Buffer.from('x'));
+    expect(await run('SET', keyOf('shard-1'), 'y')).toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('shard shard-1 at 127.0.0.1:'),
+    });
+    const some = [keyOf('shard-0'), keyOf('shard-1'), keyOf('shard-2')];
+    expect(await run('MGET', ...some)).toEqual([Buffer.from('x'), null, Buffer.from('x')]);
+    expect(await run('EXISTS', ...some)).toBe(2);
+    expect(await run('MSET', ...some.flatMap((key) => [key, 'z']))).toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('MSET failed on shard-1, done on shard-0, shard-2'),
+    });
+    expect(await run('GET', keyOf('shard-2'))).toEqual(Buffer.from('z'));
+    const [, listed] = (await run('PREFIXSCAN', '', 'key-', '1000', 'KEYS')) as [Buffer, Buffer[]];
+    expect(listed.length).toBe(300 - cluster!.executors[1]!.values.size);
+    expect(await run('FLUSH', 'disk')).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await run('SHARDINFO')).toEqual(expect.arrayContaining([expect.any(ReplyError), expect.any(Buffer)]));
+    expect(cluster!.router.stats()).toMatchObject({ writesDropped: 0, readsMissedAway: 5 });
+  });
+
+  test('reads fail and writes are dropped where that was chosen', async () => {
+    await startWithoutSecond({ unavailableReads: 'error', unavailableWrites: 'drop' });
+    expect(await run('GET', keyOf('shard-1'))).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await run('PREFIXSCAN', '', '', '10', 'KEYS')).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await run('SET', keyOf('shard-1'), 'y')).toBe('OK');
+    expect(await run('DEL', keyOf('shard-0'), keyOf('shard-1'))).toBe(1);
+    expect(cluster!.router.stats()).toMatchObject({ writesDropped: 2, readsMissedAway: 0 });
+  });
+
+  test('its return is noticed by itself', async () => {
+    await startWithoutSecond();
+    const { executors, links, shards, shardTopologies } = cluster!;
+    expect(shardTopologies[1]!.slots.epoch).toBe(1);
+    shards[1] = await shards[1]!.restart(executors[1]!);
+    expect(await links.ready(10_000)).toBe(true);
+    expect(await run('GET', keyOf('shard-1'))).toEqual(Buffer.from('x'));
+  });
+});
+
+describe('when the router and a shard see different topologies', () => {
+  test('a command waits for the newer one and is routed by it', async () => {
+    const { shards, shardTopologies, topology: own, router } = await start(2, {}, 1);
+    const next = topology(
+      own.slots.topology,
+      shards.map((shard) => shard.member),
+    );
+    for (const holder of shardTopologies) holder.offer(next);
+    const moved = keys.filter((key) => shardTopologies[0]!.slots.ownerOf(slotOf(Buffer.from(key))) === 'shard-1');
+    const written = run('MSET', ...keys.flatMap((key) => [key, 'x']));
+    const single = run('SET', moved[0]!, 'y');
+    await expect.poll(() => router.stats().rerouted).toBe(2);
+    own.offer(next);
+    expect([await written, await single]).toEqual(['OK', 'OK']);
+    expect(cluster!.executors.map((executor) => executor.values.size)).toEqual([300 - moved.length, moved.length]);
+  });
+
+  test('a command that still finds no owner is to be tried again', async () => {
+    const { shards, shardTopologies, topology: own } = await start(2, {}, 1);
+    const next = topology(
+      own.slots.topology,
+      shards.map((shard) => shard.member),
+    );
+    for (const holder of shardTopologies) holder.offer(next);
+    expect(await run('MGET', ...keys)).toMatchObject({ code: 'TRYAGAIN' });
+  });
+});
