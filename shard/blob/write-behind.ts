@@ -17,6 +17,7 @@ import { randomBytes } from 'node:crypto';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import {
   blobBlockBytes,
+  blobFinalFlushTimeoutMs,
   blobHastenedFlushGapMs,
   blobSlowRetryDelayMs,
   blobVerifyDelayMs,
@@ -73,6 +74,11 @@ export interface WriteBehindStats {
   readonly operations: Readonly<Record<BlobOperation, Readonly<OperationCounts>>>;
 }
 
+export interface StopOptions {
+  readonly flush: boolean;
+  readonly timeoutMs?: number;
+}
+
 export class WriteBehind {
   readonly #store: BlobStore;
   readonly #options: WriteBehindOptions;
@@ -113,15 +119,17 @@ export class WriteBehind {
    * left alone), CONFIG (the prefix is another shard's) or FENCED.
    */
   async takeover(localIncarnation: number | undefined): Promise<Takeover> {
-    const container = await this.#store.createContainer();
-    // Without the right to make containers there may yet be one.
-    if (container.kind !== 'done' && container.kind !== 'forbidden') throw blobDown(this.#store, container);
-    const claim = await claimManifest(this.#store, this.#options.shard, this.#owner, localIncarnation ?? 0);
+    const claim = await claimManifest(this.#store, {
+      shard: this.#options.shard,
+      owner: this.#owner,
+      localIncarnation: localIncarnation ?? 0,
+      claimedIncarnation: this.#incarnation,
+    });
+    this.#incarnation = claim.writer.incarnation;
     const segments: SegmentSummary[] = [];
     for (const segment of claim.manifest.current.segments) {
       segments.push(segment.sealed ? segment : await claimSegment(this.#store, claim, segment));
     }
-    this.#incarnation = claim.writer.incarnation;
     this.#blobs = new ShardBlobs(
       {
         store: this.#store,
@@ -135,6 +143,8 @@ export class WriteBehind {
       },
       segments,
     );
+    // Somebody may have asked before the takeover for what was in Blob all along.
+    for (const segment of segments) this.#waiters.settle(segment.id, this.committedBytes(segment.id));
     const { incarnation } = claim.writer;
     const { previousIncarnation } = claim;
     this.#options.log.info(
@@ -216,8 +226,7 @@ export class WriteBehind {
    */
   async drop(ids: readonly number[]): Promise<void> {
     await this.#change(async (blobs) => await blobs.drop(ids));
-    const gone = new KvcacheError('BLOBDOWN', 'the segment was dropped before it had reached Blob');
-    for (const id of ids) this.#waiters.reject(id, gone);
+    for (const id of ids) this.#waiters.reject(id, droppedError());
   }
 
   /** What the manifest lists, by id; of an open segment as much as is committed. */
@@ -242,12 +251,17 @@ export class WriteBehind {
     };
   }
 
-  /** Ends the loop; with `flush`, after one more pass. What could not be flushed is logged and still on disk. */
-  async stop({ flush }: { readonly flush: boolean }): Promise<void> {
+  /**
+   * Ends the loop; with `flush`, after one more pass, which is given up after `timeoutMs`. What could not be flushed is
+   * logged and still on disk.
+   */
+  async stop({ flush, timeoutMs = blobFinalFlushTimeoutMs }: StopOptions): Promise<void> {
     if (this.#stopped) return;
-    if (flush && this.#fenced === undefined && this.#blobs !== undefined) {
+    if (flush && this.#blobs !== undefined) {
+      const cancel = this.#options.clock.after(timeoutMs, () => this.#abort.abort());
       const trouble = await this.#runPass();
-      if (trouble !== undefined) {
+      cancel();
+      if (trouble !== undefined && this.#fenced === undefined) {
         const fields = { problem: trouble.message, unflushedBytes: this.unflushedBytes() };
         this.#options.log.warn(fields, 'stopped before everything was in Blob; it stays on disk');
       }
@@ -357,7 +371,19 @@ export class WriteBehind {
         if (settled.kind !== 'done') return settled;
       }
     }
-    return blobs.hasLooseEnds ? await blobs.settle() : done(undefined);
+    const settled = blobs.hasLooseEnds ? await blobs.settle() : done(undefined);
+    if (settled.kind === 'done') this.#dismissWaiters(source);
+    return settled;
+  }
+
+  /** Nobody need wait for a segment that has left the disk: after this pass nothing more of it will come. */
+  #dismissWaiters(source: SegmentSource): void {
+    const waitedFor = this.#waiters.ids();
+    if (waitedFor.length === 0) return;
+    const present = new Set(source.localSegments().map(({ id }) => id));
+    for (const id of waitedFor) {
+      if (!present.has(id)) this.#waiters.reject(id, droppedError());
+    }
   }
 
   #isVerificationDue(): boolean {
@@ -406,4 +432,8 @@ export class WriteBehind {
     else if (health === 'forbidden') log.error(fields, 'Blob refuses this identity; it is tried again slowly');
     else log.error(fields, 'the Blob container is missing and could not be made; it is tried again slowly');
   }
+}
+
+function droppedError(): KvcacheError {
+  return new KvcacheError('BLOBDOWN', 'the segment was dropped before all of it had reached Blob');
 }

@@ -65,11 +65,14 @@ class Recovery {
   readonly #loader: Loader;
   readonly #listed: ReadonlyMap<number, SegmentSummary>;
   readonly #report: RecoveryReport;
+  /** Another process has written this shard since this disk was in use. */
+  readonly #isSuperseded: boolean;
 
   constructor(input: RecoveryInput) {
     this.#input = input;
     this.#loader = new Loader(input.log, input.index, input.sinceOf);
     this.#listed = new Map((input.takeover?.segments ?? []).map((summary) => [summary.id, summary]));
+    this.#isSuperseded = input.takeover !== undefined && wroteSince(input.takeover, input.inventory);
     this.#report = {
       segments: 0,
       records: 0,
@@ -106,11 +109,10 @@ class Recovery {
   async #removeStale(): Promise<void> {
     const { inventory, takeover, log } = this.#input;
     if (takeover === undefined) return;
-    const someoneElseWrote = takeover.previousIncarnation > (inventory.incarnation ?? 0);
     for (const [id, { header, path }] of inventory.files) {
       const listed = this.#listed.get(id);
       const isSame = listed !== undefined && listed.salt === header.salt && listed.incarnation === header.incarnation;
-      if (isSame || (listed === undefined && !someoneElseWrote)) continue;
+      if (isSame || (listed === undefined && !this.#isSuperseded)) continue;
       await unlink(path);
       inventory.files.delete(id);
       this.#report.staleSegments.push(id);
@@ -128,25 +130,29 @@ class Recovery {
     const { log } = this.#input;
     const { header, path, fileBytes } = found;
     const hint = await readIntactHint(log.hintPathOf(header.id), header);
-    if (hint === undefined && listed?.sealed) {
-      // The blob is whole and carries its hint: better than what this disk has left.
+    if (listed?.sealed && (hint === undefined || fileBytes !== listed.bytes)) {
+      // The blob is whole and carries its hint; this disk has lost something, or has what came too late to count.
+      if (fileBytes < listed.bytes)
+        this.#report.damages.push({ segment: header.id, from: fileBytes, to: listed.bytes });
+      if (fileBytes > listed.bytes) this.#report.staleSegments.push(header.id);
       await unlink(path);
       await this.#loadRemote([listed]);
-      return;
-    }
-    if (hint === undefined) {
-      if (listed !== undefined) await this.#fetchTail(found, listed);
+    } else if (hint !== undefined && !(this.#isSuperseded && listed !== undefined && !listed.sealed)) {
+      const segment = this.#register(header, header.createdAtMs, fileBytes, SegmentFile.open(path));
+      await this.#loadHint(segment, hint, fileBytes);
+    } else {
+      if (listed !== undefined) await this.#reconcileOpen(found, listed);
       await this.#replayAndSeal(header.id, found);
-      return;
     }
-    if (listed?.sealed && fileBytes < listed.bytes) {
-      this.#report.damages.push({ segment: header.id, from: fileBytes, to: listed.bytes });
-      await unlink(path);
-      await this.#loadRemote([listed]);
-      return;
+  }
+
+  /** An open segment that both have: fetch what only Blob has; cut off what came after somebody else's takeover. */
+  async #reconcileOpen(found: FoundSegment, listed: SegmentSummary): Promise<void> {
+    if (this.#isSuperseded && found.fileBytes > listed.bytes) {
+      await truncate(found.path, Math.max(listed.bytes, segmentHeaderBytes));
+      this.#report.staleSegments.push(listed.id);
     }
-    const segment = this.#register(header, header.createdAtMs, fileBytes, SegmentFile.open(path));
-    await this.#loadHint(segment, hint, fileBytes);
+    await this.#fetchTail(found, listed);
   }
 
   /** Blob may hold committed bytes of an open segment that the disk lost: fetch what is behind the valid ones. */
@@ -156,7 +162,7 @@ class Recovery {
     try {
       const { validBytes } = await replay(
         (offset, length) => file.read(offset, length),
-        found.fileBytes,
+        (await stat(found.path)).size,
         found.header.salt,
         () => undefined,
       );
@@ -275,6 +281,14 @@ class Recovery {
   #reportDamages(segment: number, damages: readonly Damage[]): void {
     for (const { from, to } of damages) this.#report.damages.push({ segment, from, to });
   }
+}
+
+/**
+ * True if the manifest lists segments of a later incarnation than this disk knows of: another process has taken the
+ * shard over and written. A takeover alone, such as our own that died before its first write, voids nothing.
+ */
+export function wroteSince(takeover: Takeover, inventory: Inventory): boolean {
+  return takeover.segments.some((segment) => segment.incarnation > (inventory.incarnation ?? 0));
 }
 
 /** The records of a replayed segment as hint entries; commits whose parts did not survive are left out. */

@@ -20,7 +20,7 @@ import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { Evictor, type EvictorOptions } from './evictor.ts';
 import { type Inventory, takeInventory, writeIncarnation } from './inventory.ts';
 import { Reader } from './reader.ts';
-import { recover, type RecoveryReport } from './recovery.ts';
+import { recover, type RecoveryReport, wroteSince } from './recovery.ts';
 import type { Takeover, TierBelow } from './tier-below.ts';
 
 export interface StorageLogger {
@@ -142,7 +142,8 @@ export class Storage implements Journal {
     // Detached, the number stays as it was: the takeover must still see under which one this disk was written.
     if (!this.isDetached) await writeIncarnation(folder, this.incarnation);
     this.log.start(this.incarnation);
-    if (takeover !== undefined) this.#below?.start(this.log);
+    // Also before the takeover: what waits for Blob must be known.
+    this.#below?.start(this.log);
     if (this.isDetached) this.#inBackground(this.#attachLater(inventory));
     this.#tickLater();
   }
@@ -285,14 +286,13 @@ export class Storage implements Journal {
       await delay(takeoverRetryDelayMs, undefined, { ref: false });
       try {
         const takeover = await this.#below!.takeover(inventory.incarnation);
-        if (takeover.previousIncarnation > (inventory.incarnation ?? 0)) {
+        if (wroteSince(takeover, inventory)) {
           this.fence('another process wrote this shard while this one could not reach Blob');
           return;
         }
         this.incarnation = takeover.incarnation;
         this.log.incarnation = takeover.incarnation;
         await writeIncarnation(this.#options.folder, takeover.incarnation);
-        this.#below!.start(this.log);
         this.isDetached = false;
         this.#options.logger.info({ incarnation: takeover.incarnation }, 'Blob is reachable again');
         return;
