@@ -2,6 +2,9 @@
 import fs from 'node:fs';
 import { open, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { logRetryDelayMs } from '../../limits.ts';
 
 export interface FileOperations {
   /** Writes as much as the system takes and tells how many bytes that were. */
@@ -42,4 +45,29 @@ export async function replaceFile(path: string, content: Buffer | string): Promi
 export function isNoSpace(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
+}
+
+/** Creates a file that must not exist yet and gives its descriptor. */
+export function createFile(path: string, content: Buffer): number {
+  try {
+    const fd = fs.openSync(path, 'wx+');
+    fs.writeSync(fd, content, 0, content.byteLength, 0);
+    return fd;
+  } catch (error) {
+    throw new KvcacheError('DISKFULL', `a new segment cannot be made: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Repeats until the disk has room: sealing outlives a full disk. Other faults end it. */
+export async function untilRoom(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      const isFull = error instanceof KvcacheError ? error.code === 'DISKFULL' : isNoSpace(error);
+      if (!isFull) throw error;
+      await delay(logRetryDelayMs, undefined, { ref: false });
+    }
+  }
 }

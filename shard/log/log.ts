@@ -14,19 +14,18 @@
  * The log knows no index: who calls it decides what is live.
  */
 import { randomInt } from 'node:crypto';
-import fs from 'node:fs';
 import { readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { KvcacheError, messageOf } from '../../errors.ts';
-import { chunkBytes, logRetryDelayMs, segmentRecordsMax, wholeRecordBytesMax } from '../../limits.ts';
+import { KvcacheError } from '../../errors.ts';
+import { chunkBytes, segmentRecordsMax, wholeRecordBytesMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import { Entry, type JournalPosition, type JournalWrite } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
-import { type FileOperations, isNoSpace, syncFolder } from './files.ts';
+import { createFile, type FileOperations, syncFolder, untilRoom } from './files.ts';
 import { LogWorker } from './log-worker-client.ts';
-import { encodeParts, type Part } from './parts.ts';
-import { flagGroupContinues, flagGroupFollows, recordBytes, type RecordKind, recordKinds } from './record.ts';
+import type { Part } from './parts.ts';
+import { groupFlags, markerOf, type Placement, placementBytes, placementOf } from './placement.ts';
+import { type RecordKind, recordKinds } from './record.ts';
 import { SegmentFile } from './segment-file.ts';
 import { encodeSegmentHeader, segmentHeaderBytes } from './segment-header.ts';
 import { SegmentState } from './segment-state.ts';
@@ -47,20 +46,6 @@ export interface LogOptions {
 
 const noBytes = Buffer.alloc(0);
 const fsyncIntervalMs = 1_000;
-
-/** One record to place. */
-interface Placement {
-  readonly kind: RecordKind;
-  readonly space: 0 | 1;
-  readonly slot: number;
-  readonly sequence: number;
-  readonly expireAtMs: number;
-  readonly key: Buffer;
-  readonly meta: Buffer | undefined;
-  readonly value: Buffer;
-  /** Length of the whole value as users see it. */
-  readonly bodyBytes: number;
-}
 
 export class Log implements SegmentSource {
   readonly worker = new LogWorker();
@@ -192,17 +177,7 @@ export class Log implements SegmentSource {
   /** A tombstone carried forward: older records of its key may still lie in some segment. */
   rewriteTombstone(space: 0 | 1, slot: number, sequence: number, key: Buffer, kind: RecordKind): void {
     this.#assertOpen();
-    const placement: Placement = {
-      kind,
-      space,
-      slot,
-      sequence,
-      expireAtMs: 0,
-      key,
-      meta: undefined,
-      value: noBytes,
-      bodyBytes: 0,
-    };
+    const placement = markerOf(kind, space, slot, sequence, key);
     this.#makeRoom([placement]);
     this.#place(placement, 0);
   }
@@ -343,11 +318,7 @@ export class Log implements SegmentSource {
   #makeRoom(placements: readonly Placement[]): void {
     const active = this.#active!;
     if (active.isEmpty) return;
-    let bytes = 0;
-    for (const { key, meta, value } of placements) {
-      bytes += recordBytes(key.byteLength, meta?.byteLength, value.byteLength);
-    }
-    const isFull = active.bytes + bytes > this.#options.segmentBytes;
+    const isFull = active.bytes + placementBytes(placements) > this.#options.segmentBytes;
     if (isFull || active.records + placements.length > segmentRecordsMax) this.rollInBackground();
   }
 
@@ -377,43 +348,7 @@ export class Log implements SegmentSource {
     const segment = this.#active!;
     const writtenAtMs = this.now();
     if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
-    const epoch = this.#options.epoch();
-    const { kind, space, slot, sequence, expireAtMs, key, meta, value } = placement;
-    const offset = segment.writer!.append({
-      kind,
-      flags,
-      space,
-      slot,
-      epoch,
-      sequence,
-      expireAtMs,
-      writtenAtMs,
-      key,
-      meta,
-      value,
-    });
-    const length = segment.writer!.bytes - offset;
-    segment.bytes = segment.writer!.bytes;
-    if (kind !== recordKinds.chunk) {
-      const extra = kind === recordKinds.commit ? value : noBytes;
-      segment.hint!.add(
-        {
-          kind,
-          space,
-          slot,
-          epoch,
-          sequence,
-          expireAtMs,
-          offset,
-          recordBytes: length,
-          bodyBytes: placement.bodyBytes,
-          key,
-          extra,
-        },
-        writtenAtMs,
-      );
-    }
-    return { segment: segment.id, offset, recordBytes: length };
+    return segment.place(placement, flags, this.#options.epoch(), writtenAtMs);
   }
 
   #entryOf(placement: Placement, at: Part, parts: readonly Part[] | undefined): Entry {
@@ -471,57 +406,6 @@ export class Log implements SegmentSource {
 
   #failed(error: unknown): void {
     this.#fault ??= new KvcacheError('DISKFULL', `the log cannot go on: ${String(error)}`, { cause: error });
-  }
-}
-
-/** How a record says that it belongs together with its neighbours. */
-function groupFlags(index: number, count: number): number {
-  return (index < count - 1 ? flagGroupContinues : 0) | (index > 0 ? flagGroupFollows : 0);
-}
-
-function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
-  const { space, slot, key, expireAtMs } = write;
-  const common = { space, slot, key, sequence };
-  if (write.body === undefined) {
-    return {
-      ...common,
-      kind: recordKinds.tombstone,
-      expireAtMs: 0,
-      meta: undefined,
-      value: noBytes,
-      bodyBytes: 0,
-    };
-  }
-  const bodyBytes = write.body.byteLength;
-  if (parts === undefined) {
-    return { ...common, kind: recordKinds.value, expireAtMs, meta: write.meta, value: write.body, bodyBytes };
-  }
-  const value = encodeParts(parts, bodyBytes);
-  return { ...common, kind: recordKinds.commit, expireAtMs, meta: write.meta, value, bodyBytes };
-}
-
-/** Creates a file that must not exist yet and gives its descriptor. */
-function createFile(path: string, content: Buffer): number {
-  try {
-    const fd = fs.openSync(path, 'wx+');
-    fs.writeSync(fd, content, 0, content.byteLength, 0);
-    return fd;
-  } catch (error) {
-    throw new KvcacheError('DISKFULL', `a new segment cannot be made: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** Repeats until the disk has room: sealing outlives a full disk. Other faults end it. */
-async function untilRoom(attempt: () => Promise<void>): Promise<void> {
-  for (;;) {
-    try {
-      await attempt();
-      return;
-    } catch (error) {
-      const isFull = error instanceof KvcacheError ? error.code === 'DISKFULL' : isNoSpace(error);
-      if (!isFull) throw error;
-      await delay(logRetryDelayMs, undefined, { ref: false });
-    }
   }
 }
 

@@ -1,9 +1,14 @@
 /** One segment as the running shard sees it: where its bytes are, and how many of them still matter. */
 import type { SegmentIdentity, SegmentSummary } from '../segment.ts';
 import { HintBuilder, type HintTotals } from './hint.ts';
+import type { Part } from './parts.ts';
+import type { Placement } from './placement.ts';
+import { recordKinds } from './record.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { segmentHeaderBytes } from './segment-header.ts';
 import type { SegmentWriter } from './segment-writer.ts';
+
+const noBytes = Buffer.alloc(0);
 
 export class SegmentState implements SegmentIdentity {
   readonly id: number;
@@ -49,6 +54,20 @@ export class SegmentState implements SegmentIdentity {
   /** Sealed, and nobody works on it. */
   get isIdle(): boolean {
     return this.isSealed && !this.isSuperseded && !this.isBusy;
+  }
+
+  /** Appends a record to the open segment and tells where it lies. */
+  place(placement: Placement, flags: number, epoch: number, writtenAtMs: number): Part {
+    const writer = this.writer!;
+    const { bodyBytes, ...fields } = placement;
+    const offset = writer.append({ ...fields, flags, epoch, writtenAtMs });
+    const length = writer.bytes - offset;
+    this.bytes = writer.bytes;
+    if (fields.kind !== recordKinds.chunk) {
+      const extra = fields.kind === recordKinds.commit ? fields.value : noBytes;
+      this.hint!.add({ ...fields, epoch, offset, recordBytes: length, bodyBytes, extra }, writtenAtMs);
+    }
+    return { segment: this.id, offset, recordBytes: length };
   }
 
   /** Nothing was ever appended to it. */

@@ -1,0 +1,61 @@
+/** What the log places: one record before it has a place. */
+import type { JournalWrite } from '../journal.ts';
+import { encodeParts, type Part } from './parts.ts';
+import { flagGroupContinues, flagGroupFollows, recordBytes, type RecordKind, recordKinds } from './record.ts';
+
+const noBytes = Buffer.alloc(0);
+
+export interface Placement {
+  readonly kind: RecordKind;
+  readonly space: 0 | 1;
+  readonly slot: number;
+  readonly sequence: number;
+  readonly expireAtMs: number;
+  readonly key: Buffer;
+  readonly meta: Buffer | undefined;
+  readonly value: Buffer;
+  /** Length of the whole value as users see it. */
+  readonly bodyBytes: number;
+}
+
+/** How a record says that it belongs together with its neighbours. */
+export function groupFlags(index: number, count: number): number {
+  return (index < count - 1 ? flagGroupContinues : 0) | (index > 0 ? flagGroupFollows : 0);
+}
+
+/** A write as the record it becomes; one above the bound becomes the commit of its parts. */
+export function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
+  const { space, slot, key, expireAtMs } = write;
+  const common = { space, slot, key, sequence };
+  if (write.body === undefined) {
+    return {
+      ...common,
+      kind: recordKinds.tombstone,
+      expireAtMs: 0,
+      meta: undefined,
+      value: noBytes,
+      bodyBytes: 0,
+    };
+  }
+  const bodyBytes = write.body.byteLength;
+  if (parts === undefined) {
+    return { ...common, kind: recordKinds.value, expireAtMs, meta: write.meta, value: write.body, bodyBytes };
+  }
+  const value = encodeParts(parts, bodyBytes);
+  return { ...common, kind: recordKinds.commit, expireAtMs, meta: write.meta, value, bodyBytes };
+}
+
+/** A record without a value: a tombstone, an eviction marker or a slot-drop. */
+export function markerOf(kind: RecordKind, space: 0 | 1, slot: number, sequence: number, key: Buffer): Placement {
+  const common = { kind, space, slot, sequence, key };
+  return { ...common, expireAtMs: 0, meta: undefined, value: noBytes, bodyBytes: 0 };
+}
+
+/** Length of the records that these placements become. */
+export function placementBytes(placements: readonly Placement[]): number {
+  let bytes = 0;
+  for (const { key, meta, value } of placements) {
+    bytes += recordBytes(key.byteLength, meta?.byteLength, value.byteLength);
+  }
+  return bytes;
+}
