@@ -55,6 +55,13 @@ export const grpcReconnectDelayMaxMs = 2_000;
 export const grpcClientCallsMax = 65_536;
 /** Messages of a stream that wait for an iterator before the sender is held back. */
 export const grpcUnreadMessagesMax = 16;
+/** Reads of one StreamingRead that are under way at once. */
+export const grpcStreamingReadsMax = 16;
+/** Blocks of a Lookup that are digested in one turn of the event loop: a millisecond or two. */
+export const lookupBlocksPerTurnMax = 512;
+/** What ScanKeys and ScanKeyValues collect for one reply; larger results are for paging. */
+export const grpcScanReplyBytesMax = 64 * MiB;
+export const grpcScanPageKeys = 1_000;
 /** Characters of an error text that travels in a header. */
 export const grpcErrorTextMax = 2_048;
 
@@ -133,6 +140,10 @@ export const blobBreakerOpenMinMs = 500;
 export const blobBreakerOpenMaxMs = 10_000;
 /** How often something is tried that a person must mend: no permission, or no container. */
 export const blobSlowRetryDelayMs = 10_000;
+/** Unless the setting says otherwise. */
+export const blobFlushIntervalMs = 1_000;
+/** A process that ends gives up its last flush after this; what is left stays on disk. */
+export const blobFinalFlushTimeoutMs = 20_000;
 /** Flushes that somebody waits for keep this distance. */
 export const blobHastenedFlushGapMs = 20;
 /** An upload that finds its blob changed looks again so often before it leaves the rest to the next flush. */

@@ -20,6 +20,7 @@ import {
 } from 'cockatiel';
 import type { BulkheadPolicy, CircuitBreakerPolicy, IRetryBackoffContext, RetryPolicy } from 'cockatiel';
 
+import { KvcacheError } from '../../errors.ts';
 import {
   blobAttemptTimeoutMs,
   blobAttemptsMax,
@@ -115,16 +116,25 @@ export class Resilience {
     attempt: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<BlobOutcome<T>> {
+    // Not AbortSignal.timeout and AbortSignal.any: thousands of reads a second would leave as many timers behind.
     const timeoutMs = this.#timeoutsMs[operationClass];
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const limit = new AbortController();
+    const giveUp = () => limit.abort();
+    const timer = setTimeout(giveUp, timeoutMs);
+    signal?.addEventListener('abort', giveUp, { once: true });
     try {
-      return done(await attempt(signal === undefined ? timeout : AbortSignal.any([signal, timeout])));
+      if (signal?.aborted === true) return failure('aborted', 'the caller gave up');
+      return done(await attempt(limit.signal));
     } catch (error) {
       if (signal?.aborted === true) return failure('aborted', 'the caller gave up');
-      if (timeout.aborted) throw new TransientFault(`no answer within ${timeoutMs} ms`, undefined, error);
+      if (limit.signal.aborted) throw new TransientFault(`no answer within ${timeoutMs} ms`, undefined, error);
+      if (error instanceof KvcacheError || error instanceof TypeError || error instanceof RangeError) throw error;
       const verdict: TransientFault | BlobFailure = classify(error);
       if (verdict instanceof TransientFault) throw verdict;
       return verdict;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The manifest as it is kept in Blob: replaced under If-Match, and the judge of who owns the shard.
  *
- * `current` is what we want it to say, `persisted` what Blob has acknowledged. While we own the shard our copy is the
+ * `current` is what we want it to say, `#persisted` what Blob has acknowledged. While we own the shard our copy is the
  * truth: a manifest that went back in time or vanished is written again. We no longer own it exactly if Blob holds a
  * manifest of another owner whose incarnation is not below ours.
  */
@@ -42,6 +42,7 @@ export class ManifestBlob {
   readonly #store: BlobStore;
   #current: Manifest;
   #persisted: Manifest | undefined;
+  #persistedSealed: ReadonlySet<number> = new Set();
   #etag: string | undefined;
   #revision: number;
 
@@ -49,17 +50,18 @@ export class ManifestBlob {
   constructor(store: BlobStore, persisted: Manifest, etag: string) {
     this.#store = store;
     this.#current = persisted;
-    this.#persisted = persisted;
     this.#etag = etag;
     this.#revision = persisted.revision;
+    this.#notePersisted(persisted);
   }
 
   get current(): Manifest {
     return this.#current;
   }
 
-  get persisted(): Manifest | undefined {
-    return this.#persisted;
+  /** True if Blob has acknowledged that the segment is listed as sealed. */
+  isSealedInBlob(id: number): boolean {
+    return this.#persistedSealed.has(id);
   }
 
   get dirty(): boolean {
@@ -78,7 +80,7 @@ export class ManifestBlob {
       const condition: Condition = this.#etag === undefined ? { absent: true } : { ifMatch: this.#etag };
       const written = await this.#store.putDocument(manifestName, serializeManifest(next), condition);
       if (written.kind === 'done') {
-        this.#persisted = next;
+        this.#notePersisted(next);
         this.#etag = written.value;
         return done(undefined);
       }
@@ -87,7 +89,7 @@ export class ManifestBlob {
       if (found.kind !== 'done') return found;
       if (found.value?.revision === next.revision) {
         // The first attempt had landed and its answer was lost.
-        this.#persisted = next;
+        this.#notePersisted(next);
         return done(undefined);
       }
     }
@@ -95,7 +97,7 @@ export class ManifestBlob {
   }
 
   /**
-   * Looks whether Blob still holds our manifest, and forgets `persisted` if not, so that it is written again. Rejects
+   * Looks whether Blob still holds our manifest, and forgets what it acknowledged if not, so that it is written again. Rejects
    * with FENCED if the shard has another owner. Resolves to whether all was as it should be.
    */
   async check(): Promise<BlobOutcome<boolean>> {
@@ -105,8 +107,13 @@ export class ManifestBlob {
     const found = await this.#look();
     if (found.kind !== 'done') return found;
     const intact = found.value !== undefined && found.value.revision === this.#persisted?.revision;
-    if (!intact) this.#persisted = undefined;
+    if (!intact) this.#notePersisted(undefined);
     return done(intact);
+  }
+
+  #notePersisted(manifest: Manifest | undefined): void {
+    this.#persisted = manifest;
+    this.#persistedSealed = new Set(manifest?.segments.filter(({ sealed }) => sealed).map(({ id }) => id));
   }
 
   /** Reads it, takes over its ETag, and resolves to it if it is ours. */

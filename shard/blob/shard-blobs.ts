@@ -95,9 +95,7 @@ export class ShardBlobs {
 
   /** Sealed, seen in Blob, and sealed in the manifest. */
   isSafe(id: number): boolean {
-    if (this.#segments.get(id)?.isSettled !== true) return false;
-    const persisted = this.#options.claim.manifest.persisted?.segments.find((segment) => segment.id === id);
-    return persisted?.sealed === true;
+    return this.#segments.get(id)?.isSettled === true && this.#options.claim.manifest.isSealedInBlob(id);
   }
 
   needsUpload(local: SegmentSummary): boolean {

@@ -26,19 +26,31 @@ export interface Claim {
   readonly previousIncarnation: number;
 }
 
-/** Step 1. Rejects with BLOBDOWN, or FORMAT or CONFIG where a person must look. */
-export async function claimManifest(
-  store: BlobStore,
-  shard: string,
-  owner: string,
-  localIncarnation: number,
-): Promise<Claim> {
+export interface Claimant {
+  /** Name of the shard. */
+  readonly shard: string;
+  /** Random, the process's own. */
+  readonly owner: string;
+  /** The highest incarnation that the disk knows of; 0 for none. */
+  readonly localIncarnation: number;
+  /** What an earlier attempt of this process has claimed; 0 for nothing. */
+  readonly claimedIncarnation: number;
+}
+
+/** Step 1. Rejects with BLOBDOWN or FENCED, or FORMAT or CONFIG where a person must look. */
+export async function claimManifest(store: BlobStore, claimant: Claimant): Promise<Claim> {
+  const { shard, owner, localIncarnation } = claimant;
   for (let round = 0; round < blobUploadRoundsMax; round += 1) {
     const outcome = await readManifest(store);
+    if (outcome.kind === 'containerMissing') {
+      const made = await store.createContainer();
+      if (made.kind !== 'done') throw blobDown(store, made);
+      continue;
+    }
     if (outcome.kind !== 'done') throw blobDown(store, outcome);
     const found = outcome.value;
     if (found?.manifest?.owner === owner) return claimOf(store, found.manifest, found.etag);
-    if (found !== undefined) refuseStrangers(store, shard, found);
+    if (found !== undefined) refuse(store, claimant, found);
     const previous = found?.manifest;
     const claimed: Manifest = {
       version: manifestVersion,
@@ -102,8 +114,11 @@ function claimOf(store: BlobStore, manifest: Manifest, etag: string): Claim {
   };
 }
 
-/** What we cannot read, and what is another shard's, is never replaced. */
-function refuseStrangers(store: BlobStore, shard: string, found: ManifestFound): void {
+/** What we cannot read, what is another shard's, and what was taken from us before, is never replaced. */
+function refuse(store: BlobStore, { shard, claimedIncarnation }: Claimant, found: ManifestFound): void {
+  if (claimedIncarnation > 0 && found.incarnation !== undefined && found.incarnation >= claimedIncarnation) {
+    throw new KvcacheError('FENCED', 'another process has taken over this shard while this one was doing so');
+  }
   if (found.manifest === undefined) {
     throw new KvcacheError('FORMAT', `the manifest at ${store.description} is left alone: ${found.problem}`);
   }

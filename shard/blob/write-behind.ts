@@ -18,6 +18,7 @@ import { KvcacheError, messageOf } from '../../errors.ts';
 import {
   blobBlockBytes,
   blobFinalFlushTimeoutMs,
+  blobFlushIntervalMs,
   blobHastenedFlushGapMs,
   blobSlowRetryDelayMs,
   blobVerifyDelayMs,
@@ -30,6 +31,7 @@ import type { BlobFailure, BlobOutcome } from './blob-outcome.ts';
 import type { BlobHealth, BlobOperation, BlobStore, OperationCounts } from './blob-store.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { segmentBlobName } from './manifest.ts';
+import { PassLoop } from './pass-loop.ts';
 import { ShardBlobs } from './shard-blobs.ts';
 import type { BlobLog } from './shard-blobs.ts';
 import { blobDown, claimManifest, claimSegment } from './takeover.ts';
@@ -82,9 +84,9 @@ export interface StopOptions {
 export class WriteBehind {
   readonly #store: BlobStore;
   readonly #options: WriteBehindOptions;
-  readonly #flushIntervalMs: number;
   readonly #owner = randomBytes(8).toString('hex');
   readonly #waiters = new CommitWaiters();
+  readonly #loop: PassLoop<BlobFailure>;
   readonly #abort = new AbortController();
   readonly #forgetHealth: () => void;
   #source: SegmentSource | undefined;
@@ -92,12 +94,6 @@ export class WriteBehind {
   #incarnation = 0;
   #fenced: KvcacheError | undefined;
   #stopped = false;
-  #running: Promise<BlobFailure | undefined> | undefined;
-  #queued: Promise<BlobFailure | undefined> | undefined;
-  #startedAtMs = 0;
-  #hastened = false;
-  #cancelTimer: (() => void) | undefined;
-  #dueAtMs = 0;
   #verifyNow = true;
   #verifyAtMs = 0;
   #commits = 0;
@@ -107,7 +103,18 @@ export class WriteBehind {
   constructor(store: BlobStore, options: WriteBehindOptions) {
     this.#store = store;
     this.#options = options;
-    this.#flushIntervalMs = options.flushIntervalMs ?? 1_000;
+    const intervalMs = options.flushIntervalMs ?? blobFlushIntervalMs;
+    const slowMs = options.slowRetryDelayMs ?? blobSlowRetryDelayMs;
+    this.#loop = new PassLoop({
+      clock: options.clock,
+      intervalMs,
+      hastenedGapMs: blobHastenedFlushGapMs,
+      oversleptMs: blobVerifyDelayMs,
+      pass: async () => await this.#guardedPass(),
+      pauseMs: ({ kind }) => (kind === 'forbidden' || kind === 'containerMissing' ? slowMs : intervalMs),
+      // A process that slept through its turn may have been taken for dead meanwhile.
+      onOverslept: () => (this.#verifyNow = true),
+    });
     this.#forgetHealth = store.onHealthChange((health, message) => this.#reportHealth(health, message));
   }
 
@@ -151,14 +158,14 @@ export class WriteBehind {
       { incarnation, previousIncarnation, segments: segments.length },
       'took over the shard in Blob',
     );
-    if (this.#source !== undefined) this.#schedule(0);
+    if (this.#source !== undefined) this.#loop.start();
     return { previousIncarnation, incarnation, segments };
   }
 
   /** Begins the flush loop. Before the takeover it only knows how much is unflushed. */
   start(source: SegmentSource): void {
     this.#source = source;
-    this.#schedule(0);
+    this.#loop.start();
   }
 
   /** Bytes of the segment's records that are committed, its segment listed in the manifest. */
@@ -176,7 +183,8 @@ export class WriteBehind {
     if (this.#fenced !== undefined) throw this.#fenced;
     if (this.#stopped) throw new KvcacheError('SHUTDOWN', 'write-behind has stopped');
     const wait = this.#waiters.wait(id, bytes, signal);
-    this.#hasten();
+    // In an outage the loop's own pace is soon enough.
+    if (this.#store.health === 'available') this.#loop.hasten();
     await wait;
   }
 
@@ -196,7 +204,7 @@ export class WriteBehind {
 
   /** Resolves when everything that was on disk at the call is committed. Rejects with BLOBDOWN, FENCED or SHUTDOWN. */
   async flush(): Promise<void> {
-    const trouble = await this.#runPass();
+    const trouble = await this.#loop.run();
     if (this.#fenced !== undefined) throw this.#fenced;
     if (trouble !== undefined) throw blobDown(this.#store, trouble);
     if (this.#blobs === undefined) throw new KvcacheError('BLOBDOWN', 'the shard is not taken over in Blob yet');
@@ -259,7 +267,7 @@ export class WriteBehind {
     if (this.#stopped) return;
     if (flush && this.#blobs !== undefined) {
       const cancel = this.#options.clock.after(timeoutMs, () => this.#abort.abort());
-      const trouble = await this.#runPass();
+      const trouble = await this.#loop.run();
       cancel();
       if (trouble !== undefined && this.#fenced === undefined) {
         const fields = { problem: trouble.message, unflushedBytes: this.unflushedBytes() };
@@ -267,7 +275,7 @@ export class WriteBehind {
       }
     }
     this.#end(new KvcacheError('SHUTDOWN', 'write-behind has stopped'));
-    await this.#running;
+    await this.#loop.idle();
   }
 
   async #change(change: (blobs: ShardBlobs) => Promise<BlobOutcome<undefined>>): Promise<void> {
@@ -283,62 +291,12 @@ export class WriteBehind {
     if (outcome.kind !== 'done') throw blobDown(this.#store, outcome);
   }
 
-  #schedule(delayMs: number): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    if (this.#stopped) return;
-    this.#dueAtMs = this.#options.clock.now() + delayMs;
-    this.#cancelTimer = this.#options.clock.after(delayMs, () => {
-      // A process that slept through its turn may have been taken for dead meanwhile.
-      if (this.#options.clock.now() - this.#dueAtMs > blobVerifyDelayMs) this.#verifyNow = true;
-      void this.#runPass();
-    });
-  }
-
-  #hasten(): void {
-    this.#hastened = true;
-    if (this.#running !== undefined || this.#source === undefined) return;
-    // In an outage the loop's own pace is soon enough.
-    if (this.#store.health !== 'available') return;
-    const delayMs = Math.max(0, this.#startedAtMs + blobHastenedFlushGapMs - this.#options.clock.now());
-    if (this.#options.clock.now() + delayMs < this.#dueAtMs) this.#schedule(delayMs);
-  }
-
-  /** A pass that begins after the call. Never rejects; resolves to what kept it from doing everything. */
-  #runPass(): Promise<BlobFailure | undefined> {
-    if (this.#running === undefined) return this.#beginPass();
-    this.#queued ??= this.#running.then(async () => await this.#beginPass());
-    return this.#queued;
-  }
-
-  #beginPass(): Promise<BlobFailure | undefined> {
-    this.#queued = undefined;
-    this.#cancelTimer?.();
-    this.#startedAtMs = this.#options.clock.now();
-    this.#hastened = false;
-    this.#running = this.#guardedPass().then((trouble) => {
-      this.#running = undefined;
-      this.#scheduleNext(trouble);
-      return trouble;
-    });
-    return this.#running;
-  }
-
-  #scheduleNext(trouble: BlobFailure | undefined): void {
-    if (trouble === undefined) {
-      this.#schedule(this.#hastened ? blobHastenedFlushGapMs : this.#flushIntervalMs);
-      return;
-    }
-    this.#verifyNow = true;
-    const needsPerson = trouble.kind === 'forbidden' || trouble.kind === 'containerMissing';
-    const slowMs = this.#options.slowRetryDelayMs ?? blobSlowRetryDelayMs;
-    this.#schedule(needsPerson ? slowMs : this.#flushIntervalMs);
-  }
-
   async #guardedPass(): Promise<BlobFailure | undefined> {
     try {
       const outcome = await this.#pass();
-      return outcome.kind === 'done' ? undefined : outcome;
+      if (outcome.kind === 'done') return undefined;
+      this.#verifyNow = true;
+      return outcome;
     } catch (error) {
       this.#fenceIf(error);
       if (this.#fenced === undefined)
@@ -418,7 +376,7 @@ export class WriteBehind {
 
   #end(reason: KvcacheError): void {
     this.#stopped = true;
-    this.#cancelTimer?.();
+    this.#loop.stop();
     this.#forgetHealth();
     this.#abort.abort();
     this.#waiters.rejectAll(reason);
