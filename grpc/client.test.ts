@@ -266,6 +266,17 @@ describe('our client and our server', () => {
     expect(await stream.closed).toMatchObject({ code: grpcStatus.FAILED_PRECONDITION, details: 'not today' });
   });
 
+  it('end the calls of a server whose time to drain is over as unavailable, so that they are tried elsewhere', async () => {
+    const server = new GrpcServer();
+    server.addBidi(echoService.both, (stream) => void stream.write(message('begun')));
+    const stream = channelTo(await server.listen('127.0.0.1', 0)).bidi(echoService.both);
+    await new Promise<void>((resolve) => {
+      stream.onMessage = () => resolve();
+    });
+    await server.close(0);
+    expect(await stream.closed).toMatchObject({ code: grpcStatus.UNAVAILABLE, neverProcessed: false });
+  });
+
   it('move to a new connection when the server wants it, without failing a call', async () => {
     const server = new GrpcServer({ maxConnectionAgeMs: 20 });
     stops.push(() => server.close(0));

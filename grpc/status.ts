@@ -149,6 +149,9 @@ export function codeOfHttpStatus(httpStatus: number): StatusCode {
 /** How a stream ended that was reset, or whose connection broke, before any status came. */
 export function endOfReset(resetCode: number): StreamEnd {
   switch (resetCode) {
+    // No reset at all: the server left with the call open, as one does whose time to drain is over.
+    case constants.NGHTTP2_NO_ERROR:
+      return streamEnd(grpcStatus.UNAVAILABLE, 'the server closed the call before any status');
     case constants.NGHTTP2_REFUSED_STREAM:
       return streamEnd(grpcStatus.UNAVAILABLE, 'the server refused the stream', {}, true);
     case constants.NGHTTP2_CANCEL:
