@@ -146,8 +146,8 @@ export class KvStoreClient {
       signal: options.signal,
     });
     for await (const { location, read } of reads) {
-      refuseFailure(read, this.server);
-      yield { location, ...readResult(read) };
+      // A failure of one block travels in its place, without a code: asking for that block alone gives both.
+      yield { location, ...(read.success ? readResult(read) : await this.readAsync(location, '', options)) };
     }
   }
 

@@ -2,6 +2,7 @@
  * A cache in RAM behind real gRPC doors, for tests of clients: the shard's engine without a log, and a place to step
  * in between doors and engine where a test needs a fault.
  */
+import { addBlockService } from '../doors/grpc/block-service.ts';
 import { addCacheService } from '../doors/grpc/cache-service.ts';
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import type { Reply } from '../commands/reply.ts';
@@ -41,12 +42,19 @@ export class MemoryCache implements Executor {
 
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     this.seen.push({ name: command.name, context });
-    return this.intercept(command, context) ?? this.#engine.execute(command, context);
+    const reply = this.intercept(command, context);
+    return reply === undefined ? this.engineReply(command, context) : reply;
+  }
+
+  /** What the engine answers, whatever stands in between. */
+  engineReply(command: Command, context: CommandContext): Reply | Promise<Reply> {
+    return this.#engine.execute(command, context);
   }
 
   async start(): Promise<void> {
     const server = new GrpcServer();
     addCacheService(server, this);
+    addBlockService({ server, executor: this, log: undefined });
     this.#port = await server.listen('127.0.0.1', this.#port);
     this.#server = server;
   }
