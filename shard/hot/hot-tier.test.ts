@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hotEvictionsPerStepMax } from '../../limits.ts';
+import { entryOf } from '../../testing/engine-entries.ts';
+import type { Entry } from '../journal.ts';
+import { HotTier, largeCopyOverheadBytes } from './hot-tier.ts';
+
+const MiB = 1024 * 1024;
+
+function put(hot: HotTier, key: string, bodyBytes: number, metaBytes = -1): Entry {
+  const entry = entryOf(key, { slot: 0, bodyBytes });
+  const fill = key.charCodeAt(0);
+  hot.put(entry, {
+    meta: metaBytes < 0 ? undefined : Buffer.alloc(metaBytes, fill + 1),
+    body: Buffer.alloc(bodyBytes, fill),
+  });
+  return entry;
+}
+
+describe('HotTier', () => {
+  it.each([
+    [0, -1],
+    [0, 0],
+    [1, 0],
+    [100, 300],
+    [4_000, 96],
+    [4_000, 97],
+    [4_097, -1],
+    [MiB, 512],
+  ])('gives back a body of %i bytes and a meta of %i', (bodyBytes, metaBytes) => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    const entry = put(hot, 'a', bodyBytes, metaBytes);
+    const fill = 'a'.charCodeAt(0);
+    expect(hot.get(entry)).toEqual({
+      meta: metaBytes < 0 ? undefined : Buffer.alloc(metaBytes, fill + 1),
+      body: Buffer.alloc(bodyBytes, fill),
+    });
+    hot.drop(entry);
+    expect(hot.get(entry)).toBeUndefined();
+    expect(hot.bytes).toBe(0);
+  });
+
+  it('gives small values away as copies, so that a later value in their place does not show', () => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    const first = put(hot, 'a', 100);
+    const { body } = hot.get(first)!;
+    hot.drop(first);
+    put(hot, 'b', 100);
+    expect(body).toEqual(Buffer.alloc(100, 'a'));
+  });
+
+  it('keeps no more memory alive than it accounts for when values come as slices of larger chunks', () => {
+    const hot = new HotTier({ limitBytes: 64 * MiB });
+    for (let index = 0; index < 20; index++) {
+      const chunk = Buffer.allocUnsafeSlow(MiB);
+      hot.put(entryOf(`${index}`, { slot: 0, bodyBytes: 10_000 }), {
+        meta: undefined,
+        body: chunk.subarray(0, 10_000),
+      });
+    }
+    expect(hot.bytes).toBe(20 * (10_000 + largeCopyOverheadBytes));
+  });
+
+  it('drops the least recently used first, in the order of use over all sizes', () => {
+    const hot = new HotTier({ limitBytes: 10 * MiB });
+    const evicted: string[] = [];
+    hot.onEvict = (entry) => evicted.push(entry.key);
+    const used = put(hot, 'used', 100);
+    put(hot, 'small', 100);
+    put(hot, 'large', MiB);
+    put(hot, 'small too', 100);
+    hot.get(used);
+    for (let index = 0; index < 10; index++) put(hot, `new${index}`, MiB);
+    expect(evicted.slice(0, 4)).toEqual(['small', 'large', 'small too', 'used']);
+    expect(hot.has(used)).toBe(false);
+    expect(hot.evictions).toBe(evicted.length);
+  });
+
+  it('stays within its limit, counts every copy, and drops in exact order, whatever comes', () => {
+    const step = fc.record({
+      kind: fc.constantFrom('put', 'put', 'put', 'get', 'drop', 'limit'),
+      key: fc.integer({ min: 0, max: 30 }),
+      bodyBytes: fc.constantFrom(0, 10, 100, 3_000, 5_000, 100_000, 700_000),
+      limitMiB: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const hot = new HotTier({ limitBytes: 2 * MiB });
+        /** Live copies, the least recently used first. */
+        const order: Entry[] = [];
+        hot.onEvict = (entry) => {
+          expect(entry).toBe(order[0]);
+          order.shift();
+        };
+        const take = (key: string): Entry | undefined => {
+          const at = order.findIndex((entry) => entry.key === key);
+          return at < 0 ? undefined : order.splice(at, 1)[0];
+        };
+        for (const { kind, key: number, bodyBytes, limitMiB } of steps) {
+          const key = `${number}`;
+          const known = kind === 'limit' ? undefined : take(key);
+          if (kind === 'limit') {
+            hot.limitBytes = limitMiB * MiB;
+          } else if (kind === 'put') {
+            if (known) hot.drop(known);
+            const entry = entryOf(key, { slot: 0, bodyBytes });
+            order.push(entry);
+            hot.put(entry, { meta: undefined, body: Buffer.alloc(bodyBytes, number) });
+          } else if (known !== undefined) {
+            const value = hot.get(known)!.body;
+            expect(value.equals(Buffer.alloc(known.bodyBytes, number))).toBe(true);
+            if (kind === 'drop') hot.drop(known);
+            else order.push(known);
+          }
+          expect(hot.size).toBe(order.length);
+          expect(hot.bytes).toBeLessThanOrEqual(hot.limitBytes);
+        }
+        for (const entry of order) hot.drop(entry);
+        expect(hot.bytes).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('takes a large shrink in slices of bounded work', () => {
+    const deferred: (() => void)[] = [];
+    const hot = new HotTier({ limitBytes: 64 * MiB, defer: (callback) => void deferred.push(callback) });
+    let evicted = 0;
+    hot.onEvict = () => {
+      evicted += 1;
+    };
+    for (let index = 0; index < 100_000; index++) put(hot, `${index}`, 100);
+    hot.limitBytes = 0;
+    let slices = 0;
+    for (;;) {
+      expect(evicted).toBeLessThanOrEqual(hotEvictionsPerStepMax);
+      evicted = 0;
+      const next = deferred.shift();
+      if (next === undefined) break;
+      next();
+      slices += 1;
+    }
+    expect(hot.size).toBe(0);
+    expect(hot.bytes).toBe(0);
+    expect(slices).toBeGreaterThanOrEqual(Math.floor(100_000 / hotEvictionsPerStepMax));
+  });
+});
