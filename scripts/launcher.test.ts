@@ -1,3 +1,4 @@
+/** The launcher (bin/launcher.js) in clones of every condition. Here because bin/ is CommonJS, for old Nodes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,7 @@ beforeEach(() => {
   mkdirSync(join(clone, 'cli'));
   mkdirSync(join(clone, 'tools'));
   for (const name of ['kvcache', 'launcher.js', 'package.json']) {
-    copyFileSync(join(import.meta.dirname, name), join(clone, 'bin', name));
+    copyFileSync(join(import.meta.dirname, '../bin', name), join(clone, 'bin', name));
   }
   writeFileSync(join(clone, 'package-lock.json'), '{}');
 });

@@ -1,0 +1,215 @@
+/** The command line against a real cluster: child processes on both sides. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { DevProcess, freePortBase, kvcache, type Outcome, type RunOptions } from './testing/command.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let dev: DevProcess;
+let folder: string;
+beforeAll(async () => {
+  dev = await DevProcess.start({ args: ['--shards', '2'] });
+  folder = mkdtempSync(join(tmpdir(), 'kvcache-cli-'));
+});
+afterAll(async () => {
+  await dev?.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (args: readonly string[], options?: RunOptions): Promise<Outcome> => dev.run(args, options);
+const jsonOf = async (args: readonly string[]): Promise<unknown> => JSON.parse((await run([...args, '--json'])).out);
+
+describe('one key', () => {
+  test('a value is stored, read, counted and deleted', async () => {
+    expect(await run(['set', 'greeting', 'hello'])).toMatchObject({ code: 0, out: 'OK\n', err: '' });
+    expect(await run(['get', 'greeting'])).toMatchObject({ code: 0, out: 'hello\n', err: '' });
+    expect(await run(['exists', 'greeting', 'other'])).toMatchObject({ code: 0, out: '1\n' });
+    expect(await run(['del', 'greeting', 'other'])).toMatchObject({ code: 0, out: '1\n' });
+    expect(await run(['exists', 'greeting'])).toMatchObject({ code: 3, out: '0\n' });
+  });
+
+  test('a missing key is exit code 3, in words and in JSON', async () => {
+    expect(await run(['get', 'absent'])).toMatchObject({ code: 3, out: '', err: 'kvcache: absent is not there\n' });
+    expect(await run(['get', 'absent', '--json'])).toMatchObject({ code: 3, out: '{"key":"absent","found":false}\n' });
+    expect(await run(['ttl', 'absent'])).toMatchObject({ code: 3, out: '' });
+    expect(await run(['expire', 'absent', '5s'])).toMatchObject({ code: 3, out: '' });
+  });
+
+  test('expiry is set, shown and taken away', async () => {
+    await run(['set', 'short', 'x', '--ttl', '1h']);
+    const { ttlMs } = (await jsonOf(['ttl', 'short'])) as { ttlMs: number };
+    expect(ttlMs).toBeGreaterThan(3_000_000);
+    expect(ttlMs).toBeLessThanOrEqual(3_600_000);
+    expect(await run(['expire', 'short', 'never'])).toMatchObject({ code: 0, out: 'OK\n' });
+    expect(await run(['ttl', 'short'])).toMatchObject({ code: 0, out: 'never\n' });
+    expect(await jsonOf(['ttl', 'short'])).toEqual({ key: 'short', found: true, ttlMs: null });
+  });
+
+  test('--nx and --xx store only where they may', async () => {
+    expect((await run(['set', 'once', '1', '--xx'])).code).toBe(3);
+    expect((await run(['set', 'once', '1', '--nx'])).code).toBe(0);
+    expect(await run(['set', 'once', '2', '--nx', '--json'])).toMatchObject({
+      code: 3,
+      out: '{"key":"once","stored":false,"bytes":1}\n',
+    });
+    expect((await run(['get', 'once'])).out).toBe('1\n');
+  });
+
+  test('bytes come through a pipe, a file and hexadecimal digits unchanged', async () => {
+    const bytes = randomBytes(300_000);
+    const path = join(folder, 'value.bin');
+    writeFileSync(path, bytes);
+    await run(['set', 'piped', '-'], { input: bytes });
+    await run(['set', 'filed', '--file', path, '--ack', 'blob']);
+    for (const key of ['piped', 'filed']) expect((await run(['get', key, '--raw'])).bytes.equals(bytes)).toBe(true);
+    await run(['set', '00ff', 'c0ffee00', '--hex']);
+    expect((await run(['get', '00ff', '--hex'])).out).toBe('c0ffee00\n');
+    expect(await jsonOf(['get', '00ff', '--hex'])).toEqual({
+      key: { base64: 'AP8=' },
+      found: true,
+      value: { base64: 'wP/uAA==' },
+    });
+  });
+
+  test('a value that is no text is shown with escapes', async () => {
+    await run(['set', 'binary', '001b5bff41', '--hex']).then(() => run(['set', '62', '001b5bff41', '--hex']));
+    expect((await run(['get', 'b'])).out).toBe('"\\x00\\x1b[\\xffA"\n');
+  });
+});
+
+describe('many keys', () => {
+  test('pairs are stored and read together', async () => {
+    expect(await run(['mset', 'm:1', 'one', 'm:2', 'two', '--ttl', '1h'])).toMatchObject({ code: 0, out: 'OK\n' });
+    expect((await run(['mget', 'm:1', 'm:none', 'm:2'])).out).toBe(
+      'key\tvalue\nm:1\tone\nm:none\t(not there)\nm:2\ttwo\n',
+    );
+    expect(await jsonOf(['mget', 'm:1', 'm:none'])).toEqual({
+      found: 1,
+      values: [
+        { key: 'm:1', found: true, value: 'one' },
+        { key: 'm:none', found: false },
+      ],
+    });
+    const path = join(folder, 'pairs.json');
+    writeFileSync(path, JSON.stringify({ 'm:3': 'three', 'm:4': 'four' }));
+    expect(await jsonOf(['mset', '--file', path])).toEqual({ stored: 2 });
+    expect((await run(['get', 'm:4'])).out).toBe('four\n');
+  });
+
+  test('a prefix is scanned over all shards, to a limit, with values, as JSON', async () => {
+    const pairs = Array.from({ length: 30 }, (_, index) => [`scan:${index}`, `${index}`]).flat();
+    await run(['mset', ...pairs]);
+    const lines = (await run(['scan', 'scan:'])).out.trim().split('\n');
+    expect(lines.sort()).toEqual(Array.from({ length: 30 }, (_, index) => `scan:${index}`).sort());
+    const limited = await run(['scan', 'scan:', '--limit', '7']);
+    expect(limited.out.trim().split('\n')).toHaveLength(7);
+    expect(limited.err).toBe('kvcache: ended at 7 keys; --limit 0 prints all\n');
+    const json = (await jsonOf(['scan', 'scan:', '--values'])) as { items: { key: string; value: string }[] };
+    expect(json.items.every(({ key, value }) => key === `scan:${value}`)).toBe(true);
+    expect(json).toMatchObject({ prefix: 'scan:', count: 30 });
+    expect(await jsonOf(['scan', 'nothing:'])).toEqual({ prefix: 'nothing:', items: [], count: 0 });
+  });
+});
+
+describe('the cluster', () => {
+  test('status shows every process and shard; slots and keys add up', async () => {
+    await run(['set', 'counted', 'x']);
+    const status = (await jsonOf(['status'])) as {
+      reachable: boolean;
+      processes: { id: string }[];
+      shards: { name: string; slots: number; keys: number; blob: { state: string } }[];
+    };
+    expect(status.reachable).toBe(true);
+    expect(status.processes.map(({ id }) => id)).toEqual(['supervisor', 'azurite', 'shard-0', 'shard-1', 'router']);
+    expect(status.shards.reduce((sum, { slots }) => sum + slots, 0)).toBe(16_384);
+    expect(status.shards.reduce((sum, { keys }) => sum + keys, 0)).toBeGreaterThan(0);
+    expect(status.shards.map(({ blob }) => blob.state)).toEqual(['available', 'available']);
+    const table = (await run(['status'])).out;
+    expect(table).toMatch(/^process\tpid\tstate\trestarts\taddresses\tdata$/m);
+    expect(table).toMatch(/^shard-1\t1\t8192\t/m);
+  });
+
+  test('it is found by --server, by the port base, and by KVSTORE_GRPC_SERVER', async () => {
+    const server = `localhost:${dev.portBase}`;
+    const found = await Promise.all([
+      kvcache(['exists', 'x', '--server', server]),
+      kvcache(['exists', 'x', '--port-base', `${dev.portBase}`], { environment: { KVSTORE_GRPC_SERVER: 'nowhere:1' } }),
+      kvcache(['exists', 'x'], { environment: { KVSTORE_GRPC_SERVER: server } }),
+    ]);
+    expect(found.map(({ out }) => out)).toEqual(['0\n', '0\n', '0\n']);
+  });
+
+  test('everything written is in Blob after flush', async () => {
+    expect(await run(['flush'])).toMatchObject({ code: 0, out: 'OK\n' });
+    const { shards } = (await jsonOf(['status'])) as { shards: { blob: { unflushedBytes: number } }[] };
+    expect(shards.map(({ blob }) => blob.unflushedBytes)).toEqual([0, 0]);
+  });
+
+  test('a cluster that is not there is exit code 4 and one sentence', async () => {
+    const server = `localhost:${await freePortBase()}`;
+    const { code, err } = await kvcache(['get', 'x', '--server', server]);
+    expect(code).toBe(4);
+    expect(err).toMatch(
+      /^kvcache: cannot reach the cluster at localhost:\d+ \(connect ECONNREFUSED .*\); start one with/,
+    );
+    expect(err.trim().split('\n')).toHaveLength(1);
+    const json = await kvcache(['status', '--json', '--server', server]);
+    expect(json.code).toBe(4);
+    expect(JSON.parse(json.err)).toMatchObject({ error: { code: 'UNAVAILABLE' } });
+  });
+});
+
+describe('usage', () => {
+  test.each([
+    [['gte'], "unknown command 'gte'"],
+    [['get'], "missing required argument 'key'"],
+    [['get', 'a', '--jsno'], "unknown option '--jsno'"],
+    [['set', 'a'], 'give the value as an argument, as - for standard input, or with --file'],
+    [['set', 'a', 'b', '--ttl', 'soon'], "'soon' is no time to live; it must be a duration such as 500ms, 60s or 2h"],
+    [['set', '61', 'xyz', '--hex'], "'xyz' is not hexadecimal"],
+    [['mset', 'a'], 'give keys and values in turn'],
+    [['scan', '--limit', 'many'], "--limit is 'many'; it must be a whole number, 0 for all"],
+    [['get', 'a', '--server', 'nowhere'], "client.server is 'nowhere' (flag --server); it must be an address"],
+    [['get', 'a', '--config', '/missing.yaml'], 'the settings file /missing.yaml cannot be read'],
+  ])('%j is exit code 2 and says what would be right', async (args, message) => {
+    const { code, err } = await kvcache(args);
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/^\s+at /m);
+    expect(code).toBe(2);
+  });
+
+  test('every command has help with examples', async () => {
+    const { out, code } = await kvcache(['--help']);
+    expect(code).toBe(0);
+    const names = [...out.matchAll(/^ {2}(\w+) (?:\[options\]|\[)/gm)].map((match) => match[1]!);
+    expect(names).toEqual(expect.arrayContaining(['dev', 'shard', 'router', 'get', 'set', 'status', 'playground']));
+    const helps = await Promise.all(
+      names.filter((name) => name !== 'version').map((name) => kvcache([name, '--help'])),
+    );
+    for (const help of helps)
+      expect(help).toMatchObject({ code: 0, out: expect.stringContaining('Examples:') as string });
+  });
+
+  test('config shows settings with their source and hides secrets', async () => {
+    const environment = { KVCACHE_BLOB_ACCOUNT_URL: 'https://a', KVCACHE_BLOB_ACCOUNT_KEY: 'c2VjcmV0' };
+    const { out, code } = await kvcache(['config', '--given', '--disk-size', '2GiB'], { environment });
+    expect(out.split('\n')).toEqual([
+      'setting\tvalue\tsource',
+      'disk.size\t2GiB\tflag --disk-size',
+      'blob.account_url\thttps://a\tenvironment KVCACHE_BLOB_ACCOUNT_URL',
+      'blob.account_key\t********\tenvironment KVCACHE_BLOB_ACCOUNT_KEY',
+      '',
+    ]);
+    expect(code).toBe(0);
+    const json = await kvcache(['config', '--role', 'router', '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ role: 'router', settings: { grpc: { port: 50_051 } } });
+  });
+
+  test('version names the program and its Node', async () => {
+    expect((await kvcache(['version'])).out).toMatch(/^kvcache \d+\.\d+\.\d+, Node 26\./);
+    expect((await kvcache(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

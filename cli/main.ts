@@ -1,0 +1,74 @@
+/**
+ * `kvcache`: one command for the servers, the local cluster, and everything that a person asks of a cluster.
+ *
+ * Each command is declared in a file of its own under `commands/`; what it needs is loaded when it runs, so that
+ * `kvcache get` does not wait for the code of a shard. Errors are one sentence on standard error, never a stack.
+ */
+import { Command, CommanderError } from 'commander';
+import { KvcacheError, messageOf } from '../errors.ts';
+import { exitCodes } from '../process/exit-codes.ts';
+import { addClusterCommands } from './commands/cluster.ts';
+import { addKeyCommands } from './commands/keys.ts';
+import { addManyKeyCommands } from './commands/many-keys.ts';
+import { addServerCommands } from './commands/servers.ts';
+import { addSettingCommands } from './commands/settings.ts';
+import { processTerminal } from './terminal.ts';
+import { readVersion } from './version.ts';
+
+const terminal = processTerminal();
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (!(error instanceof KvcacheError)) return exitCodes.failed;
+  if (error.code === 'CONFIG') return exitCodes.usage;
+  if (error.code === 'LOCKED') return exitCodes.locked;
+  return error.code === 'UNAVAILABLE' ? exitCodes.unreachable : exitCodes.failed;
+}
+
+function report(error: unknown): void {
+  // Commander has printed its own by now.
+  if (error instanceof CommanderError) return;
+  const code = error instanceof KvcacheError ? error.code : 'ERR';
+  if (process.argv.includes('--json')) {
+    terminal.warn(JSON.stringify({ error: { code, message: messageOf(error) } }));
+    return;
+  }
+  for (const line of messageOf(error).split('\n')) terminal.warn(`kvcache: ${line}`);
+}
+
+const program = new Command('kvcache')
+  .description('The shared prompt-block and key-value cache under LLM serving: RAM over a log on disk over Azure Blob.')
+  .version(readVersion(), '-V, --version', 'print the version')
+  .exitOverride()
+  .showSuggestionAfterError()
+  .showHelpAfterError('(kvcache help COMMAND shows examples)')
+  .configureHelp({ sortSubcommands: false })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  kvcache dev                             a local cluster: router, three shards, Azurite
+  kvcache set greeting hello --ttl 1h     store a value for an hour
+  kvcache get greeting                    read it
+  kvcache status                          shards, slots, tiers, lag
+
+A cluster is found by --server HOST:PORT, else --port-base N, else KVSTORE_GRPC_SERVER, else at localhost:50051.
+Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 key not found, 4 cluster not reachable.`,
+  );
+addServerCommands(program, terminal);
+addClusterCommands(program, terminal);
+addKeyCommands(program, terminal);
+addManyKeyCommands(program, terminal);
+addSettingCommands(program, terminal);
+
+// A reader that has seen enough, such as `head`, is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  report(error);
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,58 @@
+/**
+ * Metrics whose numbers live elsewhere: read when Prometheus asks, never written on a hot path.
+ *
+ * Every part of a process keeps plain counters and tells them by `stats()`; a metric here is a name, a text and a
+ * function that reads them. Rejected: prom-client's `inc` at every event, which costs a label lookup a command.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+
+/** One number, and the values of the metric's labels in their order. */
+export type Sample = readonly [value: number, ...labels: readonly string[]];
+
+export interface ObservedMetric {
+  readonly name: string;
+  readonly help: string;
+  /** `counter` for what only grows while the process lives. */
+  readonly kind: 'counter' | 'gauge';
+  readonly labels?: readonly string[];
+  /** One number, or one for each combination of labels. */
+  readonly read: () => number | readonly Sample[];
+}
+
+/** A registry with what every process tells of itself: CPU, memory, descriptors, event-loop lag, collections. */
+export function processRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+export function observe(registry: Registry, metrics: readonly ObservedMetric[]): void {
+  for (const { name, help, kind, labels = [], read } of metrics) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    const samples = (): readonly Sample[] => {
+      const result = read();
+      return typeof result === 'number' ? [[result]] : result;
+    };
+    const labelled = (values: readonly string[]): Record<string, string> =>
+      Object.fromEntries(labels.map((label, index) => [label, values[index] ?? '']));
+    if (kind === 'gauge') {
+      // eslint-disable-next-line no-new -- a metric registers itself
+      new Gauge({
+        ...options,
+        collect() {
+          this.reset();
+          for (const [value, ...values] of samples()) this.set(labelled(values), value);
+        },
+      });
+    } else {
+      // eslint-disable-next-line no-new -- a metric registers itself
+      new Counter({
+        ...options,
+        collect() {
+          this.reset();
+          for (const [value, ...values] of samples()) this.inc(labelled(values), value);
+        },
+      });
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/** From settings to a shard's storage: Blob account, write-behind, and the log over both. */
+import type { Logger } from 'pino';
+import { segmentAgeMaxMs } from '../limits.ts';
+import { hasBlob } from '../settings/derive.ts';
+import type { Settings } from '../settings/schema.ts';
+import type { TopologyView } from '../topology/holder.ts';
+import { openBlobAccount } from './blob/blob-account.ts';
+import { BlobStore } from './blob/blob-store.ts';
+import { WriteBehind } from './blob/write-behind.ts';
+import { systemClock } from './clock.ts';
+import type { RecordIndex } from './journal.ts';
+import { openStorage, type Storage } from './storage/storage.ts';
+
+/** Azurite has no containers of its own; a real account's is made by whoever pays for it. */
+const emulatorPattern = /devstoreaccount1|UseDevelopmentStorage=true/;
+
+async function openWriteBehind(
+  settings: Settings,
+  logger: Logger,
+  onFenced: (reason: string) => void,
+): Promise<WriteBehind | undefined> {
+  if (!hasBlob(settings)) return undefined;
+  const account = openBlobAccount({
+    connectionString: settings['blob.connection_string'],
+    accountUrl: settings['blob.account_url'],
+    accountKey: settings['blob.account_key'],
+    sas: settings['blob.sas'],
+    container: settings['blob.container'],
+    prefix: settings['blob.prefix'],
+  });
+  const store = new BlobStore(account);
+  store.onHealthChange((health, message) => {
+    logger[health === 'available' ? 'info' : 'warn']({ health }, message);
+  });
+  const address = settings['blob.connection_string'] ?? settings['blob.account_url'] ?? '';
+  // What fails here fails again at the takeover, which reports it and waits.
+  if (emulatorPattern.test(address)) await store.createContainer();
+  logger.info({ blob: account.description }, 'Blob tier');
+  return new WriteBehind(store, {
+    shard: settings['shard.name'],
+    flushIntervalMs: settings['blob.flush_interval'],
+    onFenced,
+    log: logger,
+    clock: systemClock,
+  });
+}
+
+export interface OpenedStorage {
+  readonly storage: Storage;
+  readonly writeBehind: WriteBehind | undefined;
+}
+
+/**
+ * Locks the data directory, takes the shard over in Blob, and recovers into `index`. `onFenced` is called when another
+ * process takes the shard over later; storage refuses writes by then.
+ */
+export async function openShardStorage(
+  settings: Settings,
+  index: RecordIndex,
+  topology: TopologyView,
+  logger: Logger,
+  onFenced: (reason: string) => void,
+): Promise<OpenedStorage> {
+  let storage: Storage | undefined;
+  const writeBehind = await openWriteBehind(settings, logger, (reason) => {
+    storage?.fence(reason);
+    onFenced(reason);
+  });
+  storage = await openStorage({
+    folder: settings['data.path'],
+    fsync: settings['log.fsync'],
+    segmentBytes: settings['log.segment_size'],
+    segmentAgeMs: segmentAgeMaxMs,
+    eviction: {
+      enabled: settings['eviction.enabled'],
+      diskBytes: settings['disk.size'],
+      diskUsageThreshold: settings['eviction.disk_usage_threshold'],
+      batchSize: settings['eviction.batch_size'],
+      retentionAgeMs: settings['blob.retention_age'],
+      retentionBytes: settings['blob.retention_size'],
+      unflushedBytesMax: settings['blob.max_unflushed'],
+      onBlobFull: settings['blob.on_full'],
+    },
+    evictionIntervalMs: settings['eviction.check_interval'],
+    compaction: {
+      liveRatio: settings['log.compaction_ratio'],
+      bytesPerSecond: settings['log.compaction_bandwidth'],
+      segmentBytes: settings['log.segment_size'],
+    },
+    fullWaitMs: settings['blob.full_wait'],
+    clock: systemClock,
+    logger,
+    index,
+    below: writeBehind,
+    epoch: () => topology.slots.epoch,
+    sinceOf: (slot) => topology.slots.sinceOf(slot),
+  });
+  return { storage, writeBehind };
+}
