@@ -39,7 +39,11 @@ describe('a tokens file', () => {
     ['whose prompts are no array', { prompts: 'x' }, `field 'prompts' is the string "x", not an array`],
     ['without any prompt', { prompts: [] }, "field 'prompts' is empty"],
     ['that is a list', [good], "field 'prompts' is missing"],
-    ['with a prompt that is no object', { prompts: [good.prompts[0], 7] }, 'prompts[1] is the number 7'],
+    [
+      'with a prompt that is no object',
+      { prompts: [good.prompts[0], 7] },
+      "field 'prompts[1]' is the number 7, not an object",
+    ],
     ['without tokens', { prompts: [{ text: '', token_count: 0 }] }, "field 'prompts[0].tokens' is missing"],
     ['without text', { prompts: [{ tokens: [], token_count: 0 }] }, "field 'prompts[0].text' is missing"],
     [

@@ -37,19 +37,18 @@ export function parseTokensFile(text: string, name: string): TokenizedPrompt[] {
     return fail(`not JSON (${messageOf(error)}); ${form}`);
   }
   const prompts = isRecord(document) ? document['prompts'] : undefined;
-  if (prompts === undefined) return fail(`field 'prompts' is missing; ${form}`);
-  if (!Array.isArray(prompts)) return fail(`field 'prompts' is ${kindOf(prompts)}, not an array; ${form}`);
+  if (!Array.isArray(prompts)) return fail(`field 'prompts' is ${insteadOf('an array', prompts)}; ${form}`);
   if (prompts.length === 0) return fail(`field 'prompts' is empty; ${form}`);
   return prompts.map((prompt: unknown, index) => promptOf(prompt, `prompts[${index}]`, fail));
 }
 
 function promptOf(prompt: unknown, place: string, fail: (fault: string) => never): TokenizedPrompt {
-  if (!isRecord(prompt)) return fail(`${place} is ${kindOf(prompt)}, not an object; ${form}`);
+  if (!isRecord(prompt)) return fail(`field '${place}' is ${insteadOf('an object', prompt)}; ${form}`);
   const { text, tokens, token_count: tokenCount } = prompt;
-  if (typeof text !== 'string') return fail(`field '${place}.text' is ${kindOf(text)}, not a string; ${form}`);
-  if (!Array.isArray(tokens)) return fail(`field '${place}.tokens' is ${kindOf(tokens)}, not an array; ${form}`);
+  if (typeof text !== 'string') return fail(`field '${place}.text' is ${insteadOf('a string', text)}; ${form}`);
+  if (!Array.isArray(tokens)) return fail(`field '${place}.tokens' is ${insteadOf('an array', tokens)}; ${form}`);
   const wrong = tokens.findIndex((token) => !Number.isSafeInteger(token));
-  if (wrong >= 0) return fail(`field '${place}.tokens[${wrong}]' is ${kindOf(tokens[wrong])}, not a whole number`);
+  if (wrong >= 0) return fail(`field '${place}.tokens[${wrong}]' is ${insteadOf('a whole number', tokens[wrong])}`);
   if (tokenCount !== tokens.length) {
     const count = typeof tokenCount === 'number' ? String(tokenCount) : kindOf(tokenCount);
     return fail(`field '${place}.token_count' is ${count}, but '${place}.tokens' has ${tokens.length}`);
@@ -85,6 +84,11 @@ async function boundedText(input: Readable, name: string): Promise<string> {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `the number 7, not an array`; what is missing is just missing. */
+function insteadOf(wanted: string, value: unknown): string {
+  return value === undefined ? 'missing' : `${kindOf(value)}, not ${wanted}`;
 }
 
 function kindOf(value: unknown): string {
