@@ -5,5 +5,7 @@ export function settle<Value, Result>(
   value: Value | Promise<Value>,
   continueWith: (value: Value) => Result,
 ): Result | Promise<Awaited<Result>> {
-  return value instanceof Promise ? (value.then((settled) => continueWith(settled)) as Promise<Awaited<Result>>) : continueWith(value);
+  return value instanceof Promise
+    ? (value.then((settled) => continueWith(settled)) as Promise<Awaited<Result>>)
+    : continueWith(value);
 }

@@ -28,22 +28,38 @@ const options = [
   'removeEnumPrefix=true',
 ];
 
+/** Contracts of others that every gRPC tool expects: they are described by reflection, and their packages serve them. */
+const foreignFolders = ['grpc-health-check/proto', '@grpc/reflection/build/proto'];
+const foreignProtos = [
+  'health/v1/health.proto',
+  'grpc/reflection/v1/reflection.proto',
+  'grpc/reflection/v1alpha/reflection.proto',
+];
+
+function protoc(parameters: readonly string[]): void {
+  const command = join(root, 'node_modules/.bin/protoc');
+  const { status, error } = spawnSync(command, parameters, { stdio: 'inherit', cwd: protoFolder });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
 mkdirSync(outputFolder, { recursive: true });
-const { status, error } = spawnSync(
-  join(root, 'node_modules/.bin/protoc'),
-  [
-    `--plugin=protoc-gen-ts_proto=${join(root, 'node_modules/.bin/protoc-gen-ts_proto')}`,
-    `--ts_proto_out=${outputFolder}`,
-    `--ts_proto_opt=${options.join(',')}`,
-    `--descriptor_set_out=${join(outputFolder, 'descriptors.binpb')}`,
-    '--include_imports',
-    `-I${protoFolder}`,
-    ...readdirSync(protoFolder).filter((name) => name.endsWith('.proto')),
-  ],
-  { stdio: 'inherit', cwd: protoFolder },
-);
-if (error) throw error;
-process.exitCode = status ?? 1;
+const protos = readdirSync(protoFolder).filter((name) => name.endsWith('.proto'));
+protoc([
+  `--plugin=protoc-gen-ts_proto=${join(root, 'node_modules/.bin/protoc-gen-ts_proto')}`,
+  `--ts_proto_out=${outputFolder}`,
+  `--ts_proto_opt=${options.join(',')}`,
+  `-I${protoFolder}`,
+  ...protos,
+]);
+protoc([
+  `--descriptor_set_out=${join(outputFolder, 'descriptors.binpb')}`,
+  '--include_imports',
+  `-I${protoFolder}`,
+  ...foreignFolders.map((folder) => `-I${join(root, 'node_modules', folder)}`),
+  ...protos,
+  ...foreignProtos,
+]);
 if (process.argv[2] === undefined) {
   writeFileSync(join(root, 'docs/settings.md'), settingsDocument());
   writeFileSync(join(root, 'docs/errors.md'), errorsDocument());

@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { Server } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
 import type { GrpcServer } from '../../grpc/server.ts';
 
+const internalPackage = 'kvcache.link';
+const reflectionServices = ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'];
 const descriptorsUrl = new URL('../../protos/generated/descriptors.binpb', import.meta.url);
 
 /** Both packages want no more of a server than `addService`. */
@@ -39,19 +41,31 @@ export class HealthService {
 
 /** Describes these services, and none that is internal though its contract lies beside theirs. */
 export function addReflection(server: GrpcServer, services: readonly string[]): void {
-  const ours = { fileDescriptorProtos: filesOf(readFileSync(descriptorsUrl)) };
-  const known = { ours, ...loadSync(healthProtoPath) } as unknown as PackageDefinition;
-  new ReflectionService(known, { services: [...services] }).addToServer(asGrpcJs(server));
+  const fileDescriptorProtos = filesOf(readFileSync(descriptorsUrl)).filter(
+    (file) => packageOf(file) !== internalPackage,
+  );
+  // The package reads no more of a definition than its files.
+  const definition = { all: { fileDescriptorProtos } } as unknown as PackageDefinition;
+  new ReflectionService(definition, { services: [...services, ...reflectionServices] }).addToServer(asGrpcJs(server));
 }
 
 /** The FileDescriptorProtos of a FileDescriptorSet: its field 1, repeated. */
 function filesOf(descriptorSet: Buffer): Buffer[] {
-  const files: Buffer[] = [];
-  const reader = new BinaryReader(descriptorSet);
+  return delimitedFields(descriptorSet, 1);
+}
+
+/** `package`: field 2 of a FileDescriptorProto. */
+function packageOf(file: Buffer): string {
+  return delimitedFields(file, 2)[0]?.toString('utf8') ?? '';
+}
+
+function delimitedFields(message: Buffer, wanted: number): Buffer[] {
+  const found: Buffer[] = [];
+  const reader = new BinaryReader(message);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) files.push(Buffer.from(reader.bytes()));
+    if (field === wanted && wireType === WireType.LengthDelimited) found.push(Buffer.from(reader.bytes()));
     else reader.skip(wireType, field);
   }
-  return files;
+  return found;
 }
