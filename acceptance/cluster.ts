@@ -7,7 +7,8 @@
  *     await cluster.wipe('shard-2');            // its disk is gone, and it comes up again without it
  *     await cluster.stop();                     // SIGTERM, as Ctrl-C; fails if anything is left
  *
- * Processes are found as a person finds them, with `kvcache status --json`.
+ * Processes are found in the state that the cluster writes, which `kvcache status --json` prints: it is there at once,
+ * also while a shard is paused and does not answer.
  */
 import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -87,24 +88,25 @@ export class TestCluster {
     return client;
   }
 
-  processes(): Promise<ProcessRecord[]> {
-    return this.#dev.processes();
+  processes(): readonly ProcessRecord[] {
+    return findCluster(this.#dev.portBase)?.processes ?? [];
   }
 
-  async process(id: string): Promise<ProcessRecord & { readonly pid: number }> {
-    const found = (await this.processes()).find((record) => record.id === id);
+  /** The process of this id, which runs. */
+  process(id: string): ProcessRecord & { readonly pid: number } {
+    const found = this.processes().find((record) => record.id === id);
     if (!found?.pid) throw new Error(`${id} does not run`);
     return { ...found, pid: found.pid };
   }
 
   /** Sends a signal: SIGSTOP and SIGCONT pause and resume a process. */
-  async signal(id: string, signal: NodeJS.Signals): Promise<void> {
-    process.kill((await this.process(id)).pid, signal);
+  signal(id: string, signal: NodeJS.Signals): void {
+    process.kill(this.process(id).pid, signal);
   }
 
   /** Ends a process; resolves when it is gone. The supervisor starts another one. */
   async kill(id: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const { pid } = await this.process(id);
+    const { pid } = this.process(id);
     process.kill(pid, signal);
     await untilGone([pid]);
   }
@@ -117,7 +119,7 @@ export class TestCluster {
 
   /** Takes a process's data away as a lost disk does, under a process that no longer runs, and waits for the next. */
   async wipe(id: string): Promise<void> {
-    const { pid, dataDirectory } = await this.process(id);
+    const { pid, dataDirectory } = this.process(id);
     // Stopped first, so that it writes nothing more, and killed after, so that its successor finds nothing.
     process.kill(pid, 'SIGSTOP');
     rmSync(dataDirectory, { recursive: true, force: true });
@@ -129,7 +131,7 @@ export class TestCluster {
   /** Resolves when the process of this id lives and is ready. */
   async untilReady(id: string): Promise<void> {
     for (;;) {
-      const found = findCluster(this.#dev.portBase)?.processes.find((record) => record.id === id);
+      const found = this.processes().find((record) => record.id === id);
       if (found?.state === 'ready' && found.pid !== null && isAlive(found.pid)) return;
       if (found?.state === 'failed') throw new Error(`${id} has failed: ${this.lines.join('\n')}`);
       await delay(pollMs);
@@ -139,7 +141,7 @@ export class TestCluster {
   /** Ends the cluster as Ctrl-C does; rejects if it did not end well or left anything behind. */
   async stop(): Promise<void> {
     this.#closeClients();
-    const pids = (await this.processes()).flatMap(({ pid }) => pid ?? []);
+    const pids = this.processes().flatMap(({ pid }) => pid ?? []);
     const code = await this.#dev.end('SIGTERM');
     if (code !== 0) throw new Error(`kvcache dev ended with ${code}: ${this.lines.join('\n')}`);
     const left = pids.filter(isAlive);
