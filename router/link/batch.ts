@@ -24,15 +24,16 @@
  * there before anything is kept; a frame that is not well formed is refused with KvcacheError ERR as a whole.
  *
  * Memory. The writer copies small values and hands large ones on as they stand, so its result is a list of parts. The
- * reader gives out views of the frame, except for what the shard will keep: the arguments of writes that are no keys
- * are copied into memory of their own, unless the frame is essentially that one value.
+ * reader gives out views of the frame. Whoever keeps a value makes its memory its own: the hot tier copies small ones
+ * into its slabs, and takes a large one as it is where the frame holds hardly anything else, which is why large values
+ * travel in frames of their own. Between frame and hot tier a value lives for milliseconds, with its neighbours.
  *
- * Rejected: protobuf messages for commands and replies, which cost an object and several closures a field; compact
+ * Rejected: copying what a write will keep while it is decoded, which costs four times the rest of the decoding and
+ * would be done again by the hot tier; protobuf messages for commands and replies, which cost an object and several closures a field; compact
  * varints, which save three bytes where a key alone is fifty.
  */
 import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
 import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { type CommandSpec, commandTable } from '../../commands/table.ts';
 import { type ErrorCode, errorCodes } from '../../errors.ts';
 import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../../limits.ts';
 import { malformed, PartReader, PartWriter } from './parts.ts';
@@ -183,30 +184,18 @@ function readCommand(reader: PartReader): LinkCommand {
   const epoch = reader.u32();
   const level = reader.u8();
   if (level > acknowledgements.length) throw malformed(`acknowledgement ${level}`);
-  const sentName = reader.latin1(reader.u8());
-  const spec = commandTable.get(sentName);
+  const name = reader.latin1(reader.u8());
   const count = reader.count(4, commandArgumentsMax);
   const args: Buffer[] = [];
-  for (let index = 0; index < count; index++) {
-    const length = reader.u32();
-    args.push(spec !== undefined && isKept(spec, index) ? reader.ownedBytes(length) : reader.view(length));
-  }
+  for (let index = 0; index < count; index++) args.push(reader.view(reader.u32()));
   return {
-    name: spec?.name ?? sentName,
+    name,
     args,
     id,
     remainingMs,
     epoch: epoch === noEpoch ? undefined : epoch,
     acknowledgement: level === 0 ? undefined : acknowledgements[level - 1],
   };
-}
-
-/** Whether the shard may keep this argument beyond the answer. Keys are kept as strings. */
-function isKept(spec: CommandSpec, index: number): boolean {
-  if (!spec.writes) return false;
-  const { keys } = spec;
-  if (keys === undefined || index < keys.first) return true;
-  return keys.many ? (index - keys.first) % keys.step !== 0 : index !== keys.first;
 }
 
 function writeReply(writer: PartWriter, reply: Reply, depth: number): void {

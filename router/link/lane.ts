@@ -9,6 +9,7 @@ import type { GrpcChannel } from '../../grpc/client.ts';
 import type { GrpcDuplex } from '../../grpc/duplex.ts';
 import type { ClientMethod } from '../../grpc/method.ts';
 import { CommandBatch } from './batch.ts';
+import { Fifo } from './fifo.ts';
 import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';
 import type { PendingCommand } from './pending.ts';
 
@@ -32,8 +33,7 @@ export class Lane {
   readonly kind: LaneKind;
   readonly #channel: GrpcChannel;
   readonly #stream: LinkStream;
-  #queue: PendingCommand[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<PendingCommand>();
   #queuedBytes = 0;
   #room = true;
   #batches = 0;
@@ -50,7 +50,7 @@ export class Lane {
 
   /** Entries that wait, those of commands that are settled meanwhile included. */
   get queued(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   get queuedBytes(): number {
@@ -70,15 +70,11 @@ export class Lane {
   /** Sends what the stream takes. What is left follows when it drains. */
   flush(): void {
     const nowMs = Date.now();
-    while (this.#room && this.#head < this.#queue.length) {
+    while (this.#room && this.#queue.length > 0) {
       const batch = this.#nextBatch(nowMs);
       if (batch.count === 0) continue;
       this.#batches += 1;
       this.#room = this.#stream.write(batch.finish());
-    }
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
     }
   }
 
@@ -89,15 +85,16 @@ export class Lane {
   #nextBatch(nowMs: number): CommandBatch {
     const commandsMax = this.kind === 'large' ? 1 : linkBatchCommandsMax;
     const batch = new CommandBatch(Math.min(this.#queuedBytes, linkBatchBytesMax));
-    while (this.#head < this.#queue.length && batch.count < commandsMax) {
-      const pending = this.#queue[this.#head]!;
-      const { command, context } = pending;
+    while (batch.count < commandsMax) {
+      const pending = this.#queue.peek();
+      if (pending === undefined) break;
+      const { command } = pending;
       if (command !== undefined && batch.count > 0 && batch.bytes + pending.bytes > linkBatchBytesMax) break;
-      this.#head += 1;
+      this.#queue.shift();
       this.#queuedBytes -= pending.bytes;
       if (command === undefined) continue;
       const remainingMs = Math.max(0, Math.ceil(pending.dueMs - nowMs));
-      batch.add(pending.id, command, remainingMs, pending.epoch, context.acknowledgement);
+      batch.add(pending.id, command, remainingMs, pending.epoch, pending.context.acknowledgement);
       pending.sent = true;
     }
     return batch;

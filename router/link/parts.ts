@@ -176,15 +176,6 @@ export class PartReader {
     return view;
   }
 
-  /** The next bytes for someone who keeps them: a view only where it holds at least 7/8 of the memory behind it. */
-  ownedBytes(length: number): Buffer {
-    const view = this.view(length);
-    if (view.buffer.byteLength - length <= length / 8) return view;
-    const owned = Buffer.allocUnsafeSlow(length);
-    owned.set(view);
-    return owned;
-  }
-
   /** Throws if anything is left. */
   end(): void {
     const left = this.#bytes.byteLength - this.#at;

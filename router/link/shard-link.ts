@@ -70,7 +70,8 @@ export interface LinkStatistics {
   readonly inFlight: number;
   readonly inFlightBytes: number;
   readonly queued: number;
-  /** Since the start. */
+  /** Since the start; batches since the link was last connected. */
+  readonly batches: number;
   readonly commands: number;
   readonly errors: number;
   readonly refused: number;
@@ -165,6 +166,7 @@ export class ShardLink implements PendingOwner {
       inFlight: this.#pending.size,
       inFlightBytes: this.#bytes,
       queued: this.#lanes.reduce((sum, lane) => sum + lane.queued, 0),
+      batches: this.#lanes.reduce((sum, lane) => sum + lane.batches, 0),
       commands: this.#commands,
       errors: this.#errors,
       refused: this.#refused,

@@ -6,6 +6,7 @@
 import { type Reply, replyBytes, ReplyError } from '../../commands/reply.ts';
 import { linkBatchBytesMax, linkBatchCommandsMax, linkFrameBytesMax } from '../../limits.ts';
 import { ReplyBatch } from '../../router/link/batch.ts';
+import { Fifo } from '../../router/link/fifo.ts';
 import type { LaneKind } from '../../router/link/lane.ts';
 import type { ServerLinkStream } from './server.ts';
 
@@ -22,8 +23,7 @@ const replyOverheadBytes = 16;
 export class ReplyLane {
   readonly kind: LaneKind;
   readonly stream: ServerLinkStream;
-  #queue: WaitingReply[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<WaitingReply>();
   #queuedBytes = 0;
   #room = true;
 
@@ -38,7 +38,7 @@ export class ReplyLane {
   }
 
   get queued(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   get queuedBytes(): number {
@@ -56,20 +56,17 @@ export class ReplyLane {
   /** Sends what the stream takes. What is left follows when it drains. */
   flush(): void {
     const repliesMax = this.kind === 'large' ? 1 : linkBatchCommandsMax;
-    while (this.#room && this.#head < this.#queue.length) {
+    while (this.#room && this.#queue.length > 0) {
       const batch = new ReplyBatch(Math.min(this.#queuedBytes, linkBatchBytesMax));
-      while (this.#head < this.#queue.length && batch.count < repliesMax) {
-        const waiting = this.#queue[this.#head]!;
+      while (batch.count < repliesMax) {
+        const waiting = this.#queue.peek();
+        if (waiting === undefined) break;
         if (batch.count > 0 && batch.bytes + waiting.bytes > linkBatchBytesMax) break;
-        this.#head += 1;
+        this.#queue.shift();
         this.#queuedBytes -= waiting.bytes;
         batch.add(waiting.id, waiting.reply);
       }
       this.#room = this.stream.write(batch.finish());
-    }
-    if (this.#head === this.#queue.length && this.#head > 0) {
-      this.#queue = [];
-      this.#head = 0;
     }
   }
 }

@@ -19,6 +19,7 @@ import { messageOf } from '../../errors.ts';
 import { GrpcError, grpcStatus } from '../../grpc/status.ts';
 import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../../limits.ts';
 import { commandBytes, decodeCommands, type LinkCommand } from '../../router/link/batch.ts';
+import { Fifo } from '../../router/link/fifo.ts';
 import type { LaneKind } from '../../router/link/lane.ts';
 import { ReplyLane } from './reply-lane.ts';
 import type { ServerLinkStream } from './server.ts';
@@ -47,8 +48,7 @@ export class LinkSession {
   readonly #gone = new AbortController();
   readonly #lanes: ReplyLane[] = [];
   readonly #flush = (): void => this.#onFlush();
-  #held: HeldCommand[] = [];
-  #heldFrom = 0;
+  readonly #held = new Fifo<HeldCommand>();
   #heldBytes = 0;
   #executing = 0;
   #executingBytes = 0;
@@ -69,7 +69,7 @@ export class LinkSession {
   }
 
   get inFlight(): number {
-    return this.#executing + this.#held.length - this.#heldFrom;
+    return this.#executing + this.#held.length;
   }
 
   get inFlightBytes(): number {
@@ -143,18 +143,20 @@ export class LinkSession {
 
   /** Runs what is held as far as the bounds allow, sends what that gave, and reads on or not. */
   #work(): void {
-    while (this.#heldFrom < this.#held.length && !this.#isFull() && !this.#closed) {
-      const held = this.#held[this.#heldFrom]!;
-      this.#heldFrom += 1;
-      this.#heldBytes -= held.bytes;
-      this.#run(held);
-    }
-    if (this.#heldFrom === this.#held.length) {
-      this.#held = [];
-      this.#heldFrom = 0;
-    }
-    for (const lane of this.#lanes) lane.flush();
+    do {
+      while (this.#mayRun()) {
+        const held = this.#held.shift()!;
+        this.#heldBytes -= held.bytes;
+        this.#run(held);
+      }
+      for (const lane of this.#lanes) lane.flush();
+      // The streams may have taken enough for more to run, and then tell nothing later.
+    } while (this.#mayRun());
     this.#regulate();
+  }
+
+  #mayRun(): boolean {
+    return this.#held.length > 0 && !this.#closed && !this.#isFull();
   }
 
   #run(held: HeldCommand): void {
@@ -234,7 +236,7 @@ export class LinkSession {
   }
 
   #regulate(): void {
-    const waits = this.#heldFrom < this.#held.length;
+    const waits = this.#held.length > 0;
     if (waits === this.#paused) return;
     this.#paused = waits;
     for (const lane of this.#lanes) {
@@ -246,8 +248,7 @@ export class LinkSession {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#held = [];
-    this.#heldFrom = 0;
+    this.#held.clear();
     this.#heldBytes = 0;
     this.#gone.abort();
     for (const lane of this.#lanes) lane.stream.end();
