@@ -25,7 +25,7 @@ export class MapIndex implements RecordIndex {
   }
 
   *entriesOfSlot(slot: number): Iterable<Entry> {
-    for (const entry of [...this.entries.values()]) if (entry.slot === slot) yield entry;
+    for (const entry of this.entries.values()) if (entry.slot === slot) yield entry;
   }
 
   isHot(): boolean {
