@@ -65,6 +65,17 @@ export const grpcScanPageKeys = 1_000;
 /** Characters of an error text that travels in a header. */
 export const grpcErrorTextMax = 2_048;
 
+// ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
+export const httpConnectionsMax = 1_000;
+export const httpHeaderBytesMax = 16 * KiB;
+export const httpHeadersMax = 100;
+export const httpBodyBytesMax = 1 * MiB;
+export const httpHeadersTimeoutMs = 10_000;
+export const httpRequestTimeoutMs = 30_000;
+export const httpKeepAliveTimeoutMs = 5_000;
+/** How long a scrape of metrics waits for the shards' figures. */
+export const metricsGatherTimeoutMs = 2_000;
+
 // ── Link between router and shard ───────────────────────────────────────────────────────────────────────────────
 /** Arguments above this travel on the connections for large values. */
 export const linkLargeValueBytes = 64 * KiB;
@@ -195,7 +206,7 @@ export const playgroundIterationsMax = 1_000_000;
 export const playgroundBufferBytesDefault = 1_200_000;
 export const playgroundBufferBytesMax = 64 * MiB;
 /** Bytes of all blocks being written or read at one time. */
-export const playgroundInFlightBytesMax = 256 * MiB;
+export const playgroundInFlightBytesMax = 64 * MiB;
 /** Blocks of one prompt being written or read at one time. */
 export const playgroundWindowBlocks = 8;
 /** How often a prompt whose blocks stay missing is written again before they count as errors. */
@@ -237,9 +248,10 @@ export const indexLeafEntriesMax = 2_048;
 export const indexSplitBitsMax = 14;
 /** Share of the memory limit that index entries may take before keys are evicted for their entries' sake. */
 export const indexShareOfMemoryMax = 0.5;
-/** Entries that one pass over the index looks at, and keys that it evicts, to get below its share. */
-export const indexEvictionExaminedMax = 1_024;
-export const indexEvictionBatchMax = 100;
+/** Entries looked at for one that is evicted for the index's sake, before a warm one has to go. */
+export const indexEvictionExaminedMax = 64;
+/** Keys evicted for the index's sake in one turn of the expiry timer, beside those that writes evict. */
+export const indexEvictionsPerTurnMax = 1_000;
 /** Bodies that one page of values may hold; a larger value is a page of its own. */
 export const scanValueBytesMax = 16 * MiB;
 /** Writes that wait for room in the log, and their bytes; beyond it writers are told to try again. */
@@ -269,3 +281,14 @@ export const ownedWasteBytesMax = 64 * KiB;
 export const storageRefreshMs = 100;
 /** Pause before the manifest of an unreachable Blob account is asked for again. */
 export const takeoverRetryDelayMs = 2_000;
+
+// ── Memory of a shard ───────────────────────────────────────────────────────────────────────────────────────────
+export const memoryCheckIntervalMs = 250;
+/** Resident memory is steered towards this multiple of the limit, so that it stays below 1.25 times. */
+export const memoryTargetRatio = 1.1;
+/** Garbage that the runtime may hold before it collects, as a first guess: V8 lets 64 MiB of buffers come together. */
+export const memoryUnaccountedBytesFirst = 64 * MiB;
+/** What a peak of unaccounted memory loses a second in the estimate. */
+export const memoryPeakDecayPerSecond = 0.05;
+/** The hot tier keeps this share of the limit, whatever the others take. */
+export const hotShareMin = 1 / 16;

@@ -4,6 +4,7 @@
  * Every part of a process keeps plain counters and tells them by `stats()`; a metric here is a name, a text and a
  * function that reads them. Rejected: prom-client's `inc` at every event, which costs a label lookup a command.
  */
+import type { GrpcServerStatistics } from '../grpc/server.ts';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /** One number, and the values of the metric's labels in their order. */
@@ -55,4 +56,37 @@ export function observe(registry: Registry, metrics: readonly ObservedMetric[]):
       });
     }
   }
+}
+
+export function gauge(
+  name: string,
+  help: string,
+  read: ObservedMetric['read'],
+  labels: readonly string[] = [],
+): ObservedMetric {
+  return { kind: 'gauge', name, help, read, labels };
+}
+
+export function counter(
+  name: string,
+  help: string,
+  read: ObservedMetric['read'],
+  labels: readonly string[] = [],
+): ObservedMetric {
+  return { kind: 'counter', name, help, read, labels };
+}
+
+/** A number for each field, labelled by its name. */
+export function samplesOf(record: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(record).map(([label, value]) => [value, label]);
+}
+
+/** Of the public gRPC door, the same on shard and router. */
+export function grpcMetrics(grpc: () => GrpcServerStatistics): ObservedMetric[] {
+  return [
+    gauge('kvcache_grpc_connections', 'Connections of clients.', () => grpc().connections),
+    gauge('kvcache_grpc_calls', 'Calls that have begun and not ended.', () => grpc().streams),
+    gauge('kvcache_grpc_in_flight_bytes', 'Bytes of messages in memory.', () => grpc().bytesInFlight),
+    counter('kvcache_grpc_refused_total', 'Connections and calls refused at a bound.', () => grpc().refused),
+  ];
 }

@@ -5,20 +5,20 @@
  *
  * It keeps nothing but a copy of the topology, so that it starts while the topology's file is away.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { addCacheService } from '../doors/grpc/cache-service.ts';
-import { GrpcServer } from '../grpc/server.ts';
+import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
 import { drainGraceMs, linksReadyMs } from '../limits.ts';
 import type { Service } from '../process/serve.ts';
-import type { Settings } from '../settings/schema.ts';
+import { listenDoor, makeDataDirectory } from '../process/start.ts';
+import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { LinkSet } from './link/link-set.ts';
 import { Router } from './router.ts';
 
-export async function startRouter(settings: Settings, logger: Logger): Promise<Service> {
-  await mkdir(settings['data.path'], { recursive: true });
+export async function startRouter(live: LiveSettings, logger: Logger): Promise<Service> {
+  const settings = live.current;
+  await makeDataDirectory(settings['data.path']);
   const topology = await TopologySource.open({
     file: settings['topology.path'],
     copy: join(settings['data.path'], 'topology.json'),
@@ -36,11 +36,18 @@ export async function startRouter(settings: Settings, logger: Logger): Promise<S
   });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  const grpc = new GrpcServer();
-  addCacheService(grpc, router);
-  const grpcPort = await grpc.listen(settings['grpc.host'], settings['grpc.port']);
+  const grpc = new GrpcDoor({
+    host: settings['grpc.host'],
+    port: settings['grpc.port'],
+    maxConnectionAgeMs: settings['grpc.max_connection_age'] || undefined,
+    executor: router,
+    config: live,
+    log: logger,
+  });
+  const addresses = { grpc: await listenDoor(grpc, settings['grpc.host'], settings['grpc.port']) };
+  grpc.serving = true;
   return {
-    addresses: { grpc: `${settings['grpc.host']}:${grpcPort}` },
+    addresses,
     failed: new Promise(() => undefined),
     stop: async () => {
       await grpc.close(drainGraceMs);

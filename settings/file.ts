@@ -38,11 +38,12 @@ function firstLineOf(error: YAMLParseError): string {
   return error.message.split('\n', 1)[0]!.replace(/:$/, '');
 }
 
-function isMap(value: unknown): value is Record<string, unknown> {
+export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function* flattened(
+/** The settings of a nested map by their dotted names; null is as good as absent. */
+export function* flattened(
   map: Record<string, unknown>,
   prefix: string,
   isSetting: (name: string) => boolean,

@@ -74,7 +74,7 @@ describe('where a value comes from', () => {
     expect(settings['value.disk_threshold']).toBe(1_048_576);
     expect(settings['eviction.disk_usage_threshold']).toBe(75);
     expect(settings['eviction.check_interval']).toBe(30_000);
-    expect(settings['batch.max_size']).toBe(500);
+    expect(settings['eviction.batch_size']).toBe(50);
     expect(settings['grpc.port']).toBe(6000);
     expect(load({ flags: { 'data-dir': '/d' } }).settings['data.path']).toBe('/d');
     expect(load({ role: 'client', environment: { KVSTORE_GRPC_SERVER: 'kv:1' } }).settings['client.server']).toBe(
@@ -157,8 +157,8 @@ describe('faults', () => {
     ],
     [
       'a whole number',
-      { 'batch-max-size': '1.5' },
-      "batch.max_size is '1.5' (flag --batch-max-size); it must be a whole number, from 1 to 1000000",
+      { 'eviction-batch-size': '1.5' },
+      "eviction.batch_size is '1.5' (flag --eviction-batch-size); it must be a whole number, from 1 to 100000",
     ],
     [
       'a boolean',

@@ -49,6 +49,11 @@ for (const name of settingNames) {
     nameByEnvironment.set(variable, name);
 }
 
+/** The setting of this name or alias. */
+export function settingNamed(name: string): SettingName | undefined {
+  return nameByAlias.get(name);
+}
+
 /** The variable that names the settings file. */
 export const fileEnvironmentName = 'KVCACHE_CONFIG';
 

@@ -95,7 +95,6 @@ export const schema = {
     'everysec',
     shard,
     'When the log is forced to disk: before every answer, once a second, or when the system pleases.',
-    { changeable: true },
   ),
   'log.segment_size': derived(
     size({ min: segmentBytesMin, max: segmentBytesMax }),
@@ -195,13 +194,7 @@ export const schema = {
     shardOnly,
     'Where in the container this shard’s blobs lie. No two shards may share one; the later one fences the earlier.',
   ),
-  'blob.flush_interval': setting(
-    duration({ min: 50 }),
-    1_000,
-    shard,
-    'How often new log bytes are committed to Blob.',
-    { changeable: true },
-  ),
+  'blob.flush_interval': setting(duration({ min: 50 }), 1_000, shard, 'How often new log bytes are committed to Blob.'),
   'blob.max_unflushed': setting(
     sizeOrShare('disk.size'),
     { share: 0.5 },
@@ -238,17 +231,16 @@ export const schema = {
   'grpc.host': setting(host(), '0.0.0.0', servers, 'The address on which gRPC listens.', {
     aliases: { flags: ['host'] },
   }),
+  'grpc.max_connection_age': setting(
+    duration(),
+    30 * minute,
+    servers,
+    'A connection this old, plus or minus a tenth, is asked to go when its calls are done, so that clients spread over new routers; 0 for never.',
+  ),
   'http.port': setting(port(), 8_080, serversOnly, 'The port of health, metrics and status.'),
   'http.host': setting(host(), '0.0.0.0', servers, 'The address on which HTTP listens.'),
   'link.port': setting(port(), 50_151, shardOnly, 'The internal port, on which routers reach this shard.'),
   'link.host': setting(host(), '0.0.0.0', shard, 'The address of the internal listener.'),
-  'batch.max_size': setting(
-    integer({ min: 1, max: 1_000_000 }),
-    1_000,
-    servers,
-    'The most keys that one MSet, MGet or MDelete of kv.KeyValueService may name.',
-    { changeable: true },
-  ),
 
   // ── Router ────────────────────────────────────────────────────────────────────────────────────────────────────
   'router.unavailable_reads': setting(
@@ -256,14 +248,12 @@ export const schema = {
     'miss',
     router,
     'What a read of a key answers while its shard is away.',
-    { changeable: true },
   ),
   'router.unavailable_writes': setting(
     choice(['error', 'drop']),
     'error',
     router,
     'What a write answers while its shard is away. `drop` answers OK without having stored anything, and counts it: only for clients that cannot read errors.',
-    { changeable: true },
   ),
 
   // ── Watching ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,6 +299,7 @@ export const schema = {
   'value.disk_path': optional(anything(), shard, `${ignoredText} Large values lie in the log.`, { ignored: true }),
   'rocksdb.options': optional(anything(), shard, ignoredText, { ignored: true }),
   'rocksdb.block_cache_size': optional(anything(), shard, `${ignoredText} Set memory.limit.`, { ignored: true }),
+  'batch.max_size': optional(anything(), servers, `${ignoredText} Batches are bound by bytes.`, { ignored: true }),
   'cache.enabled': optional(anything(), shard, `${ignoredText} The hot tier is always there.`, { ignored: true }),
   'cache.size_threshold': optional(anything(), shard, ignoredText, { ignored: true }),
   threads: optional(anything(), servers, ignoredFlagText, { ignored: true }),

@@ -8,21 +8,22 @@
  * Start: health first (alive, not ready), then topology, recovery, link, doors, ready. Stop: not ready, doors and link
  * drain, the engine refuses what still waits, storage flushes to disk and Blob.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { OK } from '../commands/reply.ts';
-import { addCacheService } from '../doors/grpc/cache-service.ts';
+import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
 import { KvcacheError } from '../errors.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
 import type { Service } from '../process/serve.ts';
-import type { Settings } from '../settings/schema.ts';
+import { listenDoor, listening, makeDataDirectory } from '../process/start.ts';
+import type { LiveSettings } from '../settings/live.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
 import { systemClock } from './clock.ts';
 import { HotTier } from './hot/hot-tier.ts';
 import { type ShardParts, shardInfo } from './info.ts';
+import { keyspaceOptions } from './live-options.ts';
 import { Engine } from './keyspace/engine.ts';
 import { KeyIndex } from './keyspace/key-index.ts';
 import type { CommandHandler } from './keyspace/handler.ts';
@@ -31,10 +32,11 @@ import { LinkServer, linkServerOptions } from './link/server.ts';
 import { openShardStorage } from './open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
-export async function startShard(settings: Settings, logger: Logger): Promise<Service> {
+export async function startShard(live: LiveSettings, logger: Logger): Promise<Service> {
+  const settings = live.current;
   const name = settings['shard.name'];
   const dataDirectory = settings['data.path'];
-  await makeDirectory(dataDirectory);
+  await makeDataDirectory(dataDirectory);
   const failed = Promise.withResolvers<KvcacheError>();
 
   const topology = await TopologySource.open({
@@ -47,7 +49,7 @@ export async function startShard(settings: Settings, logger: Logger): Promise<Se
 
   const hot = new HotTier({ limitBytes: settings['hot.size'] });
   const index = new KeyIndex(hot, systemClock);
-  const { storage, writeBehind } = await openShardStorage(settings, index, topology, logger, (reason) =>
+  const { storage, writeBehind } = await openShardStorage(live, index, topology, logger, (reason) =>
     failed.resolve(new KvcacheError('FENCED', reason)),
   );
   const engine = new Engine({
@@ -55,11 +57,7 @@ export async function startShard(settings: Settings, logger: Logger): Promise<Se
     index,
     hot,
     journal: storage,
-    options: {
-      acknowledgement: settings.acknowledgement,
-      minimumAcknowledgement: settings['log.fsync'] === 'always' ? 'disk' : 'memory',
-      diskThresholdBytes: settings['value.disk_threshold'],
-    },
+    options: keyspaceOptions(live),
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
@@ -72,14 +70,24 @@ export async function startShard(settings: Settings, logger: Logger): Promise<Se
   const link = new LinkServer({ shard: name, executor, epoch: () => topology.slots.epoch });
   const linkServer = new GrpcServer(linkServerOptions);
   link.register(linkServer);
-  const linkPort = await listen(linkServer, 'link', settings['link.host'], settings['link.port']);
-
-  const grpc = new GrpcServer();
-  addCacheService(grpc, executor);
-  const grpcPort = await listen(grpc, 'grpc', settings['grpc.host'], settings['grpc.port']);
+  const grpc = new GrpcDoor({
+    host: settings['grpc.host'],
+    port: settings['grpc.port'],
+    maxConnectionAgeMs: settings['grpc.max_connection_age'] || undefined,
+    executor,
+    config: live,
+    log: logger,
+  });
+  const addresses = {
+    link: await listening('link', settings['link.host'], settings['link.port'], () =>
+      linkServer.listen(settings['link.host'], settings['link.port']),
+    ),
+    grpc: await listenDoor(grpc, settings['grpc.host'], settings['grpc.port']),
+  };
+  grpc.serving = true;
 
   return {
-    addresses: { link: `${settings['link.host']}:${linkPort}`, grpc: `${settings['grpc.host']}:${grpcPort}` },
+    addresses,
     failed: failed.promise,
     stop: async () => {
       await Promise.all([grpc.close(drainGraceMs), link.close(drainGraceMs)]);
@@ -89,29 +97,6 @@ export async function startShard(settings: Settings, logger: Logger): Promise<Se
       await topology.close();
     },
   };
-}
-
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code;
-    throw new KvcacheError('CONFIG', `data.path is '${path}', which cannot be made (${reason}); choose another folder`);
-  }
-}
-
-async function listen(server: GrpcServer, door: 'grpc' | 'link', host: string, port: number): Promise<number> {
-  try {
-    return await server.listen(host, port);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code;
-    throw new KvcacheError(
-      'CONFIG',
-      reason === 'EADDRINUSE'
-        ? `${door}.port is ${port}, which another process listens on; end that process or set another port`
-        : `${door}.host is '${host}' and ${door}.port ${port}: cannot listen there (${reason})`,
-    );
-  }
 }
 
 function flushCommand(storage: Storage): CommandHandler {

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { segmentAgeMaxMs } from '../limits.ts';
 import { hasBlob } from '../settings/derive.ts';
+import type { LiveSettings } from '../settings/live.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { openBlobAccount } from './blob/blob-account.ts';
@@ -9,6 +10,7 @@ import { BlobStore } from './blob/blob-store.ts';
 import { WriteBehind } from './blob/write-behind.ts';
 import { systemClock } from './clock.ts';
 import type { RecordIndex } from './journal.ts';
+import { compactorOptions, evictorOptions } from './live-options.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 
 /** Azurite has no containers of its own; a real account's is made by whoever pays for it. */
@@ -55,12 +57,13 @@ export interface OpenedStorage {
  * process takes the shard over later; storage refuses writes by then.
  */
 export async function openShardStorage(
-  settings: Settings,
+  live: LiveSettings,
   index: RecordIndex,
   topology: TopologyView,
   logger: Logger,
   onFenced: (reason: string) => void,
 ): Promise<OpenedStorage> {
+  const settings = live.current;
   let storage: Storage | undefined;
   const writeBehind = await openWriteBehind(settings, logger, (reason) => {
     storage?.fence(reason);
@@ -71,23 +74,14 @@ export async function openShardStorage(
     fsync: settings['log.fsync'],
     segmentBytes: settings['log.segment_size'],
     segmentAgeMs: segmentAgeMaxMs,
-    eviction: {
-      enabled: settings['eviction.enabled'],
-      diskBytes: settings['disk.size'],
-      diskUsageThreshold: settings['eviction.disk_usage_threshold'],
-      batchSize: settings['eviction.batch_size'],
-      retentionAgeMs: settings['blob.retention_age'],
-      retentionBytes: settings['blob.retention_size'],
-      unflushedBytesMax: settings['blob.max_unflushed'],
-      onBlobFull: settings['blob.on_full'],
+    eviction: evictorOptions(live),
+    compaction: compactorOptions(live),
+    get evictionIntervalMs() {
+      return live.current['eviction.check_interval'];
     },
-    evictionIntervalMs: settings['eviction.check_interval'],
-    compaction: {
-      liveRatio: settings['log.compaction_ratio'],
-      bytesPerSecond: settings['log.compaction_bandwidth'],
-      segmentBytes: settings['log.segment_size'],
+    get fullWaitMs() {
+      return live.current['blob.full_wait'];
     },
-    fullWaitMs: settings['blob.full_wait'],
     clock: systemClock,
     logger,
     index,

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { createLogger } from '../../process/log.ts';
 import { serve } from '../../process/serve.ts';
+import { LiveSettings } from '../../settings/live.ts';
 import { addSettingFlags, settingsOfCommand } from '../setting-flags.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -50,10 +51,10 @@ Exit codes: 0 ended in order, 1 not all was flushed, 2 a setting is wrong, 70 a 
 71 fenced (another process has taken over), 72 the data directory is in use, 130 or 143 a second signal.`,
     );
   addSettingFlags(command, 'shard').action(async () => {
-    const { settings } = settingsOfCommand(command, 'shard', terminal);
-    const logger = createLogger(settings['log_level'], { role: 'shard', name: settings['shard.name'] });
+    const live = new LiveSettings(settingsOfCommand(command, 'shard', terminal), 'shard');
+    const logger = createLogger(live, { role: 'shard', name: live.current['shard.name'] });
     const { startShard } = await import('../../shard/main.ts');
-    await serve(() => startShard(settings, logger), { logger, graceMs: settings['shutdown.grace'] });
+    await serve(() => startShard(live, logger), { logger, graceMs: live.current['shutdown.grace'] });
   });
 }
 
@@ -70,9 +71,9 @@ Examples:
   kvcache router --topology-path topology.json --grpc-port 50051 --router-unavailable-reads error`,
     );
   addSettingFlags(command, 'router').action(async () => {
-    const { settings } = settingsOfCommand(command, 'router', terminal);
-    const logger = createLogger(settings['log_level'], { role: 'router' });
+    const live = new LiveSettings(settingsOfCommand(command, 'router', terminal), 'router');
+    const logger = createLogger(live, { role: 'router' });
     const { startRouter } = await import('../../router/main.ts');
-    await serve(() => startRouter(settings, logger), { logger, graceMs: settings['shutdown.grace'] });
+    await serve(() => startRouter(live, logger), { logger, graceMs: live.current['shutdown.grace'] });
   });
 }

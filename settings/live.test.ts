@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { LiveSettings } from './live.ts';
+import { loadSettings } from './load.ts';
+
+const liveOf = (flags: Record<string, unknown> = {}, role: 'shard' | 'router' = 'shard'): LiveSettings =>
+  new LiveSettings(loadSettings({ role, flags, environment: {} }), role);
+
+test('a changeable setting changes, nested or by its dotted name, and listeners are told', () => {
+  const live = liveOf();
+  const told: number[] = [];
+  live.onChange((settings) => told.push(settings['eviction.batch_size']));
+  expect(live.update('{"eviction":{"batch_size":50,"check_interval":30}}')).toBeUndefined();
+  expect(live.update('{"eviction.batch_size":60}')).toBeUndefined();
+  expect(live.current['eviction.check_interval']).toBe(30_000);
+  expect(told).toEqual([50, 60]);
+});
+
+test('all settings read and written back are no change', () => {
+  const live = liveOf({ 'blob-account-url': 'https://a', 'blob-account-key': 'c2VjcmV0', 'disk-size': '1GiB' });
+  const before = live.current;
+  expect(live.update(live.get())).toBeUndefined();
+  expect(live.current).toBe(before);
+});
+
+test('what needs a restart, belongs to another process, or is no setting is told, and nothing is changed', () => {
+  const live = liveOf({}, 'router');
+  const update = { grpc: { port: 1 }, eviction: { batch_size: 5 }, colour: 'red', log_level: 'debug' };
+  expect(live.update(JSON.stringify(update))).toBe(
+    [
+      'grpc.port does not change while the router runs; start it again with the new value',
+      'eviction.batch_size is no setting of this router, but of shard, dev',
+      'colour is no setting; docs/settings.md lists them',
+    ].join('\n'),
+  );
+  expect(live.current['log_level']).toBe('info');
+});
+
+test('a wrong value, a conflict and what is no JSON are told', () => {
+  const live = liveOf();
+  expect(live.update('{"acknowledgement":"paper"}')).toBe(
+    `acknowledgement is '"paper"'; it must be memory, disk or blob`,
+  );
+  expect(live.update('{"acknowledgement":"blob"}')).toContain('no Blob account is configured');
+  expect(live.update('{')).toContain('the settings are no JSON');
+  expect(live.update('[]')).toContain('must be a JSON object');
+});
+
+test('names that other systems have are accepted and change nothing', () => {
+  const live = liveOf();
+  expect(live.update('{"cache":{"enabled":true},"rocksdb":{"options":{"a":1},"path":"./data"}}')).toBeUndefined();
+});

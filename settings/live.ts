@@ -1,0 +1,103 @@
+/**
+ * The settings of a running process, and the few that may change while it runs.
+ *
+ * Parts of a process get views whose fields are getters over `current` (shard/live-options.ts), so that a change is in
+ * force with the next look and nobody needs to be told. What somebody must act on is told by `onChange`.
+ *
+ * An update is taken as a whole or not at all. It may name every setting, as a client does that reads all, changes one
+ * and writes all back: what stays as it is is no change, and a masked secret stays as it is.
+ */
+import { KvcacheError, messageOf } from '../errors.ts';
+import { conflicts, deriveSettings } from './derive.ts';
+import { flattened, isMap } from './file.ts';
+import { type LoadedSettings, settingNamed } from './load.ts';
+import { mask, nestedSettings } from './present.ts';
+import { type GivenSettings, type SettingName, settingOf, type Settings } from './schema.ts';
+import type { ProcessRole } from './setting.ts';
+
+export class LiveSettings {
+  readonly role: ProcessRole;
+  #given: GivenSettings;
+  #current: Settings;
+  readonly #listeners = new Set<(settings: Settings) => void>();
+
+  constructor({ given, settings }: Pick<LoadedSettings, 'given' | 'settings'>, role: ProcessRole) {
+    this.role = role;
+    this.#given = given;
+    this.#current = settings;
+  }
+
+  get current(): Settings {
+    return this.#current;
+  }
+
+  /** Calls back after every change. */
+  onChange(listener: (settings: Settings) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Nested JSON of what this process uses, secrets masked. */
+  get(): string {
+    return JSON.stringify(nestedSettings(this.#current, this.role));
+  }
+
+  /** Changes what `json` (nested or with dotted names) asks for. Answers what is wrong; undefined when it is done. */
+  update(json: string): string | undefined {
+    try {
+      this.#apply(json);
+      return undefined;
+    } catch (error) {
+      if (error instanceof KvcacheError) return error.message;
+      throw error;
+    }
+  }
+
+  #apply(json: string): void {
+    const faults: string[] = [];
+    const changes: Record<string, unknown> = {};
+    for (const [written, raw] of flattened(parseMap(json), '', (name) => settingNamed(name) !== undefined)) {
+      const name = settingNamed(written);
+      if (name === undefined) faults.push(`${written} is no setting; docs/settings.md lists them`);
+      else this.#collect(name, raw, changes, faults);
+    }
+    const given = { ...this.#given, ...changes };
+    const next = deriveSettings(given);
+    if (faults.length === 0) faults.push(...conflicts(next, this.role));
+    if (faults.length > 0) throw new KvcacheError('CONFIG', faults.join('\n'));
+    if (Object.keys(changes).length === 0) return;
+    this.#given = given;
+    this.#current = next;
+    for (const listener of this.#listeners) listener(next);
+  }
+
+  #collect(name: SettingName, raw: unknown, changes: Record<string, unknown>, faults: string[]): void {
+    const { type, changeable, secret, ignored, usedBy } = settingOf(name);
+    if (ignored || (secret && raw === mask)) return;
+    const result = type.schema.safeParse(raw);
+    if (!result.success) {
+      faults.push(`${name} is ${secret ? 'not right' : `'${JSON.stringify(raw)}'`}; it must be ${type.expected}`);
+      return;
+    }
+    const derived = deriveSettings({ ...this.#given, [name]: result.data });
+    if (derived[name] === this.#current[name]) return;
+    if (!usedBy.includes(this.role)) {
+      faults.push(`${name} is no setting of this ${this.role}, but of ${usedBy.join(', ')}`);
+    } else if (!changeable) {
+      faults.push(`${name} does not change while the ${this.role} runs; start it again with the new value`);
+    } else {
+      changes[name] = result.data;
+    }
+  }
+}
+
+function parseMap(json: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = JSON.parse(json);
+  } catch (error) {
+    throw new KvcacheError('CONFIG', `the settings are no JSON: ${messageOf(error)}`);
+  }
+  if (!isMap(content))
+    throw new KvcacheError('CONFIG', 'the settings must be a JSON object, such as {"log_level":"debug"}');
+  return content;
+}
