@@ -1,0 +1,164 @@
+/**
+ * What doors ask of an executor, counted and timed under the names that users of the Go KVCache have in their
+ * dashboards: kv_gets_total, kv_get_errors_total, kv_get_latency_seconds and so on for every kind of command. Prompt
+ * blocks have the same three under kv_block_lookup, kv_block_read and kv_block_write.
+ *
+ * A command that is answered at once costs two looks at the clock and three additions: no closure, no promise, no
+ * label. A miss is a success; a command fails when its reply is an error.
+ */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { type Command, type CommandContext, type Executor, libraryContext } from '../commands/command.ts';
+import { type Reply, ReplyError } from '../commands/reply.ts';
+import { metricsGatherTimeoutMs } from '../limits.ts';
+import { LatencyHistogram } from './latency-histogram.ts';
+
+/** Calls, faults and times of one kind of command. */
+class CommandFigures {
+  readonly #latency: LatencyHistogram;
+  #errors = 0;
+
+  constructor(registry: Registry, kind: string, what: string) {
+    const latency = new LatencyHistogram(registry, `kv_${kind}_latency_seconds`, `Time that ${what} took.`);
+    this.#latency = latency;
+    counter(registry, `kv_${kind}s_total`, `How many ${what} there were.`, () => latency.count);
+    counter(registry, `kv_${kind}_errors_total`, `How many ${what} failed.`, () => this.#errors);
+  }
+
+  add(reply: Reply, startedMs: number): Reply {
+    this.#latency.observe((performance.now() - startedMs) / 1_000);
+    if (reply instanceof ReplyError) this.#errors++;
+    return reply;
+  }
+}
+
+/** A counter whose value is kept elsewhere. */
+function counter(registry: Registry, name: string, help: string, value: () => number): void {
+  const metric: Counter = new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      metric.inc(value());
+    },
+  });
+}
+
+/** Registers all names at once, so that a dashboard finds them at zero. */
+export class KvMetrics {
+  readonly #byCommand: ReadonlyMap<string, CommandFigures>;
+  readonly #manyDeletes: CommandFigures;
+  readonly #healthChecks: LatencyHistogram;
+  #configUpdates = 0;
+
+  constructor(registry: Registry) {
+    const figures = (kind: string, what: string): CommandFigures => new CommandFigures(registry, kind, what);
+    const setMany = figures('mset', 'writes of several keys');
+    this.#manyDeletes = figures('mdelete', 'deletes of several keys');
+    this.#byCommand = new Map([
+      ['SET', figures('set', 'writes of a key')],
+      ['GET', figures('get', 'reads of a key')],
+      ['DEL', figures('delete', 'deletes of a key')],
+      ['PREFIXSCAN', figures('scan', 'pages of scans')],
+      ['MSET', setMany],
+      ['MSETEX', setMany],
+      ['MGET', figures('mget', 'reads of several keys')],
+      ['BLOCK.VERSIONS', figures('block_lookup', 'lookups of prompts')],
+      ['BLOCK.GET', figures('block_read', 'reads of a prompt block')],
+      ['BLOCK.PUT', figures('block_write', 'writes of a prompt block')],
+    ]);
+    this.#healthChecks = new LatencyHistogram(
+      registry,
+      'kv_health_check_latency_seconds',
+      'Time that health checks took.',
+    );
+    counter(registry, 'kv_health_checks_total', 'How many health checks there were.', () => this.#healthChecks.count);
+    counter(registry, 'kv_config_updates_total', 'How often settings were changed.', () => this.#configUpdates);
+  }
+
+  configUpdated(): void {
+    this.#configUpdates++;
+  }
+
+  healthChecked(seconds: number): void {
+    this.#healthChecks.observe(seconds);
+  }
+
+  /** Undefined for commands that are not counted by kind. */
+  figuresOf(command: Command): CommandFigures | undefined {
+    if (command.name === 'DEL' && command.args.length > 1) return this.#manyDeletes;
+    return this.#byCommand.get(command.name);
+  }
+}
+
+export class MeasuredExecutor implements Executor {
+  readonly #inner: Executor;
+  readonly #metrics: KvMetrics;
+
+  constructor(inner: Executor, metrics: KvMetrics) {
+    this.#inner = inner;
+    this.#metrics = metrics;
+  }
+
+  execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
+    const figures = this.#metrics.figuresOf(command);
+    if (!figures) return this.#inner.execute(command, context);
+    const startedMs = performance.now();
+    const reply = this.#inner.execute(command, context);
+    return reply instanceof Promise
+      ? reply.then((value) => figures.add(value, startedMs))
+      : figures.add(reply, startedMs);
+  }
+}
+
+/** What SHARDINFO tells that these gauges show; shard/info.ts has all of it. */
+interface StorageFigures {
+  readonly keys: number;
+  readonly hot: { readonly bytes: number };
+  readonly index: { readonly bytes: number };
+  readonly disk: { readonly bytes: number };
+}
+
+const storageGauges: readonly (readonly [name: string, help: string, value: (figures: StorageFigures) => number])[] = [
+  ['kv_keys_current', 'Keys that are stored, prompt blocks aside.', (figures) => figures.keys],
+  ['storage_disk_usage_bytes', 'Bytes on disk.', (figures) => figures.disk.bytes],
+  [
+    'storage_memory_usage_bytes',
+    'Bytes of values and index in RAM.',
+    (figures) => figures.hot.bytes + figures.index.bytes,
+  ],
+];
+
+/**
+ * Keys, disk and memory, of one shard or of all behind a router, asked for when metrics are read. Shards that do not
+ * answer are left out.
+ */
+export function addStorageGauges(registry: Registry, executor: Executor): void {
+  let asked: Promise<StorageFigures[]> | undefined;
+  // One question for all gauges of a scrape: they are read in one go.
+  const figures = (): Promise<StorageFigures[]> => {
+    asked ??= storageFigures(executor).finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+  for (const [name, help, value] of storageGauges) {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const shards = await figures();
+        gauge.set(shards.reduce((sum, shard) => sum + value(shard), 0));
+      },
+    });
+  }
+}
+
+async function storageFigures(executor: Executor): Promise<StorageFigures[]> {
+  const reply = await executor.execute({ name: 'SHARDINFO', args: [] }, libraryContext(metricsGatherTimeoutMs));
+  const replies = Array.isArray(reply) ? reply : [reply];
+  return replies.flatMap((item) =>
+    Buffer.isBuffer(item) ? [JSON.parse(item.toString('utf8')) as StorageFigures] : [],
+  );
+}
