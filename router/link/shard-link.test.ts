@@ -9,7 +9,7 @@ import { grpcStatus, type StreamEnd } from '../../grpc/status.ts';
 import type { LinkServerOptions } from '../../shard/link/server.ts';
 import { ServedShard } from '../testing/cluster.ts';
 import { LinkClient } from '../testing/link-client.ts';
-import { MemoryExecutor } from '../testing/memory-executor.ts';
+import { TestExecutor } from '../testing/test-executor.ts';
 import { CommandBatch, decodeReplies } from './batch.ts';
 import { exchange, laneHeader, sessionHeader } from './lane.ts';
 import type { ShardLinkOptions } from './shard-link.ts';
@@ -21,7 +21,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function serve(executor = new MemoryExecutor('shard-0'), options: Partial<LinkServerOptions> = {}, port = 0) {
+async function serve(executor = new TestExecutor('shard-0'), options: Partial<LinkServerOptions> = {}, port = 0) {
   const shard = await ServedShard.start('shard-0', executor, port, options);
   cleanups.push(() => shard.crash());
   return { executor, shard };
@@ -115,11 +115,9 @@ describe('large values', () => {
   });
 
   test('on their way back hold up no small reply, although their requests are small', async () => {
-    const { executor, shard } = await serve();
-    executor.values.set('large', Buffer.alloc(8 * MiB, 7));
-    executor.values.set('small', Buffer.alloc(100));
+    const { shard } = await serve();
     const client = connect(shard.port);
-    await client.state('ready');
+    await client.run('MSET', 'large', Buffer.alloc(8 * MiB, 7), 'small', Buffer.alloc(100));
     const order: string[] = [];
     const replies: Promise<unknown>[] = [];
     for (let index = 0; index < 10; index++) {
@@ -185,7 +183,8 @@ describe('bounds', () => {
 
   test('a shard takes no more work than the bound while replies wait for a router that does not read', async () => {
     const { executor, shard } = await serve(undefined, { inFlightBytesMax: 4 * MiB });
-    executor.values.set('key', Buffer.alloc(MiB));
+    await connect(shard.port).run('SET', 'key', Buffer.alloc(MiB));
+    executor.seen.length = 0;
     let bytesMax = 0;
     executor.intercept = () => {
       bytesMax = Math.max(bytesMax, shard.link.stats().inFlightBytes);

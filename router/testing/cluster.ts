@@ -9,7 +9,7 @@ import type { TopologyShard } from '../../topology/topology.ts';
 import type { AwayPolicy } from '../away.ts';
 import { LinkSet, type LinkSetOptions } from '../link/link-set.ts';
 import { Router } from '../router.ts';
-import { MemoryExecutor } from './memory-executor.ts';
+import { TestExecutor } from './test-executor.ts';
 
 /** A link served at a port of this machine. */
 export class ServedShard {
@@ -65,7 +65,7 @@ export interface ClusterOptions extends Partial<AwayPolicy> {
 }
 
 export class Cluster {
-  readonly executors: readonly MemoryExecutor[];
+  readonly executors: readonly TestExecutor[];
   /** What each shard runs by; a test may let one fall behind. */
   readonly shardTopologies: readonly TopologyHolder[];
   readonly topology: TopologyHolder;
@@ -74,7 +74,7 @@ export class Cluster {
   readonly shards: ServedShard[];
 
   private constructor(
-    executors: readonly MemoryExecutor[],
+    executors: readonly TestExecutor[],
     shardTopologies: readonly TopologyHolder[],
     shards: ServedShard[],
     routerTopology: TopologyHolder,
@@ -90,7 +90,7 @@ export class Cluster {
 
   /** Shards `shard-0` and so on; the first `members` of them make up the first topology. */
   static async start(count: number, options: ClusterOptions = {}, members = count): Promise<Cluster> {
-    const executors = Array.from({ length: count }, (_, number) => new MemoryExecutor(`shard-${number}`));
+    const executors = Array.from({ length: count }, (_, number) => new TestExecutor(`shard-${number}`));
     const wrappers = executors.map((executor) => new LateExecutor(executor));
     const shards: ServedShard[] = [];
     for (const [number, wrapper] of wrappers.entries()) {
@@ -112,6 +112,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.links.close();
     for (const shard of this.shards) await shard.crash();
+    for (const executor of this.executors) executor.close();
   }
 }
 

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import { blockDigestBytes, blockKeyBytes } from '../../commands/block-key.ts';
+import { type Command, type Executor, libraryContext } from '../../commands/command.ts';
+import { ReplyError } from '../../commands/reply.ts';
+import { TopologyHolder } from '../../topology/holder.ts';
+import { topology } from '../../topology/place.ts';
+import { slotOf, slotOfBlock } from '../../topology/slot.ts';
+import { OwnershipExecutor } from './ownership.ts';
+
+const members = [0, 1].map((number) => ({ name: `shard-${number}`, address: `10.0.0.${number}:7000` }));
+const holder = new TopologyHolder(topology(undefined, members));
+const done: Command[] = [];
+const inner: Executor = {
+  execute(command) {
+    done.push(command);
+    return 'OK';
+  },
+};
+const executor = new OwnershipExecutor(inner, holder, 'shard-0');
+
+function run(name: string, ...args: (string | Buffer)[]): unknown {
+  done.length = 0;
+  return executor.execute({ name, args: args.map((argument) => Buffer.from(argument)) }, libraryContext(1_000));
+}
+
+const keys = Array.from({ length: 100 }, (_, number) => `key-${number}`);
+const ownerOf = (key: string): string => holder.slots.ownerOf(slotOf(Buffer.from(key)));
+const own = keys.filter((key) => ownerOf(key) === 'shard-0');
+const foreign = keys.filter((key) => ownerOf(key) === 'shard-1');
+const moved = new ReplyError('MOVED', `slot ${slotOf(Buffer.from(foreign[0]!))} is at shard-1 10.0.0.1:7000`);
+
+test('a command for an own slot passes, one for a foreign slot names slot, owner and address', () => {
+  expect(run('GET', own[0]!)).toBe('OK');
+  expect(run('GET', foreign[0]!)).toEqual(moved);
+  expect(done).toEqual([]);
+});
+
+test('every key of a command counts, and nothing else does', () => {
+  expect(run('DEL', own[0]!, own[1]!, foreign[0]!)).toEqual(moved);
+  expect(run('MSET', own[0]!, 'value', foreign[0]!, 'value')).toEqual(moved);
+  expect(run('MSET', own[0]!, foreign[0]!, own[1]!, foreign[1]!)).toBe('OK');
+  expect(run('MSETEX', '0', own[0]!, foreign[0]!)).toBe('OK');
+  expect(run('SET', own[0]!, foreign[0]!)).toBe('OK');
+});
+
+test('all versions of a block share the slot of its digest', () => {
+  const digests = Array.from({ length: 100 }, (_, number) => Buffer.alloc(blockDigestBytes, number + 1));
+  const digest = digests.find((item) => holder.slots.ownerOf(slotOfBlock(item)) === 'shard-0')!;
+  const key = Buffer.alloc(blockKeyBytes, 0xff);
+  digest.copy(key);
+  expect(run('BLOCK.GET', key)).toBe('OK');
+  expect(run('BLOCK.VERSIONS', digest, '0')).toBe('OK');
+});
+
+test('commands without keys, and ones without their arguments, are left to the engine', () => {
+  expect(run('DBSIZE')).toBe('OK');
+  expect(run('GET')).toBe('OK');
+  expect(run('MSET')).toBe('OK');
+  expect(run('NONSENSE', 'x')).toBe('OK');
+});
+
+test('a newer topology counts from the next command on', () => {
+  const alone = topology(holder.slots.topology, members.slice(0, 1));
+  expect(run('GET', foreign[0]!)).toEqual(moved);
+  holder.offer(alone);
+  expect(run('GET', foreign[0]!)).toBe('OK');
+});
