@@ -206,7 +206,7 @@ export const playgroundIterationsMax = 1_000_000;
 export const playgroundBufferBytesDefault = 1_200_000;
 export const playgroundBufferBytesMax = 64 * MiB;
 /** Bytes of all blocks being written or read at one time. */
-export const playgroundInFlightBytesMax = 64 * MiB;
+export const playgroundInFlightBytesMax = 128 * MiB;
 /** Blocks of one prompt being written or read at one time. */
 export const playgroundWindowBlocks = 8;
 /** How often a prompt whose blocks stay missing is written again before they count as errors. */
