@@ -211,6 +211,35 @@ describe('while a shard is away', () => {
     expect(cluster!.router.stats()).toMatchObject({ writesDropped: 2, readsMissedAway: 0 });
   });
 
+  test('the load on all others goes on, through its crash and its return', async () => {
+    const { executors, links, shards } = await start(3);
+    const stop = new AbortController();
+    const done = [0, 0, 0];
+    const faults: unknown[] = [];
+    const load = [0, 1, 2].map(async (number) => {
+      const key = keyOf(`shard-${number}`);
+      while (!stop.signal.aborted) {
+        const reply = await run('SET', key, Buffer.alloc(100));
+        if (reply === 'OK') done[number]! += 1;
+        else if (number !== 1) faults.push(reply);
+        await new Promise(setImmediate);
+      }
+    });
+    const moreDone = async (numbers: number[]): Promise<void> => {
+      const before = [...done];
+      await expect.poll(() => numbers.every((number) => done[number]! > before[number]! + 50)).toBe(true);
+    };
+    await moreDone([0, 1, 2]);
+    await shards[1]!.crash();
+    await moreDone([0, 2]);
+    shards[1] = await shards[1]!.restart(executors[1]!);
+    expect(await links.ready(10_000)).toBe(true);
+    await moreDone([0, 1, 2]);
+    stop.abort();
+    await Promise.all(load);
+    expect(faults).toEqual([]);
+  });
+
   test('its return is noticed by itself', async () => {
     await startWithoutSecond();
     const { executors, links, shards, shardTopologies } = cluster!;
