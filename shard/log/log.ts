@@ -201,6 +201,12 @@ export class Log implements SegmentSource {
 
   // ── Durability ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Resolves when everything up to the position is in its file, where Blob can read it. */
+  async written(position: JournalPosition): Promise<void> {
+    if (this.#sealing.size > 0) await Promise.all(this.#sealing);
+    await this.segments.get(position.segment)?.writer?.written(position.end);
+  }
+
   /** Resolves when everything up to the position is on the disk. */
   async synced(position: JournalPosition): Promise<void> {
     // A commit may stand in a younger segment than its parts: the older ones are sealed, hence synced, first.

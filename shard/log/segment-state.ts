@@ -51,6 +51,11 @@ export class SegmentState implements SegmentIdentity {
     return this.totals.count === 0 ? Infinity : this.totals.minSequence;
   }
 
+  /** Its bytes are on this disk and belong into Blob. */
+  get needsUpload(): boolean {
+    return this.file !== undefined && !this.isSuperseded;
+  }
+
   /** Sealed, and nobody works on it. */
   get isIdle(): boolean {
     return this.isSealed && !this.isSuperseded && !this.isBusy;

@@ -20,6 +20,7 @@ import { isTombstone, recordKinds } from '../log/record.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { SegmentState } from '../log/segment-state.ts';
+import { untilDurable } from './durability.ts';
 import type { Reader } from './reader.ts';
 import type { TierBelow } from './tier-below.ts';
 
@@ -84,7 +85,7 @@ export class Compactor {
   /** One round. True if anything was done: there may be more. */
   async run(): Promise<boolean> {
     const stuck = [...this.#log.segments.values()].filter((segment) => segment.isSuperseded);
-    if (stuck.length > 0) await this.remove(stuck);
+    if (stuck.length > 0) await this.#discard(stuck);
     const local = this.#victims((segment) => segment.file !== undefined);
     const victims = local.length > 0 ? local : this.#victims((segment) => segment.file === undefined).slice(0, 1);
     if (victims.length === 0) return false;
@@ -104,8 +105,31 @@ export class Compactor {
     }
   }
 
-  /** Removes a segment without live records from disk and Blob. */
+  /**
+   * Removes segments without live records from disk and Blob. What made their records void must be as safe as they
+   * are: else a lost disk would lose the new value with the old one.
+   */
   async remove(segments: readonly SegmentState[]): Promise<void> {
+    await untilDurable(this.#log, this.#below, this.#log.position(), this.#below === undefined ? 'disk' : 'blob');
+    await this.#discard(segments);
+  }
+
+  /**
+   * The same for one segment while Blob takes nothing: the file goes at once, the blob as soon as Blob can be reached.
+   * Tombstones that are still needed go on in the open segment.
+   */
+  async removeUnflushed(segment: SegmentState): Promise<void> {
+    const plan = await this.#planOf(segment, [segment]);
+    for (const { tombstone, recordBytes } of plan.places) {
+      if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
+    }
+    await this.#log.synced(this.#log.position());
+    segment.isSuperseded = true;
+    await this.#log.dropFile(segment);
+    await this.#discard([segment]);
+  }
+
+  async #discard(segments: readonly SegmentState[]): Promise<void> {
     for (const segment of segments) segment.isSuperseded = true;
     // Off the manifest first: what is listed must be there.
     await this.#below?.drop(segments.map((segment) => segment.id));
@@ -267,17 +291,17 @@ export class Compactor {
     const plan = await this.#planOf(victim, [victim]);
     for (const { entry, tombstone, offset, recordBytes } of plan.places) {
       if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
-      if (tombstone === undefined) continue;
-      await this.#log.admit(recordBytes);
-      const { space, slot, sequence, key, kind } = tombstone;
-      this.#log.rewriteTombstone(space, slot, sequence, key, kind);
-      this.statistics.tombstonesCarried++;
+      if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
     }
     await this.#moveLargeValues(victim);
-    const position = this.#log.position();
-    await this.#log.synced(position);
-    await this.#below?.waitCommitted(position.segment, position.end);
     await this.#finish([victim], undefined);
+  }
+
+  /** Appends a tombstone once more, with its sequence. */
+  async #carry({ space, slot, sequence, key, kind }: HintEntry, recordBytes: number): Promise<void> {
+    await this.#log.admit(recordBytes);
+    this.#log.rewriteTombstone(space, slot, sequence, key, kind);
+    this.statistics.tombstonesCarried++;
   }
 
   /** Values in parts of which some part or the commit lies in the victim. */
@@ -289,10 +313,6 @@ export class Compactor {
       if (this.#index.find(entry.space, entry.key) === entry) await this.#rewrite(entry);
       else this.#log.parts.delete(entry);
     }
-    if (entries.length === 0) return;
-    const position = this.#log.position();
-    await this.#log.synced(position);
-    await this.#below?.waitCommitted(position.segment, position.end);
   }
 
   /** Reads a live record wherever it can be read and appends it again with its sequence. */

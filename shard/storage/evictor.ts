@@ -177,7 +177,8 @@ export class Evictor {
       if (this.#index.find(entry.space, entry.key) === entry) this.#evictKey(entry, level, reason, true);
     }
     // Tombstones of the segment may still be needed: compaction knows which, and removes the file.
-    if (mayHaveOlder) await this.#compactor.compact([segment]);
+    if (reason === 'blob_full') await this.#compactor.removeUnflushed(segment);
+    else if (mayHaveOlder) await this.#compactor.compact([segment]);
     else await this.#compactor.remove([segment]);
   }
 

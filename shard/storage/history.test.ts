@@ -225,7 +225,7 @@ function holds(runs: number, start: () => History): Promise<void> {
 test(
   'on a disk alone nothing is lost or resurrected',
   async () => {
-    await holds(1000, () => new History((folder, options) => TestStore.open(folder, options), false));
+    await holds(700, () => new History((folder, options) => TestStore.open(folder, options), false));
   },
   300_000 * factor,
 );
@@ -233,7 +233,7 @@ test(
 test(
   'over a Blob tier nothing that was flushed is lost, and nothing is resurrected, whatever happens to the disk',
   async () => {
-    await holds(1500, () => {
+    await holds(1000, () => {
       const account = new MemoryAccount();
       return new History((path, options) => TestStore.open(path, { below: new MemoryTier(account), ...options }), true);
     });
@@ -246,7 +246,7 @@ test(
   async () => {
     const { azurite, remove } = await startTestAzurite();
     let count = 0;
-    await holds(100, () => {
+    await holds(60, () => {
       const prefix = `history-${count++}`;
       return new History(
         async (path, options) => (await openBlobTestStore(path, azurite.connectionString, prefix, options)).store,

@@ -16,6 +16,7 @@ import type { Entry, Journal, JournalPosition, JournalWrite, RecordIndex, Stored
 import { type FileOperations, systemFiles } from '../log/files.ts';
 import { type FsyncPolicy, Log } from '../log/log.ts';
 import { Compactor, type CompactorOptions } from './compactor.ts';
+import { untilDurable } from './durability.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { Evictor, type EvictorOptions } from './evictor.ts';
 import { type Inventory, takeInventory, writeIncarnation } from './inventory.ts';
@@ -92,8 +93,8 @@ export class Storage implements Journal {
   #unflushedFull = false;
   #refreshedAtMs = 0;
   #lastEvictionAtMs = 0;
-  #isEvicting = false;
-  #isCompacting = false;
+  #evicting: Promise<void> | undefined;
+  #compacting: Promise<void> | undefined;
   #stopTicking: (() => void) | undefined;
   readonly #background = new Set<Promise<void>>();
 
@@ -188,18 +189,8 @@ export class Storage implements Journal {
     this.log.parts.delete(entry);
   }
 
-  async durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {
-    if (level === 'disk') return this.log.synced(position);
-    const below = this.#below;
-    if (below === undefined) {
-      throw new KvcacheError('CONFIG', "acknowledgement 'blob' needs Blob: set blob.account_url or another account");
-    }
-    // Parts of a large value may stand in older segments than their commit.
-    const older = [...this.log.segments.values()].filter(
-      (segment) => segment.id < position.segment && segment.file !== undefined && !below.isSafe(segment.id),
-    );
-    await Promise.all(older.map((segment) => below.waitCommitted(segment.id, segment.bytes)));
-    if (this.log.segments.has(position.segment)) await below.waitCommitted(position.segment, position.end);
+  durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {
+    return untilDurable(this.log, this.#below, position, level);
   }
 
   read(entry: Entry): Promise<StoredValue> {
@@ -358,24 +349,19 @@ export class Storage implements Journal {
     this.#inBackground(this.#compact());
   }
 
-  async #evict(): Promise<void> {
-    if (this.#isEvicting || this.#fault !== undefined) return;
-    this.#isEvicting = true;
-    try {
-      while (this.#fault === undefined && (await this.evictor.run())) this.#usedBytes = this.log.localBytes();
-    } finally {
-      this.#isEvicting = false;
-    }
+  /** Rounds of eviction until nothing is above its bound; whoever asks meanwhile waits for the same ones. */
+  #evict(): Promise<void> {
+    this.#evicting ??= this.#untilDone(() => this.evictor.run()).finally(() => (this.#evicting = undefined));
+    return this.#evicting;
   }
 
-  async #compact(): Promise<void> {
-    if (this.#isCompacting || this.#fault !== undefined) return;
-    this.#isCompacting = true;
-    try {
-      while (this.#fault === undefined && (await this.compactor.run()));
-    } finally {
-      this.#isCompacting = false;
-    }
+  #compact(): Promise<void> {
+    this.#compacting ??= this.#untilDone(() => this.compactor.run()).finally(() => (this.#compacting = undefined));
+    return this.#compacting;
+  }
+
+  async #untilDone(round: () => Promise<boolean>): Promise<void> {
+    while (this.#fault === undefined && (await round())) this.#usedBytes = this.log.localBytes();
   }
 
   /** Background work that fails is reported and tried again with the next tick. */
