@@ -272,7 +272,7 @@ export class BlobStore {
       signal,
     );
     this.#noteHealth(outcome, counts);
-    return outcome;
+    return outcome.kind === 'done' ? outcome : failure(outcome.kind, `${operation}: ${outcome.message}`);
   }
 
   #noteHealth(outcome: BlobOutcome<unknown>, counts: OperationCounts): void {

@@ -17,13 +17,14 @@
  * Block ids are unique to a writer (incarnation, owner, counter), because staging is not conditional: a fenced process
  * that stages a block under an id of ours would otherwise put its bytes into our next commit.
  */
-import { blobBlocksInFlightMax, blobUploadRoundsMax } from '../../limits.ts';
+import { blobUploadRoundsMax } from '../../limits.ts';
 import type { SegmentSummary } from '../segment.ts';
 import { done, failure } from './blob-outcome.ts';
 import type { BlobFailure, BlobOutcome } from './blob-outcome.ts';
-import type { BlobStore, Condition, ListedBlob } from './blob-store.ts';
+import type { Condition, ListedBlob } from './blob-store.ts';
 import { planBlocks } from './block-plan.ts';
-import type { Extent } from './block-plan.ts';
+import { stageExtents, unreadable } from './block-stager.ts';
+import type { Block, StagingContext, Unreadable } from './block-stager.ts';
 import { sameIdentity, segmentBlobName } from './manifest.ts';
 import { markFromMetadata, markToMetadata } from './writer-mark.ts';
 import type { Writer } from './writer-mark.ts';
@@ -35,25 +36,16 @@ export interface SegmentReader {
 }
 
 /** What the blobs of one process share. */
-export interface UploadContext {
-  readonly store: BlobStore;
+export interface UploadContext extends StagingContext {
   readonly writer: Writer;
   readonly blockBytes: number;
-  /** Ends uploads when the process stops. */
-  readonly signal: AbortSignal;
-  nextBlockId(): string;
   /** Asks the manifest whether the shard is still ours; rejects with FENCED if not. */
   checkOwnership(): Promise<BlobOutcome<unknown>>;
   /** The blob was not as we had left it; others may not be either. */
   onSurprise(): void;
 }
 
-/** `unreadable`: the file or the hint could not be read; Blob has nothing to do with it. */
-export type UploadOutcome = BlobOutcome<undefined> | { readonly kind: 'unreadable'; readonly message: string };
-
-interface Block extends Extent {
-  readonly id: string;
-}
+export type UploadOutcome = BlobOutcome<undefined> | Unreadable;
 
 interface CommitAttempt {
   readonly number: number;
@@ -71,6 +63,8 @@ export class SegmentBlob {
   #committed: SegmentSummary;
   #commitNumber = 0;
   #attempt: CommitAttempt | undefined;
+  /** The segment as it was sealed, whatever has become of the blob since. */
+  #sealedAs: SegmentSummary | undefined;
   /** Made, or made again, since the manifest was last written: its bytes are not to be acknowledged yet. */
   #unlisted = false;
 
@@ -79,6 +73,7 @@ export class SegmentBlob {
     this.name = segmentBlobName(committed);
     this.#committed = committed;
     this.#state = state;
+    if (committed.sealed) this.#sealedAs = committed;
   }
 
   /** A segment that the manifest does not list. Its blob may exist nevertheless, if a process died in between. */
@@ -163,9 +158,9 @@ export class SegmentBlob {
     return 'changed';
   }
 
-  /** Looks at a blob that nothing on disk can mend, so that it counts for what it is. */
-  async refresh(): Promise<void> {
-    if (this.#state === 'unknown') await this.#inspect();
+  /** Looks at a blob of which nothing is known, so that it counts for what it is. Rejects with FENCED. */
+  async refresh(): Promise<BlobFailure | undefined> {
+    return this.#state === 'unknown' ? await this.#inspect() : undefined;
   }
 
   /** Something is wrong with it: nothing of it counts until it has been looked at. */
@@ -179,40 +174,11 @@ export class SegmentBlob {
   async #stageRecords(bytes: number, reader: SegmentReader): Promise<UploadOutcome | undefined> {
     const plan = planBlocks(this.#blocks, bytes, this.#context.blockBytes);
     const kept = this.#blocks.slice(0, plan.keep);
-    const staged = await this.#stage(plan.stage, ({ offset, length }) => reader.read(offset, length));
+    const staged = await stageExtents(this.#context, this.name, plan.stage, ({ offset, length }) =>
+      reader.read(offset, length),
+    );
     this.#blocks = [...kept, ...staged.blocks];
     return staged.trouble;
-  }
-
-  async #stage(
-    extents: readonly Extent[],
-    load: (extent: Extent) => Promise<Buffer>,
-  ): Promise<{ blocks: Block[]; trouble: UploadOutcome | undefined }> {
-    const { store, signal } = this.#context;
-    const blocks: (Block | undefined)[] = extents.map(() => undefined);
-    let trouble: UploadOutcome | undefined;
-    let next = 0;
-    const work = async (): Promise<void> => {
-      while (trouble === undefined && next < extents.length) {
-        const place = next;
-        next += 1;
-        const extent = extents[place];
-        if (extent === undefined) return;
-        const body = await loadExactly(extent, load);
-        if (!Buffer.isBuffer(body)) {
-          trouble ??= body;
-          return;
-        }
-        const id = this.#context.nextBlockId();
-        const outcome = await store.stageBlock(this.name, id, body, signal);
-        if (outcome.kind === 'done') blocks[place] = { id, ...extent };
-        else trouble ??= outcome;
-      }
-    };
-    await Promise.all(Array.from({ length: blobBlocksInFlightMax }, work));
-    const end = blocks.indexOf(undefined);
-    const endToEnd = (end === -1 ? blocks : blocks.slice(0, end)) as Block[];
-    return { blocks: endToEnd, trouble };
   }
 
   async #commit(local: SegmentSummary, reader: SegmentReader): Promise<UploadOutcome | 'look again'> {
@@ -269,7 +235,7 @@ export class SegmentBlob {
       return { trouble: unreadable(error) };
     }
     const { stage } = planBlocks([], hint.length, this.#context.blockBytes);
-    const { blocks, trouble } = await this.#stage(stage, async ({ offset, length }) =>
+    const { blocks, trouble } = await stageExtents(this.#context, this.name, stage, async ({ offset, length }) =>
       hint.subarray(offset, offset + length),
     );
     return trouble === undefined ? { ids: blocks.map(({ id }) => id), bytes: hint.length } : { trouble };
@@ -280,6 +246,7 @@ export class SegmentBlob {
     if (this.#etag === undefined) this.#unlisted = true;
     this.#etag = etag;
     this.#committed = attempt.summary;
+    if (attempt.summary.sealed) this.#sealedAs = attempt.summary;
     this.#attempt = undefined;
     this.#state = 'known';
   }
@@ -308,8 +275,13 @@ export class SegmentBlob {
     if (mark === undefined || mark.owner !== writer.owner || !sameIdentity(mark.segment, this.#committed)) {
       const judged = await this.#context.checkOwnership();
       if (judged.kind !== 'done') return judged;
-      this.#forget(etag);
-      this.#unlisted = true;
+      if (this.#isSealedHere(mark?.segment, bytes)) {
+        this.#committed = mark?.segment ?? this.#committed;
+        this.#etag = etag;
+      } else {
+        this.#forget(etag);
+        this.#unlisted = true;
+      }
       this.#state = 'known';
       return undefined;
     }
@@ -322,7 +294,21 @@ export class SegmentBlob {
       this.#state = 'known';
       return undefined;
     }
+    // A commit of ours that made the blob and was never answered: only the manifest tells whether a takeover saw it.
+    if (this.#etag === undefined && mark.commit > 0) this.#unlisted = true;
     return await this.#goOnFrom(mark.segment, etag);
+  }
+
+  /** True if this is the sealed segment of the manifest, though a former process wrote it and something touched it. */
+  #isSealedHere(segment: SegmentSummary | undefined, bytes: number): boolean {
+    const sealed = this.#sealedAs;
+    if (sealed === undefined || segment === undefined || !segment.sealed) return false;
+    return (
+      sameIdentity(segment, sealed) &&
+      segment.bytes === sealed.bytes &&
+      segment.hintBytes === sealed.hintBytes &&
+      bytes === blobBytesOf(sealed)
+    );
   }
 
   /** Takes the blocks that are committed in Blob as ours; those of records, that is. */
@@ -353,18 +339,4 @@ function nothingOf(summary: SegmentSummary): SegmentSummary {
 
 function blobBytesOf({ bytes, hintBytes }: SegmentSummary): number {
   return bytes + hintBytes;
-}
-
-function unreadable(error: unknown): UploadOutcome {
-  return { kind: 'unreadable', message: error instanceof Error ? error.message : String(error) };
-}
-
-async function loadExactly(extent: Extent, load: (extent: Extent) => Promise<Buffer>): Promise<Buffer | UploadOutcome> {
-  try {
-    const body = await load(extent);
-    if (body.length === extent.length) return body;
-    return unreadable(`${body.length} of ${extent.length} bytes at ${extent.offset}`);
-  } catch (error) {
-    return unreadable(error);
-  }
 }

@@ -186,26 +186,35 @@ export class ShardBlobs {
       const byName = new Map(listing.value.map((blob) => [blob.name, blob]));
       const isLocal = new Set(local.map(({ id }) => id));
       for (const [id, segment] of this.#segments) {
-        await this.#verifySegment(id, segment, byName.get(segment.name), isLocal.has(id));
+        const trouble = await this.#verifySegment(id, segment, byName.get(segment.name), isLocal.has(id));
+        if (trouble !== undefined) return trouble;
       }
       if (this.#orphansPending) await this.#deleteOrphans(listing.value, local);
       return await this.#settle();
     });
   }
 
-  async #verifySegment(id: number, segment: SegmentBlob, listed: ListedBlob | undefined, isLocal: boolean) {
-    const { log } = this.#options;
+  async #verifySegment(
+    id: number,
+    segment: SegmentBlob,
+    listed: ListedBlob | undefined,
+    isLocal: boolean,
+  ): Promise<BlobFailure | undefined> {
     const before = segment.committed;
     const seen = segment.observe(listed);
-    if (seen === 'intact') return;
-    if (!isLocal && seen === 'changed') {
-      await segment.refresh();
-      if (segment.committed.bytes === before.bytes && segment.committed.sealed === before.sealed) return;
-    }
-    if (before.bytes === 0 && !before.sealed) return;
+    if (seen === 'intact') return undefined;
+    // It may be but a commit of ours whose answer was lost.
+    const trouble = seen === 'changed' ? await segment.refresh() : undefined;
+    if (trouble !== undefined) return trouble;
+    this.#report(id, segment);
+    const { committed } = segment;
+    if (committed.bytes >= before.bytes && (committed.sealed || !before.sealed)) return undefined;
     this.#lostSegments += 1;
-    if (isLocal) log.warn({ segment: id, blob: segment.name, seen }, 'Blob lost a segment; it is uploaded again');
-    else log.error({ segment: id, blob: segment.name, seen }, 'Blob lost a segment that no disk holds');
+    const { log } = this.#options;
+    const fields = { segment: id, blob: segment.name, seen };
+    if (isLocal) log.warn(fields, 'Blob lost a segment, or a part of it; it is uploaded again');
+    else log.error(fields, 'Blob lost a segment that no disk holds');
+    return undefined;
   }
 
   /**
@@ -236,9 +245,15 @@ export class ShardBlobs {
     }
     if (outcome.kind !== 'done') return outcome;
     if (segment.committed !== before) this.#options.onCommit(local.id);
-    if (segment.unlisted || segment.committed.sealed) this.#list(segment.committed);
-    if (!segment.unlisted) this.#options.onAcknowledged(local.id, segment.acknowledgedBytes);
+    this.#report(local.id, segment);
     return done(undefined);
+  }
+
+  /** Tells the manifest, or those who wait, what the blob holds now. */
+  #report(id: number, segment: SegmentBlob): void {
+    const { committed } = segment;
+    if (committed.sealed || (segment.unlisted && committed.bytes > 0)) this.#list(committed);
+    if (!segment.unlisted) this.#options.onAcknowledged(id, segment.acknowledgedBytes);
   }
 
   /** Puts the segment into the manifest, to be written, unless it says so already. */

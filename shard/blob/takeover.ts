@@ -44,7 +44,12 @@ export async function claimManifest(store: BlobStore, claimant: Claimant): Promi
     const outcome = await readManifest(store);
     if (outcome.kind === 'containerMissing') {
       const made = await store.createContainer();
-      if (made.kind !== 'done') throw blobDown(store, made);
+      if (made.kind !== 'done') {
+        throw new KvcacheError(
+          'BLOBDOWN',
+          `the container of ${store.description} is missing and could not be made: ${made.message}`,
+        );
+      }
       continue;
     }
     if (outcome.kind !== 'done') throw blobDown(store, outcome);

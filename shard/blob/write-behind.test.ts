@@ -55,6 +55,7 @@ describe('write-behind', () => {
     const range = await shard.writeBehind.readRange(files.summary(1), 65_000, 100_000);
     expect(range.equals(contentOf(1, 65_000, 100_000))).toBe(true);
     expect(shard.writeBehind.isSafe(1)).toBe(false);
+    expect(shard.log.lines.filter(({ level }) => level !== 'info')).toEqual([]);
   });
 
   test('a sealed segment carries its hint behind its records and is safe once the manifest says sealed', async () => {

@@ -30,6 +30,7 @@ import { done } from './blob-outcome.ts';
 import type { BlobFailure, BlobOutcome } from './blob-outcome.ts';
 import type { BlobHealth, BlobOperation, BlobStore, OperationCounts } from './blob-store.ts';
 import { CommitWaiters } from './commit-waiters.ts';
+import { logHealthChanges } from './health-log.ts';
 import { segmentBlobName } from './manifest.ts';
 import { PassLoop } from './pass-loop.ts';
 import { ShardBlobs } from './shard-blobs.ts';
@@ -94,6 +95,8 @@ export class WriteBehind {
   #incarnation = 0;
   #fenced: KvcacheError | undefined;
   #stopped = false;
+  /** The container is missing and could not be made. */
+  #isContainerRefused = false;
   #verifyNow = true;
   #verifyAtMs = 0;
   #commits = 0;
@@ -111,11 +114,11 @@ export class WriteBehind {
       hastenedGapMs: blobHastenedFlushGapMs,
       oversleptMs: blobVerifyDelayMs,
       pass: async () => await this.#guardedPass(),
-      pauseMs: ({ kind }) => (kind === 'forbidden' || kind === 'containerMissing' ? slowMs : intervalMs),
+      pauseMs: ({ kind }) => (kind === 'forbidden' || this.#isContainerRefused ? slowMs : intervalMs),
       // A process that slept through its turn may have been taken for dead meanwhile.
       onOverslept: () => (this.#verifyNow = true),
     });
-    this.#forgetHealth = store.onHealthChange((health, message) => this.#reportHealth(health, message));
+    this.#forgetHealth = logHealthChanges(store, options.log, () => this.#blobs !== undefined);
   }
 
   /**
@@ -152,8 +155,8 @@ export class WriteBehind {
     );
     // Somebody may have asked before the takeover for what was in Blob all along.
     for (const segment of segments) this.#waiters.settle(segment.id, this.committedBytes(segment.id));
-    const { incarnation } = claim.writer;
-    const { previousIncarnation } = claim;
+    const { previousIncarnation, writer } = claim;
+    const { incarnation } = writer;
     this.#options.log.info(
       { incarnation, previousIncarnation, segments: segments.length },
       'took over the shard in Blob',
@@ -309,8 +312,9 @@ export class WriteBehind {
     const blobs = this.#blobs;
     const source = this.#source;
     if (blobs === undefined || source === undefined || this.#stopped) return done(undefined);
-    if (this.#store.health === 'containerMissing') {
+    if (this.#store.health === 'containerMissing' || this.#isContainerRefused) {
       const made = await this.#store.createContainer(this.#abort.signal);
+      this.#isContainerRefused = made.kind !== 'done';
       if (made.kind !== 'done') return made;
     }
     if (this.#isVerificationDue()) {
@@ -380,15 +384,6 @@ export class WriteBehind {
     this.#forgetHealth();
     this.#abort.abort();
     this.#waiters.rejectAll(reason);
-  }
-
-  #reportHealth(health: BlobHealth, message: string): void {
-    const { log } = this.#options;
-    const fields = { blob: this.#store.description, problem: message };
-    if (health === 'available') log.info({ blob: this.#store.description }, 'Blob answers');
-    else if (health === 'unavailable') log.warn(fields, 'Blob does not answer; bytes wait on disk');
-    else if (health === 'forbidden') log.error(fields, 'Blob refuses this identity; it is tried again slowly');
-    else log.error(fields, 'the Blob container is missing and could not be made; it is tried again slowly');
   }
 }
 
