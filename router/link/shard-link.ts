@@ -17,27 +17,19 @@
  * Bounds. Commands and bytes that have no reply yet are bounded; beyond that a command is answered TRYAGAIN and nothing
  * was done. A command ends at its deadline, or when its caller aborts, whatever the shard does.
  */
-import { randomBytes } from 'node:crypto';
 import type { Command, CommandContext } from '../../commands/command.ts';
-import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { messageOf } from '../../errors.ts';
-import { GrpcChannel } from '../../grpc/client.ts';
+import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
 import {
   commandDeadlineMaxMs,
-  linkConnectTimeoutMs,
   linkFrameBytesMax,
-  linkHeartbeatMs,
-  linkHeartbeatsMissedMax,
-  linkLargeConnections,
-  linkLargeValueBytes,
   linkQueueBytesMax,
   linkQueueCommandsMax,
   linkReconnectDelayMaxMs,
   linkReconnectDelayMinMs,
 } from '../../limits.ts';
-import { commandBytes, decodeReplies } from './batch.ts';
-import { exchange, Lane, type LaneKind, laneHeader, secretHeader, sessionHeader } from './lane.ts';
+import { commandBytes } from './batch.ts';
+import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
 import { LatencyHistogram } from './latency.ts';
 import { PendingCommand, type PendingOwner, type ReplySink } from './pending.ts';
 
@@ -81,23 +73,18 @@ export interface LinkStatistics {
 }
 
 const idMax = 0xffff_ffff;
-/** Not a command's: the shard's hello. */
-const helloId = 0;
 /** Room for the frame around a command. */
 const frameOverheadBytes = 1_024;
 
-export class ShardLink implements PendingOwner {
+export class ShardLink implements PendingOwner, LinkConnectionListener {
   readonly shard: string;
   readonly address: string;
   readonly #options: ShardLinkOptions;
   readonly #pending = new Map<number, PendingCommand>();
   readonly #latency = new LatencyHistogram();
-  readonly #deliver = (id: number, reply: Reply): void => this.#onReply(id, reply);
   readonly #flush = (): void => this.#onFlush();
   #state: LinkState = 'connecting';
-  /** The first is for small commands. */
-  #lanes: Lane[] = [];
-  #attempt = 0;
+  #connection: LinkConnection;
   #failures = 0;
   #fault: string | undefined;
   #lastId = helloId;
@@ -105,9 +92,6 @@ export class ShardLink implements PendingOwner {
   #flushScheduled = false;
   #tickMs = 0;
   #tickDateMs = 0;
-  #beatsMissed = 0;
-  #heartbeat: NodeJS.Timeout | undefined;
-  #connectTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #shardEpoch: number | undefined;
   #commands = 0;
@@ -120,7 +104,7 @@ export class ShardLink implements PendingOwner {
     this.#options = options;
     this.shard = options.shard;
     this.address = options.address;
-    this.#connect();
+    this.#connection = this.#connect();
   }
 
   get state(): LinkState {
@@ -145,13 +129,14 @@ export class ShardLink implements PendingOwner {
     this.#bytes += bytes;
     this.#options.deadlines.add(pending);
     context.signal?.addEventListener('abort', pending);
-    this.#laneFor(bytes).enqueue(pending);
+    this.#connection.laneFor(bytes).enqueue(pending);
   }
 
   /** Ends the link; whatever is in flight fails. */
   close(): void {
     if (this.#state === 'closed') return;
-    this.#tearDown();
+    clearTimeout(this.#retryTimer);
+    this.#connection.close();
     this.#setState('closed');
     this.#failAll('the link was closed');
   }
@@ -165,8 +150,8 @@ export class ShardLink implements PendingOwner {
       shardEpoch: this.#shardEpoch,
       inFlight: this.#pending.size,
       inFlightBytes: this.#bytes,
-      queued: this.#lanes.reduce((sum, lane) => sum + lane.queued, 0),
-      batches: this.#lanes.reduce((sum, lane) => sum + lane.batches, 0),
+      queued: this.#connection.queued,
+      batches: this.#connection.batches,
       commands: this.#commands,
       errors: this.#errors,
       refused: this.#refused,
@@ -183,6 +168,38 @@ export class ShardLink implements PendingOwner {
 
   onAbort(pending: PendingCommand): void {
     this.#settle(pending, cancelled());
+  }
+
+  onReply(id: number, reply: Reply): void {
+    const pending = this.#pending.get(id);
+    // Its deadline struck or its caller left: nobody waits for the reply.
+    if (pending !== undefined) this.#settle(pending, reply);
+  }
+
+  onShardEpoch(epoch: number): void {
+    this.#shardEpoch = epoch;
+  }
+
+  onReady(): void {
+    this.#failures = 0;
+    this.#connects += 1;
+    this.#setState('ready');
+    this.#connection.flush();
+  }
+
+  onLost(fault: string): void {
+    this.#fault = fault;
+    this.#setState('away');
+    this.#failAll(fault);
+    const delayMs = Math.min(linkReconnectDelayMaxMs, linkReconnectDelayMinMs * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 30);
+    this.#retryTimer = setTimeout(
+      () => {
+        this.#connection = this.#connect();
+      },
+      delayMs * (0.5 + Math.random() / 2),
+    );
+    this.#retryTimer.unref();
   }
 
   #name(): string {
@@ -212,7 +229,11 @@ export class ShardLink implements PendingOwner {
     const { queueCommandsMax = linkQueueCommandsMax, queueBytesMax = linkQueueBytesMax } = this.#options;
     // A value above the bound by itself may still travel alone.
     const bytesFit = this.#bytes === 0 || this.#bytes + bytes <= queueBytesMax;
-    if (bytesFit && this.#pending.size < queueCommandsMax && this.#laneFor(bytes).queued < queueCommandsMax) {
+    if (
+      bytesFit &&
+      this.#pending.size < queueCommandsMax &&
+      this.#connection.laneFor(bytes).queued < queueCommandsMax
+    ) {
       return undefined;
     }
     const waiting = `${this.#pending.size} commands with ${this.#bytes} bytes wait for ${this.#name()}`;
@@ -226,30 +247,9 @@ export class ShardLink implements PendingOwner {
     return this.#lastId;
   }
 
-  #laneFor(bytes: number): Lane {
-    let best = this.#lanes[0]!;
-    if (bytes <= linkLargeValueBytes) return best;
-    best = this.#lanes[1]!;
-    for (const lane of this.#lanes) {
-      if (lane.kind === 'large' && lane.queuedBytes < best.queuedBytes) best = lane;
-    }
-    return best;
-  }
-
   #onFlush(): void {
     this.#flushScheduled = false;
-    if (this.#state !== 'ready') return;
-    for (const lane of this.#lanes) if (lane.queued > 0) lane.flush();
-  }
-
-  #onReply(id: number, reply: Reply): void {
-    if (id === helloId) {
-      this.#onHello(reply);
-      return;
-    }
-    const pending = this.#pending.get(id);
-    // Its deadline struck or its caller left: nobody waits for the reply.
-    if (pending !== undefined) this.#settle(pending, reply);
+    if (this.#state === 'ready') this.#connection.flush();
   }
 
   #settle(pending: PendingCommand, reply: Reply): void {
@@ -264,95 +264,8 @@ export class ShardLink implements PendingOwner {
     pending.sink.reply(pending.token, reply);
   }
 
-  #connect(): void {
-    const session = randomBytes(16).toString('hex');
-    this.#attempt += 1;
-    const kinds: LaneKind[] = ['small', ...Array.from({ length: linkLargeConnections }, () => 'large' as const)];
-    const waiting = new Set<number>(kinds.keys());
-    this.#connectTimer = setTimeout(
-      () => this.#onLost(`no answer within ${linkConnectTimeoutMs} ms`),
-      linkConnectTimeoutMs,
-    );
-    this.#lanes = kinds.map((kind, index) => this.#openLane(kind, index, session, waiting));
-  }
-
-  #openLane(kind: LaneKind, index: number, session: string, waiting: Set<number>): Lane {
-    const attempt = this.#attempt;
-    const { secret } = this.#options;
-    const channel = new GrpcChannel(this.address, {
-      messageBytesMax: linkFrameBytesMax,
-      connectTimeoutMs: linkConnectTimeoutMs,
-    });
-    const metadata: Record<string, string> = { [sessionHeader]: session, [laneHeader]: kind };
-    if (secret !== undefined) metadata[secretHeader] = secret;
-    const stream = channel.bidi(exchange, { metadata });
-    stream.onMessage = (batch) => {
-      if (attempt !== this.#attempt) return;
-      this.#beatsMissed = 0;
-      try {
-        decodeReplies(batch, this.#deliver);
-      } catch (error) {
-        this.#onLost(messageOf(error));
-        return;
-      }
-      if (waiting.delete(index) && waiting.size === 0) this.#onReady();
-    };
-    void stream.closed.then((end) => {
-      if (attempt === this.#attempt) this.#onLost(end.details || 'the shard ended the link');
-    });
-    return new Lane(kind, channel, stream);
-  }
-
-  /** What the shard says of itself: [['shard', name], ['epoch', number]]. */
-  #onHello(reply: Reply): void {
-    if (!(reply instanceof ReplyMap)) return;
-    for (const [field, value] of reply.pairs) {
-      if (field === 'epoch' && typeof value === 'number') this.#shardEpoch = value;
-      if (field === 'shard' && typeof value === 'string' && value !== this.shard) {
-        this.#onLost(`the shard there is ${value}`);
-      }
-    }
-  }
-
-  #onReady(): void {
-    clearTimeout(this.#connectTimer);
-    this.#failures = 0;
-    this.#connects += 1;
-    this.#beatsMissed = 0;
-    const heartbeatMs = this.#options.heartbeatMs ?? linkHeartbeatMs;
-    this.#heartbeat = setInterval(() => this.#onBeat(heartbeatMs), heartbeatMs);
-    this.#heartbeat.unref();
-    this.#setState('ready');
-    this.#onFlush();
-  }
-
-  #onBeat(heartbeatMs: number): void {
-    this.#beatsMissed += 1;
-    if (this.#beatsMissed > linkHeartbeatsMissedMax) {
-      this.#onLost(`no sign of life for ${linkHeartbeatsMissedMax * heartbeatMs} ms`);
-    }
-  }
-
-  #onLost(fault: string): void {
-    if (this.#state === 'closed') return;
-    this.#tearDown();
-    this.#fault = fault;
-    this.#setState('away');
-    this.#failAll(fault);
-    const delayMs = Math.min(linkReconnectDelayMaxMs, linkReconnectDelayMinMs * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 30);
-    this.#retryTimer = setTimeout(() => this.#connect(), delayMs * (0.5 + Math.random() / 2));
-    this.#retryTimer.unref();
-  }
-
-  #tearDown(): void {
-    // Whatever the old streams still say is no longer ours.
-    this.#attempt += 1;
-    clearTimeout(this.#connectTimer);
-    clearTimeout(this.#retryTimer);
-    clearInterval(this.#heartbeat);
-    for (const lane of this.#lanes) lane.close();
-    this.#lanes = [];
+  #connect(): LinkConnection {
+    return new LinkConnection(this.#options, this);
   }
 
   #failAll(fault: string): void {
