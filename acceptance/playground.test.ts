@@ -20,7 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.dispose());
 
-describe.each(files)('the prompts of %s', (file) => {
+/** Blocks that a run reads at least, so that it lasts while processes are killed. */
+const blocksPerLongRun = 550;
+
+describe.each(files)('the prompts of %s', { timeout: 300_000 }, (file) => {
   const prompts = parseTokensFile(readFileSync(file, 'utf8'), file);
   const blocks = prompts.reduce((sum, { tokens }) => sum + blockCount(tokens.length), 0);
   const distinct = new Set(prompts.flatMap(({ tokens }) => chainedHashes(tokens))).size;
@@ -52,17 +55,19 @@ describe.each(files)('the prompts of %s', (file) => {
   });
 
   test('are written once by many writers at once', async () => {
-    const { report } = await cluster.playground([file, '2', '16', '--partition', 'crowd']);
+    const { report } = await cluster.playground([file, '2', '16', '--partition', 'crowd', '--buffer-size', '100KB']);
     expect(report).toMatchObject({ blocks: 2 * blocks, written: distinct, read: 2 * blocks, mismatched: 0, errors: 0 });
   });
 
   test('outlive the death of every shard and of the router while they are written and read', async () => {
-    const running = cluster.playground([file, '10', '4', '--partition', 'killed']);
+    const iterations = Math.max(1, Math.round(blocksPerLongRun / blocks));
+    const running = cluster.playground([file, `${iterations}`, '4', '--partition', 'killed']);
     let isRunning = true;
     void running.finally(() => (isRunning = false));
     for (const id of [...cluster.shardIds, 'router']) if (isRunning) await cluster.restart(id);
     const { report, code } = await running;
-    expect(report).toMatchObject({ blocks: 10 * blocks, read: 10 * blocks, mismatched: 0, errors: 0 });
+    const all = iterations * blocks;
+    expect(report).toMatchObject({ blocks: all, read: all, mismatched: 0, errors: 0 });
     expect(code).toBe(0);
   });
 });
