@@ -135,6 +135,20 @@ describe('restart', () => {
     expect(all.equals(contentOf(1, 0, 230_000))).toBe(true);
   });
 
+  test('a takeover that the caller does not adopt uploads nothing, though the loop runs', async () => {
+    const shard = open();
+    files.begin(1, 1);
+    await files.grow(1, 1_000);
+    shard.writeBehind.start(files);
+    const refused = shard.writeBehind.takeover(1, async ({ previousIncarnation, incarnation }) => {
+      throw new Error(`found ${previousIncarnation}, took ${incarnation}`);
+    });
+    await expect(refused).rejects.toThrow('found 0, took 2');
+    await expect(shard.writeBehind.flush()).rejects.toMatchObject({ code: 'BLOBDOWN' });
+    expect(shard.store.counts.stageBlock.attempts).toBe(0);
+    expect(shard.writeBehind.unflushedBytes()).toBe(1_000);
+  });
+
   test('an older writer is fenced by a takeover and nothing it writes later is committed', async () => {
     const older = open();
     await older.writeBehind.takeover(undefined);

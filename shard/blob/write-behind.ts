@@ -28,7 +28,7 @@ import type { Clock } from '../clock.ts';
 import type { SegmentIdentity, SegmentSource, SegmentSummary } from '../segment.ts';
 import { done } from './blob-outcome.ts';
 import type { BlobFailure, BlobOutcome } from './blob-outcome.ts';
-import type { BlobHealth, BlobOperation, BlobStore, OperationCounts } from './blob-store.ts';
+import type { BlobStore } from './blob-store.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { logHealthChanges } from './health-log.ts';
 import { segmentBlobName } from './manifest.ts';
@@ -36,6 +36,7 @@ import { PassLoop } from './pass-loop.ts';
 import { ShardBlobs } from './shard-blobs.ts';
 import type { BlobLog } from './shard-blobs.ts';
 import { blobDown, claimManifest, claimSegment } from './takeover.ts';
+import type { WriteBehindStats } from './write-behind-stats.ts';
 
 export interface WriteBehindOptions {
   /** The shard's name, which the manifest must bear. */
@@ -57,24 +58,6 @@ export interface Takeover {
   readonly incarnation: number;
   /** By id. Unsealed ones have the length that is committed, 0 if nothing is. */
   readonly segments: SegmentSummary[];
-}
-
-export interface WriteBehindStats {
-  readonly health: BlobHealth;
-  readonly fenced: boolean;
-  /** 0 before the takeover. */
-  readonly incarnation: number;
-  readonly segments: number;
-  readonly unflushedBytes: number;
-  readonly waiters: number;
-  readonly commits: number;
-  /** Unix milliseconds, 0 for never. */
-  readonly lastCommitAtMs: number;
-  readonly verifications: number;
-  /** Segments that Blob was found to have lost and that are uploaded again, or were. */
-  readonly lostSegments: number;
-  readonly orphansDeleted: number;
-  readonly operations: Readonly<Record<BlobOperation, Readonly<OperationCounts>>>;
 }
 
 export interface StopOptions {
@@ -125,10 +108,16 @@ export class WriteBehind {
    * Makes this process the only one that can write the shard to Blob. May be repeated after BLOBDOWN; then, and only
    * then, passes that `start` began do something. `localIncarnation` is the highest that the disk knows of.
    *
+   * `adopt` sees the result before anything is uploaded. If it rejects, so does the takeover, and nothing ever is: a
+   * process that served from its disk while another one wrote the shard must not mix the two.
+   *
    * Rejects with BLOBDOWN (no connection, no permission, no container), FORMAT (a manifest that is not readable: it is
    * left alone), CONFIG (the prefix is another shard's) or FENCED.
    */
-  async takeover(localIncarnation: number | undefined): Promise<Takeover> {
+  async takeover(
+    localIncarnation: number | undefined,
+    adopt?: (takeover: Takeover) => Promise<void>,
+  ): Promise<Takeover> {
     const claim = await claimManifest(this.#store, {
       shard: this.#options.shard,
       owner: this.#owner,
@@ -140,6 +129,10 @@ export class WriteBehind {
     for (const segment of claim.manifest.current.segments) {
       segments.push(segment.sealed ? segment : await claimSegment(this.#store, claim, segment));
     }
+    const { previousIncarnation, writer } = claim;
+    const { incarnation } = writer;
+    const takeover: Takeover = { previousIncarnation, incarnation, segments };
+    await adopt?.(takeover);
     this.#blobs = new ShardBlobs(
       {
         store: this.#store,
@@ -155,14 +148,12 @@ export class WriteBehind {
     );
     // Somebody may have asked before the takeover for what was in Blob all along.
     for (const segment of segments) this.#waiters.settle(segment.id, this.committedBytes(segment.id));
-    const { previousIncarnation, writer } = claim;
-    const { incarnation } = writer;
     this.#options.log.info(
       { incarnation, previousIncarnation, segments: segments.length },
       'took over the shard in Blob',
     );
     if (this.#source !== undefined) this.#loop.start();
-    return { previousIncarnation, incarnation, segments };
+    return takeover;
   }
 
   /** Begins the flush loop. Before the takeover it only knows how much is unflushed. */
