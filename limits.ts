@@ -76,6 +76,11 @@ export const httpKeepAliveTimeoutMs = 5_000;
 /** How long a scrape of metrics waits for the shards' figures. */
 export const metricsGatherTimeoutMs = 2_000;
 
+/** Of one kvcache.v1.Cache/Execute call: commands, those under way, and bytes of replies that nobody has read. */
+export const executeCommandsMax = 65_536;
+export const executeUnderWayMax = 1_024;
+export const executeReadyBytesMax = 64 * MiB;
+
 // ── Link between router and shard ───────────────────────────────────────────────────────────────────────────────
 /** Arguments above this travel on the connections for large values. */
 export const linkLargeValueBytes = 64 * KiB;
@@ -233,11 +238,15 @@ export const orphanGraceMs = 5_000;
 /** How long an ending process lets calls in flight finish before it ends them. */
 export const drainGraceMs = 5_000;
 /** How long a starting router waits for its shards before it serves without some of them. */
-export const linksReadyMs = 15_000;
+export const linksReadyMs = 5_000;
 /** Threads of libuv's pool: fsync, cold reads and DNS share it. */
 export const threadPoolSize = 16;
 /** How much of the end of a child's log is read for the line that says why it ended. */
 export const childLastWordsBytes = 8 * KiB;
+/** How long a local cluster whose processes are all ready may take until its router reaches every shard. */
+export const clusterLinkedMs = 30_000;
+/** How long `kvcache status` waits for the router, and then for each shard, of a local cluster. */
+export const statusPatienceMs = 2_000;
 /** Shards of a local cluster: what its hundred ports hold. */
 export const localShardsMax = 20;
 
@@ -285,10 +294,10 @@ export const takeoverRetryDelayMs = 2_000;
 // ── Memory of a shard ───────────────────────────────────────────────────────────────────────────────────────────
 export const memoryCheckIntervalMs = 250;
 /** Resident memory is steered towards this multiple of the limit, so that it stays below 1.25 times. */
-export const memoryTargetRatio = 1.1;
+export const memoryTargetRatio = 1.05;
 /** Garbage that the runtime may hold before it collects, as a first guess: V8 lets 64 MiB of buffers come together. */
 export const memoryUnaccountedBytesFirst = 64 * MiB;
 /** What a peak of unaccounted memory loses a second in the estimate. */
-export const memoryPeakDecayPerSecond = 0.05;
+export const memoryPeakDecayPerSecond = 0.02;
 /** The hot tier keeps this share of the limit, whatever the others take. */
 export const hotShareMin = 1 / 16;

@@ -3,13 +3,14 @@
  * protos/kvcache.proto; the caller's side is client/cache-codec.ts.
  *
  * Arguments are views of the message that they came in; storage copies what it keeps, as it does from every door.
- * Replies go out as a gather list: bytes of `joinedBytesMax` and more are parts of their own, uncopied.
+ * Replies go out as a gather list (gather.ts), so that large values are not copied.
  */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
-import { type Reply, ReplyMap } from '../../commands/reply.ts';
+import { type Reply, type ReplyError, ReplyMap } from '../../commands/reply.ts';
 import type { MessageParts, ServerMethod } from '../../grpc/method.ts';
 import { CacheService as service } from '../../protos/generated/kvcache.ts';
+import { fieldBytes, Gather } from './gather.ts';
 
 export interface IncomingCommand {
   readonly command: Command;
@@ -60,176 +61,91 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-const joinedBytesMax = 16 * 1024;
-
-/** One-byte tags: (field << 3) | wire type. */
-const responseReplyTag = 0x0a;
-const indexTag = 0x08;
-const replyTag = 0x12;
-const nilTag = 0x0a;
-const integerTag = 0x10;
-const statusTag = 0x1a;
-const bytesTag = 0x22;
-const arrayTag = 0x2a;
-const mapTag = 0x32;
-const errorTag = 0x3a;
-const itemTag = 0x0a;
-const faultCodeTag = 0x0a;
-const faultMessageTag = 0x12;
+/** Field numbers of protos/kvcache.proto. */
+const responseReplies = 1;
+const indexedIndex = 1;
+const indexedReply = 2;
+const replyNil = 1;
+const replyInteger = 2;
+const replyStatus = 3;
+const replyBytes = 4;
+const replyArray = 5;
+const replyMap = 6;
+const replyError = 7;
+const listItems = 1;
+const faultCode = 1;
+const faultMessage = 2;
 
 export function encodeReplies(replies: readonly OutgoingReply[]): MessageParts {
-  const measured = replies.map(({ index, reply }) => ({ index, reply, bytes: replyMessageBytes(reply) }));
-  let joinedBytes = 0;
-  for (const { index, reply, bytes } of measured) {
-    joinedBytes += lengthDelimitedBytes(indexedBytes(index, bytes)) - separateBytes(reply);
+  const gather = new Gather();
+  for (const { index, reply } of replies) {
+    const bytes = messageBytes(reply);
+    gather.length(responseReplies, indexedBytes(index, bytes)).varint(indexedIndex, index).length(indexedReply, bytes);
+    writeReply(gather, reply);
   }
-  const writer = new GatherWriter(joinedBytes);
-  for (const { index, reply, bytes } of measured) {
-    writer.header(responseReplyTag, indexedBytes(index, bytes));
-    writer.header(indexTag, index);
-    writer.header(replyTag, bytes);
-    writeReply(writer, reply);
-  }
-  return writer.parts();
+  return gather.finish();
 }
 
 /** Encoded bytes that a reply adds to a response, for filling responses up to their bound. */
 export function encodedReplyBytes({ index, reply }: OutgoingReply): number {
-  return lengthDelimitedBytes(indexedBytes(index, replyMessageBytes(reply)));
+  return fieldBytes(indexedBytes(index, messageBytes(reply)));
 }
 
-function indexedBytes(index: number, replyBytes: number): number {
-  return 1 + varintBytes(index) + lengthDelimitedBytes(replyBytes);
+function indexedBytes(index: number, bytes: number): number {
+  return integerFieldBytes(index) + fieldBytes(bytes);
 }
 
 /** Length of a `Reply` message. */
-function replyMessageBytes(reply: Reply): number {
-  if (reply === null) return 2;
-  if (isSmallInteger(reply)) return 1 + varintBytes(smallZigzag(reply));
-  if (typeof reply === 'number' || typeof reply === 'bigint') return 1 + varint64Bytes(zigzag(reply));
-  if (typeof reply === 'string') return lengthDelimitedBytes(Buffer.byteLength(reply));
-  if (Buffer.isBuffer(reply)) return lengthDelimitedBytes(reply.byteLength);
-  if (Array.isArray(reply)) return lengthDelimitedBytes(itemsBytes(reply));
-  if (reply instanceof ReplyMap) return lengthDelimitedBytes(itemsBytes(reply.pairs.flat()));
-  return lengthDelimitedBytes(faultBytes(reply.code, reply.message));
+function messageBytes(reply: Reply): number {
+  if (reply === null) return fieldBytes(0);
+  if (typeof reply === 'number' || typeof reply === 'bigint') return integerFieldBytes(zigzag(reply));
+  if (typeof reply === 'string') return fieldBytes(Buffer.byteLength(reply));
+  if (Buffer.isBuffer(reply)) return fieldBytes(reply.byteLength);
+  if (Array.isArray(reply)) return fieldBytes(itemsBytes(reply));
+  if (reply instanceof ReplyMap) return fieldBytes(itemsBytes(reply.pairs.flat()));
+  return fieldBytes(faultBytes(reply));
 }
 
 function itemsBytes(items: readonly Reply[]): number {
-  return items.reduce<number>((sum, item) => sum + lengthDelimitedBytes(replyMessageBytes(item)), 0);
+  return items.reduce<number>((sum, item) => sum + fieldBytes(messageBytes(item)), 0);
 }
 
-function faultBytes(code: string, message: string): number {
-  return lengthDelimitedBytes(Buffer.byteLength(code)) + lengthDelimitedBytes(Buffer.byteLength(message));
+function faultBytes({ code, message }: ReplyError): number {
+  return fieldBytes(Buffer.byteLength(code)) + fieldBytes(Buffer.byteLength(message));
 }
 
-/** Bytes of a reply that become parts of their own. */
-function separateBytes(reply: Reply): number {
-  if (Buffer.isBuffer(reply)) return reply.byteLength > joinedBytesMax ? reply.byteLength : 0;
-  const items = Array.isArray(reply) ? reply : reply instanceof ReplyMap ? reply.pairs.flat() : [];
-  return items.reduce<number>((sum, item) => sum + separateBytes(item), 0);
-}
-
-function writeReply(writer: GatherWriter, reply: Reply): void {
-  if (reply === null) writer.header(nilTag, 0);
-  else if (isSmallInteger(reply)) writer.header(integerTag, smallZigzag(reply));
-  else if (typeof reply === 'number' || typeof reply === 'bigint') writer.integer(integerTag, zigzag(reply));
-  else if (typeof reply === 'string') writer.text(statusTag, reply);
-  else if (Buffer.isBuffer(reply)) writer.bytes(bytesTag, reply);
-  else if (Array.isArray(reply)) writeItems(writer, arrayTag, reply);
-  else if (reply instanceof ReplyMap) writeItems(writer, mapTag, reply.pairs.flat());
+function writeReply(gather: Gather, reply: Reply): void {
+  if (reply === null) gather.length(replyNil, 0);
+  else if (typeof reply === 'number' || typeof reply === 'bigint') gather.varint(replyInteger, zigzag(reply));
+  else if (typeof reply === 'string') gather.bytes(replyStatus, Buffer.from(reply, 'utf8'));
+  else if (Buffer.isBuffer(reply)) gather.bytes(replyBytes, reply);
+  else if (Array.isArray(reply)) writeItems(gather, replyArray, reply);
+  else if (reply instanceof ReplyMap) writeItems(gather, replyMap, reply.pairs.flat());
   else {
-    writer.header(errorTag, faultBytes(reply.code, reply.message));
-    writer.text(faultCodeTag, reply.code);
-    writer.text(faultMessageTag, reply.message);
+    gather.length(replyError, faultBytes(reply));
+    gather.bytes(faultCode, Buffer.from(reply.code, 'utf8')).bytes(faultMessage, Buffer.from(reply.message, 'utf8'));
   }
 }
 
-function writeItems(writer: GatherWriter, tag: number, items: readonly Reply[]): void {
-  writer.header(tag, itemsBytes(items));
+function writeItems(gather: Gather, field: number, items: readonly Reply[]): void {
+  gather.length(field, itemsBytes(items));
   for (const item of items) {
-    writer.header(itemTag, replyMessageBytes(item));
-    writeReply(writer, item);
+    gather.length(listItems, messageBytes(item));
+    writeReply(gather, item);
   }
 }
 
-/** Writes into one buffer of a size known before, and puts large bytes between its pieces. */
-class GatherWriter {
-  readonly #joined: Buffer;
-  readonly #parts: Uint8Array[] = [];
-  #at = 0;
-  #from = 0;
-
-  constructor(joinedBytes: number) {
-    this.#joined = Buffer.allocUnsafe(joinedBytes);
-  }
-
-  /** A tag and a number below 2^32: a length or a small integer. */
-  header(tag: number, value: number): void {
-    this.#joined[this.#at++] = tag;
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#joined[this.#at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.#joined[this.#at++] = rest;
-  }
-
-  integer(tag: number, value: bigint): void {
-    this.#joined[this.#at++] = tag;
-    let rest = value;
-    while (rest > 0x7fn) {
-      this.#joined[this.#at++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
-    }
-    this.#joined[this.#at++] = Number(rest);
-  }
-
-  text(tag: number, text: string): void {
-    this.header(tag, Buffer.byteLength(text));
-    this.#at += this.#joined.write(text, this.#at, 'utf8');
-  }
-
-  bytes(tag: number, bytes: Buffer): void {
-    this.header(tag, bytes.byteLength);
-    if (bytes.byteLength > joinedBytesMax) {
-      this.#parts.push(this.#joined.subarray(this.#from, this.#at), bytes);
-      this.#from = this.#at;
-    } else {
-      this.#at += bytes.copy(this.#joined, this.#at);
-    }
-  }
-
-  parts(): MessageParts {
-    if (this.#parts.length === 0) return this.#joined;
-    if (this.#at > this.#from) this.#parts.push(this.#joined.subarray(this.#from, this.#at));
-    return this.#parts;
-  }
-}
-
-/** Nearly every integer reply: encoded without a BigInt. */
-function isSmallInteger(reply: Reply): reply is number {
-  return typeof reply === 'number' && Math.abs(reply) < 2 ** 30;
-}
-
-function smallZigzag(value: number): number {
-  return value >= 0 ? value * 2 : -value * 2 - 1;
-}
-
-/** sint64: small numbers of either sign become small. */
-function zigzag(value: number | bigint): bigint {
+/** sint64: small numbers of either sign become small. Nearly every integer reply needs no BigInt for it. */
+function zigzag(value: number | bigint): number | bigint {
+  if (typeof value === 'number' && Math.abs(value) < 2 ** 31) return value >= 0 ? value * 2 : -value * 2 - 1;
   const integer = BigInt(value);
   return integer >= 0n ? integer << 1n : (-integer << 1n) - 1n;
 }
 
-function lengthDelimitedBytes(bytes: number): number {
-  return 1 + varintBytes(bytes) + bytes;
-}
-
-function varintBytes(value: number): number {
-  return Math.max(1, Math.ceil((32 - Math.clz32(value)) / 7));
-}
-
-function varint64Bytes(value: bigint): number {
-  const high = Number(value >> 32n);
-  return high === 0 ? varintBytes(Number(value)) : Math.ceil((64 - Math.clz32(high)) / 7);
+/** Bytes of an integer field: one of tag, one for each seven bits. */
+function integerFieldBytes(value: number | bigint): number {
+  if (value < 0x80) return 2;
+  let bytes = 2;
+  for (let rest = BigInt(value) >> 7n; rest > 0n; rest >>= 7n) bytes++;
+  return bytes;
 }

@@ -5,24 +5,28 @@
  * each later one leaves at the end of the turn in which it came, with whatever else came in that turn. So a command
  * that waits for Blob or for a slow shard holds up none of its neighbours, and a batch of hits is one message.
  */
-import type { CommandContext, Executor, Session } from '../../commands/command.ts';
+import type { CommandContext, Executor } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { arityFault, commandTable } from '../../commands/table.ts';
 import type { GrpcDuplex } from '../../grpc/duplex.ts';
 import type { GrpcServer } from '../../grpc/server.ts';
-import type { ServerCall } from '../../grpc/server-call.ts';
 import { GrpcError, grpcStatus } from '../../grpc/status.ts';
 import {
   commandArgumentsMax,
-  commandDeadlineDefaultMs,
-  commandDeadlineMaxMs,
+  executeCommandsMax,
+  executeReadyBytesMax,
+  executeUnderWayMax,
   grpcMessageBytesMax,
   linkBatchBytesMax,
 } from '../../limits.ts';
 import { encodedReplyBytes, executeMethod, type IncomingCommand, type OutgoingReply } from './cache-codec.ts';
+import { cancellableContextOf, echoRequestId } from './serving.ts';
+import { codeTrailer } from './status-of-error.ts';
 
 export function addCacheService(server: GrpcServer, executor: Executor): void {
   server.addBidi(executeMethod, (stream, call) => {
+    echoRequestId(call);
+    const context = cancellableContextOf(call);
     let served = false;
     stream.onMessage = (commands) => {
       if (served) {
@@ -30,7 +34,12 @@ export function addCacheService(server: GrpcServer, executor: Executor): void {
         return;
       }
       served = true;
-      new BatchExecution(stream, commands.length).start(executor, commands, contextOf(call));
+      if (commands.length > executeCommandsMax) {
+        const text = `${commands.length} commands are too many for one call: at most ${executeCommandsMax}`;
+        stream.fail(new GrpcError(grpcStatus.INVALID_ARGUMENT, text, { [codeTrailer]: 'TOOLARGE' }));
+        return;
+      }
+      void new BatchExecution(stream, commands.length).run(executor, commands, context);
     };
     stream.onRemoteEnd = () => {
       if (!served) stream.fail(new GrpcError(grpcStatus.INVALID_ARGUMENT, 'Execute takes one request a call'));
@@ -38,31 +47,55 @@ export function addCacheService(server: GrpcServer, executor: Executor): void {
   });
 }
 
-/** One batch from its request to its last reply. */
+/**
+ * One batch from its request to its last reply. Commands wait to be started while too many are under way, or too many
+ * bytes of replies wait for a caller who reads slowly: a batch of ten thousand reads does not become ten gigabytes.
+ */
 class BatchExecution {
   readonly #stream: GrpcDuplex<readonly OutgoingReply[], IncomingCommand[]>;
-  readonly #ready: OutgoingReply[] = [];
+  #ready: SizedReply[] = [];
+  #readyBytes = 0;
+  #underWay = 0;
+  /** Commands without a reply. */
   #left: number;
   #sending = false;
+  #wake: (() => void) | undefined;
 
   constructor(stream: GrpcDuplex<readonly OutgoingReply[], IncomingCommand[]>, commands: number) {
     this.#stream = stream;
     this.#left = commands;
+    void stream.closed.then(() => this.#wake?.());
   }
 
-  start(executor: Executor, commands: readonly IncomingCommand[], context: CommandContext): void {
+  /** Never rejects: executors do not, and a stream that has ended ends the batch. */
+  async run(executor: Executor, commands: readonly IncomingCommand[], context: CommandContext): Promise<void> {
     if (commands.length === 0) this.#stream.end();
     for (const [index, { command, acknowledgement }] of commands.entries()) {
+      while (this.#isFull && this.#stream.open) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+      if (!this.#stream.open) return;
+      this.#underWay++;
       const fault = faultOf(command.name, command.args.length);
-      const reply = fault ?? executor.execute(command, { ...context, acknowledgement });
+      const reply = fault ?? executor.execute(command, acknowledgement ? { ...context, acknowledgement } : context);
       if (reply instanceof Promise) void reply.then((value) => this.#take(index, value));
       else this.#take(index, reply);
     }
   }
 
+  get #isFull(): boolean {
+    return this.#underWay >= executeUnderWayMax || this.#readyBytes >= executeReadyBytesMax;
+  }
+
   #take(index: number, reply: Reply): void {
-    this.#ready.push(sendable(index, reply));
+    const sized = sendable(index, reply);
+    this.#ready.push(sized);
+    this.#readyBytes += sized.bytes;
+    this.#underWay--;
     this.#left--;
+    this.#wake?.();
     if (this.#sending) return;
     this.#sending = true;
     setImmediate(() => void this.#send());
@@ -71,7 +104,9 @@ class BatchExecution {
   /** Sends what is ready, as fast as the caller reads it. */
   async #send(): Promise<void> {
     while (this.#ready.length > 0 && this.#stream.open) {
-      if (!this.#stream.write(this.#nextResponse())) await this.#stream.drained();
+      const room = this.#stream.write(this.#nextResponse());
+      this.#wake?.();
+      if (!room) await this.#stream.drained();
     }
     this.#sending = false;
     if (this.#left === 0 && this.#ready.length === 0) this.#stream.end();
@@ -82,22 +117,16 @@ class BatchExecution {
     let bytes = 0;
     let count = 0;
     while (count < this.#ready.length) {
-      bytes += encodedReplyBytes(this.#ready[count]!);
-      if (count > 0 && bytes > linkBatchBytesMax) break;
+      const next = this.#ready[count]!.bytes;
+      if (count > 0 && bytes + next > linkBatchBytesMax) break;
+      bytes += next;
       count++;
     }
-    return this.#ready.splice(0, count);
+    const response = this.#ready.slice(0, count);
+    this.#ready = this.#ready.slice(count);
+    this.#readyBytes -= bytes;
+    return response;
   }
-}
-
-function contextOf(call: ServerCall): CommandContext {
-  const session: Session = { door: 'grpc', peer: call.peer, tenant: '' };
-  const now = Date.now();
-  const deadlineMs =
-    call.deadlineMs === Infinity
-      ? now + commandDeadlineDefaultMs
-      : Math.min(call.deadlineMs, now + commandDeadlineMaxMs);
-  return { session, deadlineMs, signal: call.signal };
 }
 
 function faultOf(name: string, argumentCount: number): ReplyError | undefined {
@@ -110,10 +139,14 @@ function faultOf(name: string, argumentCount: number): ReplyError | undefined {
   return fault === undefined ? undefined : new ReplyError('ERR', fault);
 }
 
+interface SizedReply extends OutgoingReply {
+  readonly bytes: number;
+}
+
 /** A reply that no message can carry becomes an error that says so. */
-function sendable(index: number, reply: Reply): OutgoingReply {
+function sendable(index: number, reply: Reply): SizedReply {
   const bytes = encodedReplyBytes({ index, reply });
-  if (bytes <= grpcMessageBytesMax) return { index, reply };
+  if (bytes <= grpcMessageBytesMax) return { index, reply, bytes };
   const text = `a reply of ${bytes} bytes is larger than a message may be: ${grpcMessageBytesMax}; ask for less at a time`;
-  return { index, reply: new ReplyError('TOOLARGE', text) };
+  return { index, reply: new ReplyError('TOOLARGE', text), bytes: text.length };
 }

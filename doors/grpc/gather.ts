@@ -1,7 +1,7 @@
 /**
  * A protobuf message as a gather list: what is small is written one after the other, what is large stays where it is.
  *
- * Only fields of bytes, strings and bools, with field numbers below 16: what answers with values need.
+ * Only fields of bytes, strings, bools and integers, with field numbers below 16: what answers with values need.
  */
 import type { MessageParts } from '../../grpc/method.ts';
 
@@ -9,6 +9,7 @@ import type { MessageParts } from '../../grpc/method.ts';
 const partBytesMin = 16 * 1024;
 const headBytes = 512;
 const lengthBytesMax = 5;
+const varintBytesMax = 10;
 const lengthDelimited = 2;
 
 export class Gather {
@@ -30,6 +31,20 @@ export class Gather {
     return this;
   }
 
+  /** An integer of 0 to 2^64 − 1, written also where it is 0. */
+  varint(field: number, value: number | bigint): this {
+    this.#room(1 + varintBytesMax);
+    this.#head[this.#at++] = field << 3;
+    let rest = value;
+    while (rest > 0xffff_ffff) {
+      const wide = BigInt(rest);
+      this.#head[this.#at++] = Number(wide & 0x7fn) | 0x80;
+      rest = wide >> 7n;
+    }
+    this.#small(Number(rest));
+    return this;
+  }
+
   string(field: number, text: string): this {
     return text === '' ? this : this.bytes(field, Buffer.from(text, 'utf8'));
   }
@@ -44,18 +59,23 @@ export class Gather {
   length(field: number, bytes: number): this {
     this.#room(1 + lengthBytesMax);
     this.#head[this.#at++] = (field << 3) | lengthDelimited;
-    let rest = bytes;
-    while (rest > 0x7f) {
-      this.#head[this.#at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    this.#head[this.#at++] = rest;
+    this.#small(bytes);
     return this;
   }
 
   finish(): MessageParts {
     this.#cut();
     return this.#parts.length === 1 ? this.#parts[0]! : this.#parts;
+  }
+
+  /** A varint below 2^32. */
+  #small(value: number): void {
+    let rest = value;
+    while (rest > 0x7f) {
+      this.#head[this.#at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    this.#head[this.#at++] = rest;
   }
 
   #append(value: Uint8Array): void {
