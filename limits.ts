@@ -37,6 +37,8 @@ export const grpcConnectionWindowBytes = 32 * MiB;
 /** Memory that a message's claimed length alone gets; more only after that much has really arrived. */
 export const grpcReceiveStepBytes = 4 * MiB;
 export const grpcHeaderBytesMax = 64 * KiB;
+/** Frames that a peer may send whole: fewer of them for a block, and yet no call waits long behind one. */
+export const grpcFrameBytesMax = 256 * KiB;
 /** No stream of gzip inflates by more than this. */
 export const grpcInflateRatioMax = 1_032;
 /** A connection with open calls is asked for a sign of life this often. */

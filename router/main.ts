@@ -7,18 +7,21 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
-import { drainGraceMs, linksReadyMs } from '../limits.ts';
+import { linksReadyMs } from '../limits.ts';
 import type { Service } from '../process/serve.ts';
-import { listenDoor, makeDataDirectory } from '../process/start.ts';
+import { PublicDoors } from '../process/public-doors.ts';
+import { makeDataDirectory } from '../process/start.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { LinkSet } from './link/link-set.ts';
+import { addRouterMetrics } from './metrics.ts';
 import { Router } from './router.ts';
 
 export async function startRouter(live: LiveSettings, logger: Logger): Promise<Service> {
   const settings = live.current;
   await makeDataDirectory(settings['data.path']);
+  const doors = new PublicDoors(live, logger);
+  await doors.open();
   const topology = await TopologySource.open({
     file: settings['topology.path'],
     copy: join(settings['data.path'], 'topology.json'),
@@ -34,25 +37,18 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
     unavailableReads: settings['router.unavailable_reads'],
     unavailableWrites: settings['router.unavailable_writes'],
   });
+  addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  const grpc = new GrpcDoor({
-    host: settings['grpc.host'],
-    port: settings['grpc.port'],
-    maxConnectionAgeMs: settings['grpc.max_connection_age'] || undefined,
-    executor: router,
-    config: live,
-    log: logger,
-  });
-  const addresses = { grpc: await listenDoor(grpc, settings['grpc.host'], settings['grpc.port']) };
-  grpc.serving = true;
+  await doors.serve(router);
   return {
-    addresses,
+    addresses: doors.addresses,
     failed: new Promise(() => undefined),
     stop: async () => {
-      await grpc.close(drainGraceMs);
+      await doors.drain();
       links.close();
       await topology.close();
+      await doors.close();
     },
   };
 }

@@ -239,7 +239,7 @@ export const schema = {
   ),
   'http.port': setting(port(), 8_080, serversOnly, 'The port of health, metrics and status.'),
   'http.host': setting(host(), '0.0.0.0', servers, 'The address on which HTTP listens.'),
-  'link.port': setting(port(), 50_151, shardOnly, 'The internal port, on which routers reach this shard.'),
+  'link.port': setting(port(), 7_051, shardOnly, 'The internal port, on which routers reach this shard.'),
   'link.host': setting(host(), '0.0.0.0', shard, 'The address of the internal listener.'),
 
   // ── Router ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,12 +11,12 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { OK } from '../commands/reply.ts';
-import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
 import { KvcacheError } from '../errors.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
 import type { Service } from '../process/serve.ts';
-import { listenDoor, listening, makeDataDirectory } from '../process/start.ts';
+import { PublicDoors } from '../process/public-doors.ts';
+import { listening, makeDataDirectory } from '../process/start.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
@@ -27,6 +27,7 @@ import { keyspaceOptions } from './live-options.ts';
 import { Engine } from './keyspace/engine.ts';
 import { KeyIndex } from './keyspace/key-index.ts';
 import type { CommandHandler } from './keyspace/handler.ts';
+import { addShardMetrics } from './metrics.ts';
 import { OwnershipExecutor } from './link/ownership.ts';
 import { LinkServer, linkServerOptions } from './link/server.ts';
 import { openShardStorage } from './open-storage.ts';
@@ -38,6 +39,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const dataDirectory = settings['data.path'];
   await makeDataDirectory(dataDirectory);
   const failed = Promise.withResolvers<KvcacheError>();
+  const doors = new PublicDoors(live, logger);
+  await doors.open();
 
   const topology = await TopologySource.open({
     file: settings['topology.path'],
@@ -70,31 +73,21 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const link = new LinkServer({ shard: name, executor, epoch: () => topology.slots.epoch });
   const linkServer = new GrpcServer(linkServerOptions);
   link.register(linkServer);
-  const grpc = new GrpcDoor({
-    host: settings['grpc.host'],
-    port: settings['grpc.port'],
-    maxConnectionAgeMs: settings['grpc.max_connection_age'] || undefined,
-    executor,
-    config: live,
-    log: logger,
-  });
-  const addresses = {
-    link: await listening('link', settings['link.host'], settings['link.port'], () =>
-      linkServer.listen(settings['link.host'], settings['link.port']),
-    ),
-    grpc: await listenDoor(grpc, settings['grpc.host'], settings['grpc.port']),
-  };
-  grpc.serving = true;
+  addShardMetrics(doors.registry, { ...parts, link, grpc: () => doors.grpcStatistics() });
+  const { 'link.host': linkHost, 'link.port': linkPort } = settings;
+  const linkAddress = await listening('link', linkHost, linkPort, () => linkServer.listen(linkHost, linkPort));
+  await doors.serve(executor);
 
   return {
-    addresses,
+    addresses: { ...doors.addresses, link: linkAddress },
     failed: failed.promise,
     stop: async () => {
-      await Promise.all([grpc.close(drainGraceMs), link.close(drainGraceMs)]);
+      await Promise.all([doors.drain(), link.close(drainGraceMs)]);
       await linkServer.close(drainGraceMs);
       engine.close();
       await storage.close({ flush: true });
       await topology.close();
+      await doors.close();
     },
   };
 }

@@ -1,7 +1,6 @@
 /**
- * The metrics of a shard, in the order in which a value travels: commands, RAM, log, disk, Blob, and back.
- *
- * The three names without our prefix are the Go KVCache's, so that its dashboards find their numbers here.
+ * The metrics of a shard, in the order in which a value travels: commands, RAM, log, disk, Blob, and back. What its
+ * doors measure, under the names of the Go KVCache, is doors/measured-executor.ts.
  */
 import type { Registry } from 'prom-client';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
@@ -39,7 +38,6 @@ function keyspaceMetrics({ engine, topology, name }: ShardMetricsParts): Observe
     gauge('kvcache_topology_epoch', 'The topology epoch that the shard runs by.', () => topology.slots.epoch),
     gauge('kvcache_slots', 'Slots that the shard owns.', () => ownedSlots(topology, name)),
     gauge('kvcache_keys', 'Plain keys.', () => stats().keys),
-    gauge('kv_keys_current', 'Plain keys.', () => stats().keys),
     gauge('kvcache_blocks', 'Versions of prompt blocks.', () => stats().blocks),
     counter('kvcache_commands_total', 'Commands done.', () => samplesOf(stats().commands), ['command']),
     counter('kvcache_reads_total', 'Reads by where the value was found.', () => samplesOf(stats().reads), ['found']),
@@ -51,10 +49,6 @@ function keyspaceMetrics({ engine, topology, name }: ShardMetricsParts): Observe
     counter('kvcache_hot_evictions_total', 'Copies dropped from RAM for others.', () => stats().evictions.copies),
     gauge('kvcache_waiting_writes', 'Writes that wait for room in the log.', () => stats().waitingWrites.commands),
     gauge('kvcache_waiting_write_bytes', 'Bytes of those.', () => stats().waitingWrites.bytes),
-    gauge('storage_memory_usage_bytes', 'Memory of index and values.', () => {
-      const { index, hot } = stats().bytes;
-      return index + hot;
-    }),
   ];
 }
 
@@ -68,7 +62,6 @@ function logMetrics({ storage, diskBytesMax }: ShardMetricsParts): ObservedMetri
     gauge('kvcache_log_live_bytes', 'Bytes of live records in them.', () => sum(({ liveBytes }) => liveBytes)),
     gauge('kvcache_log_sequence', 'The newest record’s sequence number.', () => log.sequence),
     gauge('kvcache_disk_bytes', 'Bytes of segments on this disk.', () => log.localBytes()),
-    gauge('storage_disk_usage_bytes', 'Bytes of segments on this disk.', () => log.localBytes()),
     gauge('kvcache_disk_limit_bytes', 'disk.size.', () => diskBytesMax),
     counter('kvcache_disk_reads_total', 'Values read from disk.', () => reader.statistics.diskReads),
     counter('kvcache_blob_reads_total', 'Values read from Blob.', () => reader.statistics.blobReads),

@@ -24,7 +24,7 @@ function addDev(program: Command, terminal: Terminal): void {
       `
 Examples:
   kvcache dev                                       standard ports, three shards, data in .kvcache/
-  kvcache dev --port-base 52000 --data /tmp/second  a second cluster beside the first
+  kvcache dev --port-base 21000 --data /tmp/second  a second cluster beside the first
   kvcache dev --shards 5 --memory-limit 256MiB      settings of shards and router go to every child
   kvcache dev --blob-connection-string "$AZURE"     a real account in place of Azurite`,
     );

@@ -7,10 +7,13 @@
 import type { Command } from 'commander';
 import { CallError } from '../../client/call-error.ts';
 import { KvcacheClient } from '../../client/key-client.ts';
+import { ReplyError } from '../../commands/reply.ts';
+import { messageOf } from '../../errors.ts';
+import { statusPatienceMs } from '../../limits.ts';
 import { exitCodes } from '../../process/exit-codes.ts';
 import { formatDurationMs, roundedBytes } from '../../settings/units.ts';
 import type { ShardInfo } from '../../shard/info.ts';
-import { addConnectionFlags, connectionOf, UnreachableError } from '../connection.ts';
+import { addConnectionFlags, type Connection, connectionOf, UnreachableError } from '../connection.ts';
 import { findClusterByPort, type ProcessRecord } from '../dev/state.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
 import { printJson, printTable, styled, type Terminal } from '../terminal.ts';
@@ -27,25 +30,21 @@ export function addStatus(program: Command, terminal: Terminal): void {
       `
 Examples:
   kvcache status
-  kvcache status --port-base 52000 --json
+  kvcache status --port-base 21000 --json
   kvcache status --json | jq '.shards[] | {name, keys}'`,
     );
   addConnectionFlags(command).action(async (options: { json?: boolean }) => {
     const connection = connectionOf(settingsOfCommand(command, 'client', terminal));
     const processes = localProcesses(connection.server);
-    const shards = await shardsOf(connection, processes.length > 0);
+    const answer = await askRouter(connection, processes);
     if (options.json) {
-      printJson(terminal, {
-        server: connection.server,
-        reachable: shards !== undefined,
-        processes,
-        shards: shards ?? [],
-      });
+      printJson(terminal, { server: connection.server, reachable: answer.isReachable, processes, ...answer.state });
     } else {
       if (processes.length > 0) printProcesses(terminal, processes);
-      if (shards) printShards(terminal, shards);
+      if (answer.state.shards.length > 0) printShards(terminal, answer.state.shards);
+      for (const why of answer.state.away) terminal.warn(`kvcache: ${why}`);
     }
-    if (shards !== undefined) return;
+    if (answer.isReachable) return;
     if (!options.json) terminal.warn(`kvcache: the router at ${connection.server} cannot be reached`);
     process.exitCode = exitCodes.unreachable;
   });
@@ -57,20 +56,55 @@ function localProcesses(server: string): readonly ProcessRecord[] {
   return (isLocal && findClusterByPort(Number(port))?.processes) || [];
 }
 
-/** Undefined where the router cannot be reached, unless nothing else is known of the cluster either. */
-async function shardsOf(
-  connection: { readonly server: string; readonly timeoutMs: number },
-  isKnownOtherwise: boolean,
-): Promise<ShardInfo[] | undefined> {
-  using client = new KvcacheClient(connection);
+interface ShardsState {
+  readonly shards: readonly ShardInfo[];
+  /** A sentence for each shard that did not answer. */
+  readonly away: readonly string[];
+}
+
+interface RouterAnswer {
+  readonly isReachable: boolean;
+  readonly state: ShardsState;
+}
+
+/**
+ * All shards as the router knows them. Where it is away, or waits for a shard that hangs, the shards of a local cluster
+ * are asked one by one; any other cluster cannot be told more about.
+ */
+async function askRouter(connection: Connection, processes: readonly ProcessRecord[]): Promise<RouterAnswer> {
+  const timeoutMs = Math.min(connection.timeoutMs, processes.length > 0 ? statusPatienceMs : Infinity);
   try {
-    const shards: Record<string, unknown>[] = await client.status();
-    return shards as Record<string, unknown>[] & ShardInfo[];
+    return { isReachable: true, state: await shardInfos({ ...connection, timeoutMs }) };
   } catch (error) {
-    if (!(error instanceof CallError) || error.code !== 'UNAVAILABLE') throw error;
-    if (!isKnownOtherwise) throw new UnreachableError(connection.server, error);
-    return undefined;
+    if (!(error instanceof CallError) || (error.code !== 'UNAVAILABLE' && error.code !== 'TIMEOUT')) throw error;
+    const isReachable = error.code === 'TIMEOUT';
+    if (processes.length > 0) return { isReachable, state: await askEach(processes, timeoutMs) };
+    if (isReachable) throw error;
+    throw new UnreachableError(connection.server, error);
   }
+}
+
+async function askEach(processes: readonly ProcessRecord[], timeoutMs: number): Promise<ShardsState> {
+  const shards = processes.filter(({ role }) => role === 'shard');
+  const answers = await Promise.allSettled(
+    shards.map(({ addresses }) => shardInfos({ server: addresses.grpc!, timeoutMs })),
+  );
+  return {
+    shards: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.shards : [])),
+    away: answers.flatMap((answer, index) =>
+      answer.status === 'rejected' ? [`${shards[index]!.id} does not answer: ${messageOf(answer.reason)}`] : [],
+    ),
+  };
+}
+
+async function shardInfos(connection: Connection): Promise<ShardsState> {
+  using client = new KvcacheClient({ ...connection, retry: { attemptsMax: 1 } });
+  const reply = await client.command('SHARDINFO', []);
+  const replies = Array.isArray(reply) ? reply : [reply];
+  return {
+    shards: replies.filter(Buffer.isBuffer).map((json) => JSON.parse(json.toString('utf8')) as ShardInfo),
+    away: replies.filter((item) => item instanceof ReplyError).map(({ message }) => message),
+  };
 }
 
 function printProcesses(terminal: Terminal, processes: readonly ProcessRecord[]): void {

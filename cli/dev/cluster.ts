@@ -4,19 +4,17 @@
  * All start at once; each waits for what it needs. They end in the order in which they need each other: the router,
  * then the shards, which flush to Blob, then Azurite.
  */
-import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { azuriteConnectionString } from '../../azurite/azurite.ts';
+import { KvcacheClient } from '../../client/key-client.ts';
 import { KvcacheError } from '../../errors.ts';
-import { childKillMarginMs, threadPoolSize } from '../../limits.ts';
-import { environmentFor } from '../../settings/present.ts';
+import { childKillMarginMs, clusterLinkedMs } from '../../limits.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { type DirectoryLock, lockDirectory } from '../../shard/storage/directory-lock.ts';
-import { type ChildOptions, SupervisedChild, untilReadyMessage } from './child.ts';
-import { type Layout, layoutOf, portsOf, type ShardPlace } from './layout.ts';
+import { SupervisedChild } from './child.ts';
+import { type Layout, layoutOf, portsOf } from './layout.ts';
+import { hasOwnBlob, loopback, type MemberPlan, planMembers } from './members.ts';
 import { requireFreePorts } from './ports.ts';
 import { type ProcessRecord, removeClusterState, writeClusterState, writePointer } from './state.ts';
 import { knownTopology, shardCountOf, writeTopology } from './topology-file.ts';
@@ -38,18 +36,12 @@ export interface ClusterOptions {
   readonly say: (sentence: string) => void;
 }
 
-const root = resolve(import.meta.dirname, '../..');
-const commandModule = join(root, 'cli/main.ts');
-const azuriteModule = join(root, 'azurite/azurite-process.ts');
-const loopback = '127.0.0.1';
-/** How often a child that cannot say so is asked whether it listens. */
-const listenPollMs = 25;
+/** How often the router is asked whether it reaches every shard. */
+const linkedPollMs = 25;
 
 interface Member {
+  readonly plan: MemberPlan;
   readonly child: SupervisedChild;
-  readonly role: ProcessRecord['role'];
-  readonly addresses: ProcessRecord['addresses'];
-  readonly dataDirectory: string;
 }
 
 export class LocalCluster {
@@ -57,22 +49,25 @@ export class LocalCluster {
   readonly #options: ClusterOptions;
   readonly #lock: DirectoryLock;
   readonly #startedAtMs = Date.now();
-  readonly #members: Member[] = [];
+  readonly #members: readonly Member[];
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ClusterOptions, layout: Layout, lock: DirectoryLock) {
     this.#options = options;
     this.layout = layout;
     this.#lock = lock;
+    const plans = planMembers(layout, options.given, options.host);
+    this.#members = plans.map((plan) => ({ plan, child: this.#childOf(plan) }));
   }
 
   /**
-   * Resolves when every process is ready. Rejects with CONFIG for taken ports and shards that do not fit the data, with
-   * LOCKED if a cluster runs on the folder already, and if a process does not start; nothing is left running then.
+   * Resolves when every process is ready and the router reaches every shard. Rejects with CONFIG for taken ports and
+   * shards that do not fit the data, with LOCKED if a cluster runs on the folder already, with SHUTDOWN if told to stop
+   * meanwhile, and if a process does not start; nothing is left running then.
    */
   static async start(options: ClusterOptions): Promise<LocalCluster> {
     const dataPath = resolve(options.dataPath);
-    mkdirSync(dataPath, { recursive: true });
+    makeFolder(dataPath);
     const lock = await lockDirectory(dataPath);
     try {
       const known = knownTopology(dataPath);
@@ -107,93 +102,48 @@ export class LocalCluster {
   }
 
   async #startAll(): Promise<void> {
-    if (this.usesAzurite) this.#members.push(this.#azurite());
-    for (const place of this.layout.shards) this.#members.push(this.#shard(place));
-    this.#members.push(this.#router());
+    const { signal } = this.#options;
+    for (const { plan } of this.#members) mkdirSync(plan.dataDirectory, { recursive: true });
     writePointer(this.layout.router.grpcPort, this.layout.statePath);
     // Told to stop, the children end, and so do the waits for them.
-    this.#options.signal.addEventListener('abort', () => void this.stop(), { once: true });
+    signal.addEventListener('abort', () => void this.stop(), { once: true });
     const results = await Promise.allSettled(this.#members.map(({ child }) => child.start()));
     const failure = results.find((result) => result.status === 'rejected');
-    if (failure === undefined) return;
+    if (failure === undefined) {
+      await this.#untilLinked();
+      return;
+    }
     await this.stop();
-    throw this.#options.signal.aborted ? new KvcacheError('SHUTDOWN', 'stopped while starting') : failure.reason;
+    throw signal.aborted ? new KvcacheError('SHUTDOWN', 'stopped while starting') : failure.reason;
+  }
+
+  /** A router that was up before a shard may take a moment to try it again; until then it would answer misses. */
+  async #untilLinked(): Promise<void> {
+    const { router, shards } = this.layout;
+    const host = this.#options.host === '0.0.0.0' ? loopback : this.#options.host;
+    using client = new KvcacheClient({ server: `${host}:${router.grpcPort}`, timeoutMs: clusterLinkedMs });
+    const untilMs = performance.now() + clusterLinkedMs;
+    while (performance.now() < untilMs && !this.#options.signal.aborted) {
+      if ((await client.status()).length === shards.length) return;
+      await delay(linkedPollMs);
+    }
+    if (!this.#options.signal.aborted)
+      this.#options.say('the router does not reach every shard yet; see kvcache status');
   }
 
   async #stop(): Promise<void> {
     const killAfterMs = this.#options.shutdownGraceMs + childKillMarginMs;
     for (const role of ['router', 'shard', 'azurite'] as const) {
-      const members = this.#members.filter((member) => member.role === role);
+      const members = this.#members.filter(({ plan }) => plan.role === role);
       await Promise.all(members.map(({ child }) => child.stop(killAfterMs)));
     }
     removeClusterState(this.layout.statePath, this.layout.router.grpcPort);
     await this.#lock.release();
   }
 
-  #azurite(): Member {
-    const { dataPath, blobPort } = this.layout.azurite;
-    mkdirSync(dataPath, { recursive: true });
-    const args = ['--blobHost', loopback, '--blobPort', `${blobPort}`, '--location', dataPath];
-    const child = this.#child('azurite', {
-      module: azuriteModule,
-      args: [...args, '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
-      environment: inheritedEnvironment(),
-      untilReady: (process) => untilListening(process, blobPort),
-    });
-    return { child, role: 'azurite', addresses: { blob: `${loopback}:${blobPort}` }, dataDirectory: dataPath };
-  }
-
-  #shard({ name, dataPath, linkPort, grpcPort, httpPort }: ShardPlace): Member {
-    const environment = childEnvironment(this.#options.given, 'shard');
-    if (this.usesAzurite) {
-      environment['KVCACHE_BLOB_CONNECTION_STRING'] = azuriteConnectionString(this.layout.azurite.blobPort);
-    }
-    const flags = {
-      'shard-name': name,
-      'data-path': dataPath,
-      'topology-path': this.layout.topologyPath,
-      'link-host': loopback,
-      'link-port': linkPort,
-      'grpc-host': loopback,
-      'grpc-port': grpcPort,
-      'http-host': loopback,
-      'http-port': httpPort,
-    };
-    const child = this.#child(name, {
-      module: commandModule,
-      args: ['shard', ...flagArguments(flags)],
-      environment,
-      untilReady: untilReadyMessage,
-    });
-    const address = (port: number): string => `${loopback}:${port}`;
-    const addresses = { grpc: address(grpcPort), http: address(httpPort), link: address(linkPort) };
-    return { child, role: 'shard', addresses, dataDirectory: dataPath };
-  }
-
-  #router(): Member {
-    const { dataPath, grpcPort, httpPort } = this.layout.router;
-    const { host, given } = this.#options;
-    const flags = {
-      'data-path': dataPath,
-      'topology-path': this.layout.topologyPath,
-      'grpc-host': host,
-      'grpc-port': grpcPort,
-      'http-host': host,
-      'http-port': httpPort,
-    };
-    const child = this.#child('router', {
-      module: commandModule,
-      args: ['router', ...flagArguments(flags)],
-      environment: childEnvironment(given, 'router'),
-      untilReady: untilReadyMessage,
-    });
-    const addresses = { grpc: `${host}:${grpcPort}`, http: `${host}:${httpPort}` };
-    return { child, role: 'router', addresses, dataDirectory: dataPath };
-  }
-
-  #child(id: string, options: Omit<ChildOptions, 'id' | 'logPath' | 'onChange'>): SupervisedChild {
+  #childOf({ id, run }: MemberPlan): SupervisedChild {
     return new SupervisedChild({
-      ...options,
+      ...run,
       id,
       logPath: join(this.layout.logsPath, `${id}.log`),
       onChange: (_, sentence) => {
@@ -214,14 +164,14 @@ export class LocalCluster {
       dataDirectory: this.layout.dataPath,
       log: null,
     };
-    const children = this.#members.map(({ child, role, addresses, dataDirectory }) => ({
-      role,
-      id: child.id,
+    const children = this.#members.map(({ plan, child }): ProcessRecord => ({
+      role: plan.role,
+      id: plan.id,
       pid: child.pid,
       state: child.state,
       restarts: child.restarts,
-      addresses,
-      dataDirectory,
+      addresses: plan.addresses,
+      dataDirectory: plan.dataDirectory,
       log: child.logPath,
     }));
     writeClusterState(this.layout.statePath, {
@@ -233,38 +183,11 @@ export class LocalCluster {
   }
 }
 
-function hasOwnBlob(given: GivenSettings): boolean {
-  return given['blob.connection_string'] !== undefined || given['blob.account_url'] !== undefined;
-}
-
-/** This process's environment without its own settings, and those of the child: secrets stay off command lines. */
-function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Record<string, string | undefined> {
-  return { ...inheritedEnvironment(), UV_THREADPOOL_SIZE: `${threadPoolSize}`, ...environmentFor(given, role) };
-}
-
-function inheritedEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KVCACHE_')));
-}
-
-function flagArguments(flags: Readonly<Record<string, string | number>>): string[] {
-  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-}
-
-/** Resolves when something listens on the port, or when the child has ended. */
-async function untilListening(child: ChildProcess, port: number): Promise<void> {
-  while (child.exitCode === null && child.signalCode === null) {
-    if (await connects(port)) return;
-    await delay(listenPollMs);
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code;
+    throw new KvcacheError('CONFIG', `the folder ${path} cannot be made (${reason}); choose another with --data`);
   }
-}
-
-function connects(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, loopback);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

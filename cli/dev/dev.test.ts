@@ -59,6 +59,27 @@ test('a shard that is killed comes back with what it acknowledged on disk', asyn
   expect((await dev.processes()).map(({ restarts }) => restarts)).toEqual([0, 0, 1, 1, 0]);
 });
 
+test('status shows what answers while a shard hangs, and while the router is away', async () => {
+  const dev = await start();
+  const statusOf = async (): Promise<{ code: number | null; err: string; shards: string[] }> => {
+    const { out, err, code } = await dev.run(['status', '--json']);
+    const { shards, away } = JSON.parse(out) as { shards: { name: string }[]; away: string[] };
+    return { code, err: err + away.join(), shards: shards.map(({ name }) => name) };
+  };
+  const shard = await dev.pidOf('shard-0');
+  process.kill(shard, 'SIGSTOP');
+  expect(await statusOf()).toMatchObject({
+    code: 0,
+    shards: ['shard-1'],
+    err: expect.stringContaining('shard-0 does not answer') as string,
+  });
+  process.kill(shard, 'SIGCONT');
+  const router = await dev.pidOf('router');
+  process.kill(router, 'SIGSTOP');
+  expect((await statusOf()).shards).toEqual(['shard-0', 'shard-1']);
+  process.kill(router, 'SIGCONT');
+});
+
 test('children end by themselves when the supervisor is killed, and the next start finds their data', async () => {
   const dev = await start();
   await dev.run(['set', 'greeting', 'hello']);

@@ -1,13 +1,14 @@
 /**
- * Where everything of a local cluster lies: ports and folders. Fixed, so that people can write them down.
+ * Where everything of a local cluster lies: ports and folders. Fixed, so that people can write them down, and where we
+ * may choose below 32768, because above it the system hands ports out to outgoing connections.
  *
  *                      without --port-base      with --port-base N
  *   router  gRPC       50051                    N
  *           HTTP       8080                     N + 1
  *   Azurite blob       10000                    N + 9
- *   shard i link       50110 + i                N + 10 + i
- *           gRPC       50130 + i                N + 30 + i
- *           HTTP       50150 + i                N + 50 + i
+ *   shard i link       7110 + i                 N + 10 + i
+ *           gRPC       7130 + i                 N + 30 + i
+ *           HTTP       7150 + i                 N + 50 + i
  *
  *   .kvcache/lock.sock       held while a cluster runs
  *            topology.json   written once, by the first start
@@ -49,7 +50,7 @@ export function routerGrpcPort(portBase: number | undefined): number {
 export function layoutOf({ portBase, shards, dataPath }: LayoutOptions): Layout {
   const root = resolve(dataPath);
   const azuritePort = portBase === undefined ? 10_000 : portBase + 9;
-  const firstShardPort = portBase === undefined ? 50_110 : portBase + 10;
+  const firstShardPort = portBase === undefined ? 7_110 : portBase + 10;
   return {
     dataPath: root,
     topologyPath: join(root, 'topology.json'),

@@ -17,7 +17,7 @@ test('a port that is taken is told with its role and what to do', async () => {
     code: 'CONFIG',
     message:
       `port ${port} (router gRPC) is taken by another process\n` +
-      'end that process, or choose other ports with --port-base N (N to N+99), such as --port-base 52000',
+      'end that process, or choose other ports with --port-base N (N to N+99), such as --port-base 21000',
   });
 });
 

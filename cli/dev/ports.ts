@@ -28,6 +28,6 @@ export async function requireFreePorts(
   if (faults.length === 0) return;
   throw new KvcacheError(
     'CONFIG',
-    `${faults.join('\n')}\nend that process, or choose other ports with --port-base N (N to N+99), such as --port-base ${portBase === undefined ? 52_000 : portBase + 100}`,
+    `${faults.join('\n')}\nend that process, or choose other ports with --port-base N (N to N+99), such as --port-base ${portBase === undefined ? 21_000 : portBase + 100}`,
   );
 }

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataPath, { recursive: true, force: true }));
 
-const start = (portBase: number | undefined = 52_000, shards = 3): ReturnType<typeof writeTopology> =>
+const start = (portBase: number | undefined = 21_000, shards = 3): ReturnType<typeof writeTopology> =>
   writeTopology(knownTopology(dataPath), { portBase, shards, dataPath });
 
 test('the first start writes a topology of epoch 1 and the next one keeps it', () => {
@@ -24,9 +24,9 @@ test('the first start writes a topology of epoch 1 and the next one keeps it', (
 
 test('other ports are a new epoch with the same owners', () => {
   const first = start();
-  const second = start(53_000);
+  const second = start(22_000);
   expect(second.epoch).toBe(2);
-  expect(second.shards[0]!.address).toBe('127.0.0.1:53010');
+  expect(second.shards[0]!.address).toBe('127.0.0.1:22010');
   expect(second.slots).toEqual(first.slots);
 });
 
@@ -44,7 +44,7 @@ test('data without any document is refused rather than dealt out anew', () => {
 });
 
 test('another number of shards than the data has is refused, unless it is only the default', () => {
-  const known = start(52_000, 2);
+  const known = start(21_000, 2);
   expect(shardCountOf(known, 3, false, dataPath)).toBe(2);
   expect(() => shardCountOf(known, 3, true, dataPath)).toThrow(
     `the data in ${dataPath} belongs to 2 shards, and --shards asks for 3; start with --shards 2, or with another --data`,

@@ -1,0 +1,226 @@
+/** Single shards and routers as real processes: how they start, what they say of themselves, how they end. */
+import { type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { KvcacheClient } from '../client/key-client.ts';
+import { startTestAzurite, type TestAzurite } from '../testing/azurite.ts';
+import { formatTopology } from '../topology/document.ts';
+import { topology } from '../topology/place.ts';
+import { isAlive, makeFolder, spawnCommand } from './testing/command.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+interface LogLine {
+  readonly msg: string;
+  readonly code?: string;
+  readonly addresses?: Readonly<Record<string, string>>;
+}
+
+/** A server process whose log is read. */
+class ServerProcess {
+  readonly log: LogLine[] = [];
+  readonly child: ChildProcess;
+  readonly #closed: Promise<unknown>;
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    const local = ['link', 'grpc', 'http'].flatMap((door) =>
+      args[0] === 'router' && door === 'link' ? [] : [`--${door}-host`, '127.0.0.1', `--${door}-port`, '0'],
+    );
+    // Flags that the test gives come last and win.
+    this.child = spawnCommand([args[0]!, ...local, ...args.slice(1)], { environment });
+    this.#closed = once(this.child, 'close');
+    for (const stream of [this.child.stdout!, this.child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        this.log.push(line.startsWith('{') ? (JSON.parse(line) as LogLine) : { msg: line });
+        this.child.emit('said');
+      });
+    }
+  }
+
+  async untilSaid(text: string): Promise<LogLine> {
+    for (;;) {
+      const line = this.log.find(({ msg }) => msg.includes(text));
+      if (line) return line;
+      if (this.child.exitCode !== null) throw new Error(`ended: ${JSON.stringify(this.log)}`);
+      await Promise.race([once(this.child, 'said'), this.#closed]);
+    }
+  }
+
+  async addresses(): Promise<Readonly<Record<string, string>>> {
+    return (await this.untilSaid('ready')).addresses!;
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.child.kill(signal);
+    return this.ended();
+  }
+
+  async ended(): Promise<number | null> {
+    await this.#closed;
+    return this.child.exitCode;
+  }
+}
+
+let folder: string;
+let azurite: TestAzurite | undefined;
+const servers: ServerProcess[] = [];
+beforeEach(() => {
+  folder = makeFolder();
+});
+afterEach(async () => {
+  for (const { child } of servers.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+  await azurite?.remove();
+  azurite = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(args: readonly string[], environment?: Readonly<Record<string, string>>): ServerProcess {
+  const server = new ServerProcess(args, environment);
+  servers.push(server);
+  return server;
+}
+
+const shardArgs = (name: string, ...more: string[]): string[] => [
+  'shard',
+  '--shard-name',
+  name,
+  '--data-path',
+  join(folder, name),
+  ...more,
+];
+
+async function statusOf(address: string, path: string): Promise<[number, unknown]> {
+  const response = await fetch(`http://${address}${path}`);
+  return [response.status, await response.json()];
+}
+
+test('a shard by itself owns every slot, keeps its data over SIGTERM, and ends with code 0', async () => {
+  const first = start(shardArgs('shard-0'));
+  using client = new KvcacheClient({ server: (await first.addresses())['grpc'] });
+  await client.mset({ a: '1', b: '2', c: '3' });
+  expect(await first.end('SIGTERM')).toBe(0);
+  const second = start(shardArgs('shard-0'));
+  using again = new KvcacheClient({ server: (await second.addresses())['grpc'] });
+  expect((await again.mget(['a', 'b', 'c'])).map(String)).toEqual(['1', '2', '3']);
+  expect(await again.status()).toMatchObject([{ name: 'shard-0', slots: 16_384, keys: 3 }]);
+});
+
+test('health and readiness are told over HTTP, and metrics of every part', async () => {
+  const shard = start(shardArgs('shard-0'));
+  const { http } = await shard.addresses();
+  expect(await statusOf(http!, '/health')).toEqual([200, { status: 'healthy', message: 'service is running' }]);
+  expect(await statusOf(http!, '/ready')).toEqual([200, { status: 'ready' }]);
+  const metrics = await (await fetch(`http://${http}/metrics`)).text();
+  for (const name of [
+    'kvcache_hot_bytes',
+    'kvcache_log_bytes',
+    'kvcache_link_sessions',
+    'kvcache_evicted_keys_total',
+    'kvcache_grpc_connections',
+    'kv_get_latency_seconds_count',
+    'nodejs_eventloop_lag_p99_seconds',
+    'process_resident_memory_bytes',
+  ]) {
+    expect(metrics).toContain(`\n${name}`);
+  }
+});
+
+test('a shard that waits for Blob to restore from lives, is not ready, and ends at once when told to', async () => {
+  // Nobody listens there, and the disk is empty: serving now could contradict what Blob holds.
+  const closed = createServer().listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const { port } = closed.address() as AddressInfo;
+  closed.close();
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const httpPort = (probe.address() as AddressInfo).port;
+  probe.close();
+  await once(probe, 'close');
+  const connection = `DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:${port}/a`;
+  const shard = start(shardArgs('shard-0', '--http-port', `${httpPort}`), {
+    KVCACHE_BLOB_CONNECTION_STRING: connection,
+  });
+  await shard.untilSaid('Blob cannot be reached at start');
+  const address = `127.0.0.1:${httpPort}`;
+  expect((await statusOf(address, '/health'))[0]).toBe(200);
+  expect(await statusOf(address, '/ready')).toEqual([503, { status: 'not ready', reasons: ['starting'] }]);
+  expect(await shard.end('SIGTERM')).toBe(0);
+  expect(JSON.stringify(shard.log)).not.toContain('a2V5');
+});
+
+test('a second signal ends a process at once with 128 and its number', async () => {
+  azurite = await startTestAzurite();
+  const shard = start(shardArgs('shard-0'), { KVCACHE_BLOB_CONNECTION_STRING: azurite.azurite.connectionString });
+  using client = new KvcacheClient({ server: (await shard.addresses())['grpc'] });
+  await client.set('a', '1', { acknowledgement: 'blob' });
+  azurite.azurite.pause();
+  await client.set('b', '2');
+  shard.child.kill('SIGTERM');
+  await shard.untilSaid('stopping');
+  expect(await shard.end('SIGTERM')).toBe(143);
+});
+
+test('a shard that another one took over says that it is fenced and ends with code 71', async () => {
+  azurite = await startTestAzurite();
+  const environment = { KVCACHE_BLOB_CONNECTION_STRING: azurite.azurite.connectionString };
+  const older = start(shardArgs('shard-0'), environment);
+  using client = new KvcacheClient({ server: (await older.addresses())['grpc'], retry: { attemptsMax: 1 } });
+  await client.set('a', '1', { acknowledgement: 'blob' });
+  const newer = start(['shard', '--shard-name', 'shard-0', '--data-path', join(folder, 'other')], environment);
+  using second = new KvcacheClient({ server: (await newer.addresses())['grpc'] });
+  // What the older one still tries to bring to Blob tells it.
+  await client.set('b', '2').catch(() => undefined);
+  expect(await older.ended()).toBe(71);
+  expect(older.log.map(({ code }) => code)).toContain('FENCED');
+  expect(String(await second.get('a'))).toBe('1');
+});
+
+test('what keeps a server from starting is one sentence and an exit code of its own', async () => {
+  const running = start(shardArgs('shard-0'));
+  const { grpc } = await running.addresses();
+  const locked = start(shardArgs('shard-0'));
+  expect(await locked.ended()).toBe(72);
+  expect(locked.log.at(-1)).toMatchObject({ code: 'LOCKED' });
+  const port = grpc!.split(':')[1]!;
+  const taken = start(shardArgs('shard-1', '--grpc-port', port));
+  expect(await taken.ended()).toBe(2);
+  expect(taken.log.at(-1)).toMatchObject({
+    code: 'CONFIG',
+    msg: `grpc.port is ${port}, which another process listens on; end that process or set another port`,
+  });
+  const router = start(['router', '--data-path', join(folder, 'router')]);
+  expect(await router.ended()).toBe(2);
+  expect(router.log.at(-1)!.msg).toContain('topology');
+});
+
+test('a router serves what it can while a shard is away', async () => {
+  const shard = start(shardArgs('shard-0', '--topology-path', join(folder, 'topology.json')));
+  // Written when the shard's port is known; until then the shard waits for nothing and owns everything.
+  const { link } = await shard.addresses();
+  const members = [
+    { name: 'shard-0', address: link! },
+    { name: 'shard-1', address: '127.0.0.1:1' },
+  ];
+  writeFileSync(join(folder, 'topology.json'), formatTopology(topology(undefined, members)));
+  const router = start([
+    'router',
+    '--data-path',
+    join(folder, 'router'),
+    '--topology-path',
+    join(folder, 'topology.json'),
+  ]);
+  using client = new KvcacheClient({ server: (await router.addresses())['grpc'], retry: { attemptsMax: 1 } });
+  const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`);
+  const results = await Promise.allSettled(keys.map((key) => client.set(key, 'x')));
+  const stored = keys.filter((_, index) => results[index]!.status === 'fulfilled');
+  expect(stored.length).toBeGreaterThan(0);
+  expect(stored.length).toBeLessThan(keys.length);
+  expect((await client.mget(keys)).map((value) => value !== null)).toEqual(keys.map((key) => stored.includes(key)));
+  expect(await router.end('SIGINT')).toBe(0);
+  expect(isAlive(router.child.pid!)).toBe(false);
+});

@@ -1,0 +1,91 @@
+/**
+ * The doors that clients and orchestrators use, the same on shard and router: HTTP for health and metrics, which is
+ * there first and goes last, and gRPC, which is there while the process serves.
+ *
+ *   open()          /health 200, /ready 503 "starting"
+ *   serve(executor) gRPC listens; /ready 200
+ *   drain()         /ready 503 "stopping"; gRPC takes nothing new and finishes what it has
+ *   close()         HTTP ends
+ */
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Executor } from '../commands/command.ts';
+import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
+import { HttpDoor } from '../doors/http/http-door.ts';
+import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
+import type { GrpcServerStatistics } from '../grpc/server.ts';
+import { drainGraceMs } from '../limits.ts';
+import type { LiveSettings } from '../settings/live.ts';
+import { processRegistry } from './metrics.ts';
+import { listenDoor } from './start.ts';
+
+const nothingServed: GrpcServerStatistics = { connections: 0, streams: 0, bytesInFlight: 0, refused: 0 };
+
+export class PublicDoors {
+  readonly registry: Registry = processRegistry();
+  readonly #live: LiveSettings;
+  readonly #logger: Logger;
+  readonly #metrics: KvMetrics;
+  readonly #http: HttpDoor;
+  readonly #addresses: Record<string, string> = {};
+  #grpc: GrpcDoor | undefined;
+  #unready: string | undefined = 'starting';
+
+  constructor(live: LiveSettings, logger: Logger) {
+    const settings = live.current;
+    this.#live = live;
+    this.#logger = logger;
+    this.#metrics = new KvMetrics(this.registry);
+    this.#http = new HttpDoor({
+      host: settings['http.host'],
+      port: settings['http.port'],
+      registry: settings['monitoring.enabled'] ? this.registry : undefined,
+      isHealthy: () => true,
+      unreadyReasons: () => (this.#unready === undefined ? [] : [this.#unready]),
+      metricsPath: settings['monitoring.metrics_path'],
+      healthPath: settings['monitoring.health_path'],
+      metrics: this.#metrics,
+      log: logger,
+    });
+  }
+
+  /** host:port by protocol. */
+  get addresses(): Readonly<Record<string, string>> {
+    return this.#addresses;
+  }
+
+  grpcStatistics(): GrpcServerStatistics {
+    return this.#grpc?.statistics ?? nothingServed;
+  }
+
+  async open(): Promise<void> {
+    const { 'http.host': host, 'http.port': port } = this.#live.current;
+    this.#addresses['http'] = await listenDoor(this.#http, host, port);
+  }
+
+  async serve(executor: Executor): Promise<void> {
+    const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
+    addStorageGauges(this.registry, executor);
+    this.#grpc = new GrpcDoor({
+      host,
+      port,
+      maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
+      executor: new MeasuredExecutor(executor, this.#metrics),
+      config: this.#live,
+      metrics: this.#metrics,
+      log: this.#logger,
+    });
+    this.#addresses['grpc'] = await listenDoor(this.#grpc, host, port);
+    this.#grpc.serving = true;
+    this.#unready = undefined;
+  }
+
+  async drain(): Promise<void> {
+    this.#unready = 'stopping';
+    await this.#grpc?.close(drainGraceMs);
+  }
+
+  async close(): Promise<void> {
+    await this.#http.close(0);
+  }
+}
