@@ -21,9 +21,11 @@ export class MemoryTier implements TierBelow {
     this.#account = account;
   }
 
-  async takeover(): Promise<Takeover> {
+  async takeover(_local: number | undefined, adopt?: (takeover: Takeover) => Promise<void>): Promise<Takeover> {
     const previousIncarnation = this.#account.incarnation++;
-    return { previousIncarnation, incarnation: this.#account.incarnation, segments: this.summaries() };
+    const takeover = { previousIncarnation, incarnation: this.#account.incarnation, segments: this.summaries() };
+    await adopt?.(takeover);
+    return takeover;
   }
 
   start(source: SegmentSource): void {

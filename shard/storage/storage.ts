@@ -276,15 +276,9 @@ export class Storage implements Journal {
     while (this.#fault === undefined) {
       await delay(takeoverRetryDelayMs, undefined, { ref: false });
       try {
-        const takeover = await this.#below!.takeover(inventory.incarnation);
-        if (wroteSince(takeover, inventory)) {
-          this.fence('another process wrote this shard while this one could not reach Blob');
-          return;
-        }
-        this.incarnation = takeover.incarnation;
-        this.log.incarnation = takeover.incarnation;
-        await writeIncarnation(this.#options.folder, takeover.incarnation);
-        this.isDetached = false;
+        const takeover = await this.#below!.takeover(inventory.incarnation, (claimed) =>
+          this.#adopt(claimed, inventory),
+        );
         this.#options.logger.info({ incarnation: takeover.incarnation }, 'Blob is reachable again');
         return;
       } catch (error) {
@@ -294,6 +288,17 @@ export class Storage implements Journal {
         }
       }
     }
+  }
+
+  /** Before the first byte goes up: this disk must still be the newest there is. */
+  async #adopt(takeover: Takeover, inventory: Inventory): Promise<void> {
+    if (wroteSince(takeover, inventory)) {
+      throw new KvcacheError('FENCED', 'another process wrote this shard while this one could not reach Blob');
+    }
+    await writeIncarnation(this.#options.folder, takeover.incarnation);
+    this.incarnation = takeover.incarnation;
+    this.log.incarnation = takeover.incarnation;
+    this.isDetached = false;
   }
 
   #isStale(): boolean {

@@ -13,7 +13,8 @@ export interface Takeover {
 }
 
 export interface TierBelow {
-  takeover(localIncarnation: number | undefined): Promise<Takeover>;
+  /** `adopt` sees the result before anything is uploaded; if it rejects, so does the takeover. */
+  takeover(localIncarnation: number | undefined, adopt?: (takeover: Takeover) => Promise<void>): Promise<Takeover>;
   start(source: SegmentSource): void;
   committedBytes(id: number): number;
   waitCommitted(id: number, bytes: number, signal?: AbortSignal): Promise<void>;
