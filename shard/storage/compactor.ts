@@ -6,9 +6,10 @@
  * under the same bound, and appended to the open segment. Both keep sequences, so nothing changes for readers but the
  * place. Large values in parts move as a whole, chunk after chunk, through the open segment.
  *
- * A tombstone (or an expired record, which becomes one) is carried forward unless every other segment holds only
- * younger records. A victim is removed from the disk, and taken off the manifest, only after its successor is safe.
+ * A tombstone (or an expired record, which becomes one) is carried forward unless no other segment can hold an older
+ * record of its key (older-records.ts). A victim is removed from the disk, and taken off the manifest, only after its successor is safe.
  */
+import { rm } from 'node:fs/promises';
 import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
 import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
@@ -21,6 +22,7 @@ import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { SegmentState } from '../log/segment-state.ts';
 import { untilDurable } from './durability.ts';
+import { OlderRecords } from './older-records.ts';
 import type { Reader } from './reader.ts';
 import type { TierBelow } from './tier-below.ts';
 
@@ -86,8 +88,9 @@ export class Compactor {
   async run(): Promise<boolean> {
     const stuck = [...this.#log.segments.values()].filter((segment) => segment.isSuperseded);
     if (stuck.length > 0) await this.#discard(stuck);
-    const local = this.#victims((segment) => segment.file !== undefined);
-    const victims = local.length > 0 ? local : this.#victims((segment) => segment.file === undefined).slice(0, 1);
+    let victims = this.#victims((segment) => segment.file !== undefined);
+    if (victims.length === 0) victims = this.#victims((segment) => segment.file === undefined).slice(0, 1);
+    if (victims.length === 0) victims = this.#smallSegments();
     if (victims.length === 0) return false;
     await this.compact(victims);
     return true;
@@ -119,7 +122,7 @@ export class Compactor {
    * Tombstones that are still needed go on in the open segment.
    */
   async removeUnflushed(segment: SegmentState): Promise<void> {
-    const plan = await this.#planOf(segment, [segment]);
+    const plan = await this.#planOf(segment);
     for (const { tombstone, recordBytes } of plan.places) {
       if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
     }
@@ -155,12 +158,28 @@ export class Compactor {
     return chosen.sort((a, b) => a.id - b.id);
   }
 
+  /** Every restart seals a segment: where many small ones have come together, they become one. */
+  #smallSegments(): SegmentState[] {
+    const smallBytesMax = this.#options.segmentBytes / compactionSegmentsMax;
+    const small = [...this.#log.segments.values()].filter(
+      (segment) => segment.isIdle && segment.file !== undefined && segment.bytes < smallBytesMax,
+    );
+    return small.length < compactionSegmentsMax ? [] : small.slice(0, compactionSegmentsMax);
+  }
+
   #isSparse(segment: SegmentState): boolean {
     // Tombstones that were carried into a segment are no garbage as long as an older record may lie elsewhere.
-    const isNeeded = segment.retainedBytes > 0 && segment.totals.maxSequence >= this.#oldestSequenceOutside([segment]);
+    const isNeeded = segment.retainedBytes > 0 && this.#hasOlderElsewhere(segment);
     const kept = segment.liveBytes + (isNeeded ? segment.retainedBytes : 0);
     const recordBytes = segment.bytes - segmentHeaderBytes;
     return recordBytes <= 0 || kept < recordBytes * this.#options.liveRatio;
+  }
+
+  #hasOlderElsewhere(segment: SegmentState): boolean {
+    for (const other of this.#log.segments.values()) {
+      if (other !== segment && other.minSequence < segment.totals.maxSequence) return true;
+    }
+    return false;
   }
 
   async #compactLocal(victims: readonly SegmentState[]): Promise<void> {
@@ -173,14 +192,14 @@ export class Compactor {
 
   async #plan(victims: readonly SegmentState[]): Promise<Plan[]> {
     const plans: Plan[] = [];
-    for (const victim of victims) plans.push(await this.#planOf(victim, victims));
+    for (const victim of victims) plans.push(await this.#planOf(victim));
     return plans;
   }
 
   /** Decides about every record that the victim's hint lists. */
-  async #planOf(victim: SegmentState, victims: readonly SegmentState[]): Promise<Plan> {
+  async #planOf(victim: SegmentState): Promise<Plan> {
     const plan: Plan = { victim, places: [] };
-    const oldestElsewhere = this.#oldestSequenceOutside(victims);
+    const older = await OlderRecords.outside(this.#log, victim);
     const nowMs = this.#log.now();
     let inStep = 0;
     for (const record of hintEntries(await this.#hintOf(victim))) {
@@ -197,23 +216,10 @@ export class Compactor {
       const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= nowMs && !isTombstone(record.kind);
       const buries = isTombstone(record.kind) || record.kind === recordKinds.slotDrop || isExpired;
       if (!buries || entry !== undefined) continue;
-      if (record.sequence < oldestElsewhere) this.statistics.tombstonesDropped++;
+      if (!older.mayExist(record.key, record.space, record.sequence)) this.statistics.tombstonesDropped++;
       else plan.places.push({ ...placeOf(record), entry: undefined, tombstone: ownTombstone(record, isExpired) });
     }
     return plan;
-  }
-
-  /**
-   * The smallest sequence that any other segment may hold. Victims of the same round count, too, as long as they are
-   * there: they go one after the other, and a crash between may leave any of them.
-   */
-  #oldestSequenceOutside(victims: readonly SegmentState[]): number {
-    let oldest = Infinity;
-    for (const segment of this.#log.segments.values()) {
-      if (victims.length === 1 && segment === victims[0]) continue;
-      if (segment.minSequence < oldest) oldest = segment.minSequence;
-    }
-    return oldest;
   }
 
   #find(record: HintEntry): Entry | undefined {
@@ -240,10 +246,13 @@ export class Compactor {
       salt: plan.victim.salt,
       records: triplesOf(plan),
     }));
-    const result = await log.worker.compact({
-      sources,
-      output: { ...identity, createdAtMs, path, hintPath: log.hintPathOf(identity.id) },
-      bytesPerSecond: this.#options.bytesPerSecond,
+    const hintPath = log.hintPathOf(identity.id);
+    const { bytesPerSecond } = this.#options;
+    const task = { sources, output: { ...identity, createdAtMs, path, hintPath }, bytesPerSecond };
+    const result = await log.worker.compact(task).catch(async (error: unknown) => {
+      // Half an output that nobody knows of would bring its records back after a restart.
+      await Promise.all([rm(path, { force: true }), rm(hintPath, { force: true })]);
+      throw error;
     });
     const output = new SegmentState(identity, createdAtMs, result.bytes);
     output.isSealed = true;
@@ -288,7 +297,7 @@ export class Compactor {
   }
 
   async #compactRemote(victim: SegmentState): Promise<void> {
-    const plan = await this.#planOf(victim, [victim]);
+    const plan = await this.#planOf(victim);
     for (const { entry, tombstone, offset, recordBytes } of plan.places) {
       if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
       if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);

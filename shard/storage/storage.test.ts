@@ -127,6 +127,32 @@ describe('compaction', () => {
     expect(await again.text('cold-7')).toBe('x'.repeat(1000));
     await again.close();
   });
+
+  test('many small segments, as restarts leave them, become one', async () => {
+    for (let round = 0; round < 12; round++) {
+      const store = await TestStore.open(folder.path);
+      store.set(`key-${round}`, `value-${round}`);
+      await store.close();
+    }
+    const store = await TestStore.open(folder.path);
+    await store.storage.maintain();
+    expect(store.storage.log.segments.size).toBeLessThan(8);
+    for (let round = 0; round < 12; round++) expect(await store.text(`key-${round}`)).toBe(`value-${round}`);
+    await store.close();
+  });
+
+  test('a tombstone goes as soon as no segment can hold an older record of its key', async () => {
+    const store = await TestStore.open(folder.path);
+    for (let key = 0; key < 50; key++) store.set(`cold-${key}`, 'x'.repeat(1000));
+    await store.storage.log.roll();
+    store.set('short', 'lived');
+    store.delete('short');
+    await store.storage.log.roll();
+    await store.storage.maintain();
+    expect(store.storage.compactor.statistics.tombstonesDropped).toBe(1);
+    expect(store.storage.compactor.statistics.tombstonesCarried).toBe(0);
+    await store.close();
+  });
 });
 
 describe('eviction without Blob', () => {

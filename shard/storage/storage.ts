@@ -174,7 +174,7 @@ export class Storage implements Journal {
   admit(bytes: number): Promise<void> | undefined {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     this.#usedBytes += bytes;
-    if (this.#usedBytes > this.evictor.thresholdBytes || this.#unflushedFull || this.#isStale()) this.#refresh();
+    if (this.#isStale()) this.#refresh();
     if (this.#usedBytes > this.#options.eviction.diskBytes || this.#isBlobFull()) return this.#waitForRoom(bytes);
     return this.log.admit(bytes);
   }
