@@ -10,6 +10,7 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
 import { messageOf } from '../errors.ts';
+import { grpcFrameBytesMax } from '../limits.ts';
 import { grpcStatus, type StreamEnd, streamEnd } from './status.ts';
 
 export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed';
@@ -98,7 +99,7 @@ export class ClientConnection {
   #dial(): Link {
     const { streamWindowBytes, connectionWindowBytes, connectTimeoutMs, keepaliveMs } = this.#options;
     const session = connect(`http://${this.#target}`, {
-      settings: { initialWindowSize: streamWindowBytes, enablePush: false },
+      settings: { initialWindowSize: streamWindowBytes, maxFrameSize: grpcFrameBytesMax, enablePush: false },
       // Until the server has said how many calls it takes at once.
       peerMaxConcurrentStreams: 100,
       // In megabytes; the bound of a client is its number of calls, not the memory of their messages.

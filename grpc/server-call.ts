@@ -325,6 +325,10 @@ export class ServerCall implements CallTransport {
 
   #onRemoteEnd(): void {
     if (this.#remoteEnded) return;
+    const stream = this.#stream;
+    // Node ends the readable side of a stream that was reset or lost, too. That is no half-close: the client did not
+    // finish what it had to say, and a write that happens to be whole by now must not be done.
+    if (!this.#end && (stream.aborted || stream.closed || stream.destroyed)) return;
     this.#remoteEnded = true;
     if (this.#end) return;
     if (this.#inflating) this.#inOrder(() => this.#listener?.remoteEnd());

@@ -78,6 +78,15 @@ async function raw(
   return { response, trailers, data: Buffer.concat(chunks) };
 }
 
+/** A session whose connection can break as that of a machine that is gone does: without a word. */
+function cuttable(port: number): { session: ClientHttp2Session; cut: () => void } {
+  const socket = connectTcp(port, '127.0.0.1');
+  const session = connectHttp2(`http://127.0.0.1:${port}`, { createConnection: () => socket });
+  session.on('error', () => undefined);
+  sessions.push(session);
+  return { session, cut: () => socket.resetAndDestroy() };
+}
+
 function framed(flag: number, message: Buffer): Buffer {
   const prefix = Buffer.alloc(5);
   prefix[0] = flag;
@@ -215,8 +224,7 @@ describe('unary calls from a grpc-js client', () => {
     call.cancel();
     await until(() => aborted.length === 1);
 
-    const session = connectHttp2(`http://127.0.0.1:${port}`);
-    session.on('error', () => undefined);
+    const { session, cut } = cuttable(port);
     const stream = session.request({
       ':method': 'POST',
       ':path': '/test.Echo/Unary',
@@ -225,7 +233,7 @@ describe('unary calls from a grpc-js client', () => {
     stream.on('error', () => undefined);
     stream.end(framed(0, Buffer.from('y')));
     await until(() => started.length === 2);
-    session.socket.destroy();
+    cut();
     await until(() => aborted.length === 2);
     await until(() => server.statistics.connections === 1 && server.statistics.bytesInFlight === 0);
   });
@@ -237,8 +245,7 @@ describe('unary calls from a grpc-js client', () => {
       handled++;
       return request;
     });
-    const session = connectHttp2(`http://127.0.0.1:${port}`);
-    session.on('error', () => undefined);
+    const { session, cut } = cuttable(port);
     const stream = session.request({
       ':method': 'POST',
       ':path': '/test.Echo/Unary',
@@ -247,9 +254,28 @@ describe('unary calls from a grpc-js client', () => {
     stream.on('error', () => undefined);
     stream.write(framed(0, Buffer.alloc(2_000_000)).subarray(0, 1_000_000));
     await until(() => server.statistics.bytesInFlight > 0);
-    session.destroy();
+    cut();
     await until(() => server.statistics.connections === 0);
     expect(server.statistics).toMatchObject({ streams: 0, bytesInFlight: 0 });
+    expect(handled).toBe(0);
+  });
+
+  it('does not handle a whole message whose client vanished before it had finished', async () => {
+    const { server, port } = await start();
+    let handled = 0;
+    server.addUnary(echoService.unary, (request) => {
+      handled++;
+      return request;
+    });
+    const headers = { ':method': 'POST', ':path': '/test.Echo/Unary', 'content-type': 'application/grpc' };
+    const { session, cut } = cuttable(port);
+    const stream = session.request(headers);
+    stream.on('error', () => undefined);
+    stream.write(framed(0, Buffer.alloc(10_000)));
+    await until(() => server.statistics.bytesInFlight > 0);
+    cut();
+    await until(() => server.statistics.streams === 0);
+    expect(server.statistics.bytesInFlight).toBe(0);
     expect(handled).toBe(0);
   });
 

@@ -25,6 +25,7 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import {
   grpcConnectionsMax,
   grpcConnectionWindowBytes,
+  grpcFrameBytesMax,
   grpcHeaderBytesMax,
   grpcInFlightBytesMax,
   grpcKeepaliveMs,
@@ -190,6 +191,7 @@ export class GrpcServer {
         initialWindowSize: this.#options.streamWindowBytes ?? grpcStreamWindowBytes,
         maxConcurrentStreams: this.#options.streamsPerConnectionMax ?? grpcStreamsPerConnectionMax,
         maxHeaderListSize: grpcHeaderBytesMax,
+        maxFrameSize: grpcFrameBytesMax,
         enablePush: false,
       },
       // In megabytes. Answers count too while they wait for the socket, so it lies above the budget that bounds them.
