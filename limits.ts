@@ -241,6 +241,8 @@ export const orphanGraceMs = 5_000;
 export const drainGraceMs = 5_000;
 /** How long a starting router waits for its shards before it serves without some of them. */
 export const linksReadyMs = 5_000;
+/** How long a router waits for its shards when settings are read or changed. */
+export const settingsTimeoutMs = 5_000;
 /** Threads of libuv's pool: fsync, cold reads and DNS share it. */
 export const threadPoolSize = 16;
 /** How much of the end of a child's log is read for the line that says why it ended. */

@@ -17,6 +17,7 @@ export interface TestShardOptions {
   readonly acknowledgement?: Acknowledgement;
   readonly minimumAcknowledgement?: Acknowledgement;
   readonly diskThresholdBytes?: number;
+  readonly memoryLimitBytes?: number;
 }
 
 export class TestShard {
@@ -38,6 +39,7 @@ export class TestShard {
         acknowledgement: options.acknowledgement ?? 'memory',
         minimumAcknowledgement: options.minimumAcknowledgement ?? 'memory',
         diskThresholdBytes: options.diskThresholdBytes ?? 1_000_000,
+        ...(options.memoryLimitBytes !== undefined && { memoryLimitBytes: options.memoryLimitBytes }),
       },
     });
   }

@@ -82,6 +82,11 @@ export class HotTier {
     return entry.hot !== undefined;
   }
 
+  /** Entries with a copy, the least recently used first. Nothing may be put or dropped between two of them. */
+  *leastUsed(): Generator<Entry> {
+    for (let copy = this.#oldest; copy !== undefined; copy = copy.newer) yield copy.entry;
+  }
+
   /** The value, now the most recently used, or undefined. A small one is a copy of its own. */
   get(entry: Entry): StoredValue | undefined {
     const copy = entry.hot;

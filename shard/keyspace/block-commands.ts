@@ -13,7 +13,7 @@ import { type Entry, spaceOfBlocks, type StoredValue } from '../journal.ts';
 import { blockKeyFault, digestFault, notAnInteger, parseInteger } from './arguments.ts';
 import { type CommandFamily, keptValue, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import { type Change, deletionOf, type Keyspace } from './keyspace.ts';
 import { andThen, type Answer } from './answer.ts';
 
 /** Hash and parent: a version in a reply of BLOCK.VERSIONS, and what a key has behind its digest. */
@@ -73,15 +73,7 @@ function surplus(keyspace: Keyspace, change: Change): Change[] {
   const others = keyspace.index
     .versions(change.slot, change.name.slice(0, blockDigestBytes))
     .filter((entry) => entry.key !== change.name);
-  return others.slice(blockVersionsMax - 1).map((entry) => ({
-    space: spaceOfBlocks,
-    key: Buffer.from(entry.key, 'latin1'),
-    name: entry.key,
-    slot: entry.slot,
-    expireAtMs: 0,
-    meta: undefined,
-    body: undefined,
-  }));
+  return others.slice(blockVersionsMax - 1).map(deletionOf);
 }
 
 function get(keyspace: Keyspace, key: Buffer): Answer<Reply> {

@@ -12,7 +12,7 @@
 import type { Command, CommandContext, Executor } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable } from '../../commands/table.ts';
-import { expiryTickMs, expiryWorkPerTurnMax } from '../../limits.ts';
+import { expiryTickMs, expiryWorkPerTurnMax, indexEvictionsPerTurnMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import type { Entry, EvictionLevel, Journal } from '../journal.ts';
@@ -140,6 +140,8 @@ export class Engine implements Executor {
 
   #turnWheel(): boolean {
     const keyspace = this.#keyspace;
+    // A log without room, or closed, is left alone: the next write or turn tries again.
+    if (keyspace.queue.admitsNow(0)) keyspace.trimIndex(indexEvictionsPerTurnMax);
     return keyspace.index.wheel.advance(keyspace.now(), expiryWorkPerTurnMax, (entry) => {
       keyspace.counters.expiredByWheel += 1;
       keyspace.forget(entry);

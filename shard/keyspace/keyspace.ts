@@ -7,7 +7,7 @@
  */
 import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
-import { oftenReadWindowMs } from '../../limits.ts';
+import { indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
@@ -21,6 +21,7 @@ import {
 } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { readCold } from './cold-read.ts';
+import { IndexBound } from './index-bound.ts';
 import { KeyGate } from './key-gate.ts';
 import type { KeyIndex } from './key-index.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -32,6 +33,8 @@ export interface KeyspaceOptions {
   readonly minimumAcknowledgement: Acknowledgement;
   /** Plain values above this keep no copy in RAM unless they are read often. */
   readonly diskThresholdBytes: number;
+  /** What the process may hold; the index may take half of it. Absent: the index has no bound. */
+  readonly memoryLimitBytes?: number;
 }
 
 /** One write of a group. `name` is the key as the index keeps it. */
@@ -51,6 +54,7 @@ export class Keyspace {
   readonly counters = { hotHits: 0, coldHits: 0, misses: 0, expiredOnAccess: 0, expiredByWheel: 0 };
   readonly #options: KeyspaceOptions;
   readonly #gate = new KeyGate();
+  readonly #indexBound: IndexBound;
   readonly #startMs: number;
   /** Records that could not be read when last tried: writing such a block again is no repetition. */
   readonly #unreadable = new WeakSet<Entry>();
@@ -64,6 +68,8 @@ export class Keyspace {
     this.journal = journal;
     this.queue = new WriteQueue(journal, clock);
     this.#options = options;
+    const indexBytesMax = (options.memoryLimitBytes ?? Infinity) * indexShareOfMemoryMax;
+    this.#indexBound = new IndexBound(index, hot, indexBytesMax);
     this.#startMs = clock.now();
   }
 
@@ -159,9 +165,18 @@ export class Keyspace {
     return position === undefined ? reply : this.whenSafe(position, context, reply);
   }
 
-  /** Appends and installs without anybody waiting for it. */
-  commitUnasked(changes: readonly Change[]): void {
-    this.#apply(changes);
+  /**
+   * Evicts up to `count` keys if the index is above its bound. With a journal their deletion is written: a later
+   * delete by a user would not find them, and recovery would bring them back.
+   */
+  trimIndex(count: number): void {
+    if (!this.#indexBound.isExceeded) return;
+    const victims = this.#indexBound.victims(count);
+    if (victims.length > 0) this.journal?.append(victims.map(deletionOf));
+    for (const entry of victims) {
+      this.index.remove(entry, 'ram');
+      this.journal?.release(entry);
+    }
   }
 
   /** Answers `reply` when the position is as safe as asked. */
@@ -209,6 +224,8 @@ export class Keyspace {
   }
 
   #apply(changes: readonly Change[]): JournalPosition | undefined {
+    // Two for each: the index shrinks to its bound also if it began above it.
+    this.trimIndex(changes.length * 2);
     if (this.journal === undefined) {
       for (const change of changes) this.#install(change, this.#entryInMemory(change));
       return undefined;
@@ -263,4 +280,9 @@ export class Keyspace {
     entry.coldReadSecond = second;
     return isOften;
   }
+}
+
+/** The change that deletes an entry's key. */
+export function deletionOf({ space, key, slot }: Entry): Change {
+  return { space, key: Buffer.from(key, 'latin1'), name: key, slot, expireAtMs: 0, meta: undefined, body: undefined };
 }

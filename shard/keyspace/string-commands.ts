@@ -133,10 +133,10 @@ function setWith(keyspace: Keyspace, change: Change, options: SetOptions, contex
     return keyspace.commit([{ ...change, expireAtMs }], context, OK);
   }
   // Stored and expired in the same moment: what remains is that the old value is gone.
-  return current === undefined ? OK : keyspace.commit([deletionOf(change)], context, OK);
+  return current === undefined ? OK : keyspace.commit([withoutValue(change)], context, OK);
 }
 
-function deletionOf(change: Change): Change {
+function withoutValue(change: Change): Change {
   return { ...change, expireAtMs: 0, body: undefined };
 }
 
@@ -193,6 +193,6 @@ function mset(
   return keyspace.write([...byName.keys()], keyspace.bytesOf(changes), context, () => {
     if (expireAtMs === 0 || expireAtMs > keyspace.now()) return keyspace.commit(changes, context, OK);
     const present = changes.filter(({ slot, name }) => keyspace.live(spaceOfKeys, slot, name) !== undefined);
-    return present.length === 0 ? OK : keyspace.commit(present.map(deletionOf), context, OK);
+    return present.length === 0 ? OK : keyspace.commit(present.map(withoutValue), context, OK);
   });
 }
