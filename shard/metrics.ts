@@ -104,6 +104,11 @@ function blobMetrics({ writeBehind }: ShardMetricsParts): ObservedMetric[] {
     gauge('kvcache_blob_segments', 'Segments in Blob.', () => stats().segments),
     counter('kvcache_blob_commits_total', 'Commits of new bytes.', () => stats().commits),
     counter('kvcache_blob_lost_segments_total', 'Segments that Blob had lost.', () => stats().lostSegments),
+    counter(
+      'kvcache_blob_verifications_total',
+      'Comparisons of everything in Blob with what should be there.',
+      () => stats().verifications,
+    ),
     counter('kvcache_blob_calls_total', 'Operations asked for.', operations('calls'), ['operation']),
     counter('kvcache_blob_attempts_total', 'Requests sent, repetitions included.', operations('attempts'), [
       'operation',
