@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { KvcacheClient } from '../client/key-client.ts';
+import { type GetConfigResponse, KeyValueServiceClient, type UpdateConfigResponse } from '../protos/generated/kv.ts';
 import { DevProcess, freePortBase, kvcache, type Outcome, type RunOptions } from './testing/command.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -140,6 +143,40 @@ describe('the cluster', () => {
       kvcache(['exists', 'x'], { environment: { KVSTORE_GRPC_SERVER: server } }),
     ]);
     expect(found.map(({ out }) => out)).toEqual(['0\n', '0\n', '0\n']);
+  });
+
+  test('a setting changed at the router is in force on every shard', async () => {
+    const client = new KeyValueServiceClient(`127.0.0.1:${dev.portBase}`, credentials.createInsecure());
+    const update = (config: string): Promise<UpdateConfigResponse> =>
+      new Promise((resolve, reject) => {
+        client.updateConfig({ config }, (error, response) => (error ? reject(error) : resolve(response)));
+      });
+    const read = (): Promise<GetConfigResponse> =>
+      new Promise((resolve, reject) => {
+        client.getConfig({}, (error, response) => (error ? reject(error) : resolve(response)));
+      });
+    try {
+      const changed = await update('{"eviction":{"batch_size":42},"log_level":"debug"}');
+      expect(changed).toMatchObject({ success: true, error: '' });
+      const refused = await update('{"grpc":{"port":1}}');
+      expect(refused).toMatchObject({ success: false });
+      expect(refused.error).toContain('grpc.port does not change while the router runs');
+      expect(JSON.parse((await read()).config)).toMatchObject({
+        grpc: { port: dev.portBase },
+        eviction: { batch_size: 42 },
+      });
+    } finally {
+      client.close();
+    }
+    for (const id of ['shard-0', 'shard-1']) {
+      const server = (await dev.processes()).find((record) => record.id === id)!.addresses.grpc!;
+      using shard = new KvcacheClient({ server });
+      const reply = await shard.command('SETTINGS.GET', []);
+      expect(JSON.parse((reply as Buffer).toString())).toMatchObject({
+        eviction: { batch_size: 42 },
+        log_level: 'debug',
+      });
+    }
   });
 
   test('everything written is in Blob after flush', async () => {

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Executor } from '../commands/command.ts';
 import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
+import type { RuntimeConfig } from '../doors/grpc/kv-service.ts';
 import { HttpDoor } from '../doors/http/http-door.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
@@ -63,7 +64,8 @@ export class PublicDoors {
     this.#addresses['http'] = await listenDoor(this.#http, host, port);
   }
 
-  async serve(executor: Executor): Promise<void> {
+  /** `config` is what clients may read and change. */
+  async serve(executor: Executor, config: RuntimeConfig): Promise<void> {
     const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
     addStorageGauges(this.registry, executor);
     this.#grpc = new GrpcDoor({
@@ -71,7 +73,7 @@ export class PublicDoors {
       port,
       maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
       executor: new MeasuredExecutor(executor, this.#metrics),
-      config: this.#live,
+      config,
       metrics: this.#metrics,
       log: this.#logger,
     });

@@ -13,6 +13,7 @@ import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
+import { ClusterSettings } from './cluster-settings.ts';
 import { LinkSet } from './link/link-set.ts';
 import { addRouterMetrics } from './metrics.ts';
 import { Router } from './router.ts';
@@ -40,7 +41,7 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  await doors.serve(router);
+  await doors.serve(router, new ClusterSettings(live, router));
   return {
     addresses: doors.addresses,
     failed: new Promise(() => undefined),

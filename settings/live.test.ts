@@ -24,14 +24,14 @@ test('all settings read and written back are no change', () => {
 
 test('what needs a restart, belongs to another process, or is no setting is told, and nothing is changed', () => {
   const live = liveOf({}, 'router');
-  const update = { grpc: { port: 1 }, eviction: { batch_size: 5 }, colour: 'red', log_level: 'debug' };
+  const update = { grpc: { port: 1 }, eviction: { batch_size: 5 }, log_level: 'debug' };
   expect(live.update(JSON.stringify(update))).toBe(
     [
       'grpc.port does not change while the router runs; start it again with the new value',
       'eviction.batch_size is no setting of this router, but of shard, dev',
-      'colour is no setting; docs/settings.md lists them',
     ].join('\n'),
   );
+  expect(live.update('{"colour":"red","log_level":"debug"}')).toBe('colour is no setting; docs/settings.md lists them');
   expect(live.current['log_level']).toBe('info');
 });
 

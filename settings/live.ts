@@ -15,6 +15,23 @@ import { mask, nestedSettings } from './present.ts';
 import { type GivenSettings, type SettingName, settingOf, type Settings } from './schema.ts';
 import type { ProcessRole } from './setting.ts';
 
+/** A setting of an update, before its value is looked at. */
+export interface SettingChange {
+  readonly name: SettingName;
+  readonly raw: unknown;
+}
+
+/** The settings that `json` names, nested or with dotted names. Throws CONFIG for no JSON and for unknown names. */
+export function changesOf(json: string): SettingChange[] {
+  const named = [...flattened(parseMap(json), '', (name) => settingNamed(name) !== undefined)];
+  const unknown = named.filter(([written]) => settingNamed(written) === undefined);
+  if (unknown.length > 0) {
+    const faults = unknown.map(([written]) => `${written} is no setting; docs/settings.md lists them`);
+    throw new KvcacheError('CONFIG', faults.join('\n'));
+  }
+  return named.map(([written, raw]) => ({ name: settingNamed(written)!, raw }));
+}
+
 export class LiveSettings {
   readonly role: ProcessRole;
   #given: GivenSettings;
@@ -41,10 +58,10 @@ export class LiveSettings {
     return JSON.stringify(nestedSettings(this.#current, this.role));
   }
 
-  /** Changes what `json` (nested or with dotted names) asks for. Answers what is wrong; undefined when it is done. */
+  /** Changes what `json` asks for. Answers what is wrong; undefined when it is done. */
   update(json: string): string | undefined {
     try {
-      this.#apply(json);
+      this.apply(changesOf(json));
       return undefined;
     } catch (error) {
       if (error instanceof KvcacheError) return error.message;
@@ -52,25 +69,33 @@ export class LiveSettings {
     }
   }
 
-  #apply(json: string): void {
-    const faults: string[] = [];
-    const changes: Record<string, unknown> = {};
-    for (const [written, raw] of flattened(parseMap(json), '', (name) => settingNamed(name) !== undefined)) {
-      const name = settingNamed(written);
-      if (name === undefined) faults.push(`${written} is no setting; docs/settings.md lists them`);
-      else this.#collect(name, raw, changes, faults);
-    }
-    const given = { ...this.#given, ...changes };
-    const next = deriveSettings(given);
-    if (faults.length === 0) faults.push(...conflicts(next, this.role));
+  /** What keeps these changes from being made, without making them. */
+  faultOf(changes: readonly SettingChange[]): string | undefined {
+    const { faults } = this.#weigh(changes);
+    return faults.length > 0 ? faults.join('\n') : undefined;
+  }
+
+  /** Makes the changes. Throws CONFIG with every fault, a line each. */
+  apply(changes: readonly SettingChange[]): void {
+    const { given, next, faults } = this.#weigh(changes);
     if (faults.length > 0) throw new KvcacheError('CONFIG', faults.join('\n'));
-    if (Object.keys(changes).length === 0) return;
+    if (given === this.#given) return;
     this.#given = given;
     this.#current = next;
     for (const listener of this.#listeners) listener(next);
   }
 
-  #collect(name: SettingName, raw: unknown, changes: Record<string, unknown>, faults: string[]): void {
+  #weigh(changes: readonly SettingChange[]): { given: GivenSettings; next: Settings; faults: string[] } {
+    const faults: string[] = [];
+    const changed: Record<string, unknown> = {};
+    for (const change of changes) this.#collect(change, changed, faults);
+    const given = Object.keys(changed).length === 0 ? this.#given : { ...this.#given, ...changed };
+    const next = deriveSettings(given);
+    if (faults.length === 0) faults.push(...conflicts(next, this.role));
+    return { given, next, faults };
+  }
+
+  #collect({ name, raw }: SettingChange, changed: Record<string, unknown>, faults: string[]): void {
     const { type, changeable, secret, ignored, usedBy } = settingOf(name);
     if (ignored || (secret && raw === mask)) return;
     const result = type.schema.safeParse(raw);
@@ -85,7 +110,7 @@ export class LiveSettings {
     } else if (!changeable) {
       faults.push(`${name} does not change while the ${this.role} runs; start it again with the new value`);
     } else {
-      changes[name] = result.data;
+      changed[name] = result.data;
     }
   }
 }

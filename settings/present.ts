@@ -40,15 +40,23 @@ export function settingRows(
  * client of S1 reads `grpc.port` and `eviction.check_interval` where it expects them.
  */
 export function nestedSettings(settings: Settings, role: ProcessRole): Record<string, unknown> {
-  const nested: Record<string, unknown> = {};
+  const named: [SettingName, unknown][] = [];
   for (const name of settingNames) {
     const { usedBy, ignored, secret, type } = settingOf(name);
     const value = settings[name];
     if (!usedBy.includes(role) || ignored || value === undefined) continue;
-    const shown = secret ? mask : type.placeholder === 'time' ? (value as number) / 1_000 : value;
+    named.push([name, secret ? mask : type.placeholder === 'time' ? (value as number) / 1_000 : value]);
+  }
+  return nestedOf(named);
+}
+
+/** `grpc.port` becomes `{ grpc: { port } }`; later values win. */
+export function nestedOf(named: readonly (readonly [name: string, value: unknown])[]): Record<string, unknown> {
+  const nested: Record<string, unknown> = {};
+  for (const [name, value] of named) {
     const [group, member] = name.split('.', 2) as [string, string | undefined];
-    if (member === undefined) nested[group] = shown;
-    else nested[group] = { ...(nested[group] as Record<string, unknown> | undefined), [member]: shown };
+    if (member === undefined) nested[group] = value;
+    else nested[group] = { ...(nested[group] as Record<string, unknown> | undefined), [member]: value };
   }
   return nested;
 }

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { OK } from '../commands/reply.ts';
+import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
@@ -64,6 +64,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
+      ['SETTINGS.GET', () => Buffer.from(live.get())],
+      ['SETTINGS.SET', ([json]) => updated(live.update(json!.toString('utf8')))],
     ]),
   });
   const diskBytesMax = settings['disk.size'];
@@ -76,7 +78,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   addShardMetrics(doors.registry, { ...parts, link, grpc: () => doors.grpcStatistics() });
   const { 'link.host': linkHost, 'link.port': linkPort } = settings;
   const linkAddress = await listening('link', linkHost, linkPort, () => linkServer.listen(linkHost, linkPort));
-  await doors.serve(executor);
+  await doors.serve(executor, live);
 
   return {
     addresses: { ...doors.addresses, link: linkAddress },
@@ -90,6 +92,10 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       await doors.close();
     },
   };
+}
+
+function updated(fault: string | undefined): Reply {
+  return fault === undefined ? OK : new ReplyError('CONFIG', fault);
 }
 
 function flushCommand(storage: Storage): CommandHandler {

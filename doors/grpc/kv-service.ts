@@ -43,9 +43,9 @@ import { codeTrailer } from './status-of-error.ts';
 
 /** The settings that may be read and changed while the process runs, as JSON. */
 export interface RuntimeConfig {
-  get(): string;
+  get(): string | Promise<string>;
   /** What is wrong with the change; undefined when it was made. */
-  update(json: string): string | undefined;
+  update(json: string): string | undefined | Promise<string | undefined>;
 }
 
 /** What of this service is counted beside its commands. */
@@ -120,13 +120,14 @@ export function addKeyValueService(parts: KeyValueParts): void {
   serveUnary(parts, methods.mDelete, (keys, call) => remove(executor, keys, call, 'empty keys'));
   serveUnary(parts, methods.scanKeys, (prefix, call) => scanKeys(executor, prefix, call));
   serveUnary(parts, methods.scanKeyValues, (prefix, call) => scanKeyValues(executor, prefix, call));
-  serveUnary(parts, getConfigMethod, () => ({ config: config.get(), error: '' }));
-  serveUnary(parts, updateConfigMethod, (request) => {
-    const error = config.update(request.config);
-    if (error !== undefined) return failed(error);
-    metrics?.configUpdated();
-    return done;
-  });
+  serveUnary(parts, getConfigMethod, () => settle(config.get(), (json) => ({ config: json, error: '' })));
+  serveUnary(parts, updateConfigMethod, (request) =>
+    settle(config.update(request.config), (error) => {
+      if (error !== undefined) return failed(error);
+      metrics?.configUpdated();
+      return done;
+    }),
+  );
   serveUnary(parts, checkMethod, ({ service }) => {
     const startedMs = performance.now();
     const known = service === '' || service === 'kv.KeyValueService' || service === 'kv.Health';

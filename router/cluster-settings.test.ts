@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import type { Command, Executor } from '../commands/command.ts';
+import { OK, type Reply, ReplyError } from '../commands/reply.ts';
+import { LiveSettings } from '../settings/live.ts';
+import { loadSettings } from '../settings/load.ts';
+import { ClusterSettings } from './cluster-settings.ts';
+
+const liveOf = (role: 'shard' | 'router', flags: Record<string, unknown> = {}): LiveSettings =>
+  new LiveSettings(loadSettings({ role, flags, environment: {} }), role);
+
+/** Shards behind a router: every command reaches all of them, as by its table entry. */
+function routerOver(shards: readonly LiveSettings[]): Executor {
+  return {
+    execute: ({ name, args }: Command): Reply => {
+      if (name === 'SETTINGS.GET') return shards.map((shard) => Buffer.from(shard.get()));
+      const faults = shards.map((shard) => shard.update(args[0]!.toString())).filter((fault) => fault !== undefined);
+      return faults.length > 0 ? new ReplyError('CONFIG', faults.join('\n')) : OK;
+    },
+  };
+}
+
+const shards = (): LiveSettings[] => [
+  liveOf('shard', { 'shard-name': 'shard-0', 'grpc-port': '7130' }),
+  liveOf('shard', { 'shard-name': 'shard-1', 'grpc-port': '7131' }),
+];
+
+test('a client sees the router’s ports and the shards’ storage', async () => {
+  const settings = new ClusterSettings(liveOf('router'), routerOver(shards()));
+  const shown = JSON.parse(await settings.get()) as Record<string, Record<string, unknown>>;
+  expect(shown).toMatchObject({
+    grpc: { port: 50_051 },
+    eviction: { batch_size: 100 },
+    value: { disk_threshold: 1e6 },
+  });
+  expect(shown).not.toHaveProperty('shard');
+  expect(shown).not.toHaveProperty('link.port');
+});
+
+test('a change reaches those whom it concerns', async () => {
+  const members = shards();
+  const router = liveOf('router');
+  const settings = new ClusterSettings(router, routerOver(members));
+  expect(await settings.update('{"eviction":{"batch_size":7},"log_level":"debug"}')).toBeUndefined();
+  expect(members.map(({ current }) => current['eviction.batch_size'])).toEqual([7, 7]);
+  expect([router, ...members].map(({ current }) => current['log_level'])).toEqual(['debug', 'debug', 'debug']);
+});
+
+test('everything read and written back with one change is that one change', async () => {
+  const members = shards();
+  const settings = new ClusterSettings(liveOf('router'), routerOver(members));
+  const all = JSON.parse(await settings.get()) as { eviction: { check_interval: number } };
+  all.eviction.check_interval = 30;
+  expect(await settings.update(JSON.stringify(all))).toBeUndefined();
+  expect(members.map(({ current }) => current['eviction.check_interval'])).toEqual([30_000, 30_000]);
+});
+
+test('what cannot change is told, and nothing is changed anywhere', async () => {
+  const members = shards();
+  const settings = new ClusterSettings(liveOf('router'), routerOver(members));
+  const fault = await settings.update('{"grpc":{"port":1},"eviction":{"batch_size":7}}');
+  expect(fault).toBe('grpc.port does not change while the router runs; start it again with the new value');
+  expect(await settings.update('{"disk":{"size":"1GiB"}}')).toContain('disk.size does not change while the shard runs');
+  expect(await settings.update('{"link":{"port":1}}')).toContain('link.port is no setting of this router');
+  expect(await settings.update('no json')).toContain('the settings are no JSON');
+  expect(members.map(({ current }) => current['eviction.batch_size'])).toEqual([100, 100]);
+});

@@ -1,0 +1,73 @@
+/**
+ * The settings of a cluster as its clients see them at a router: the router's own, and those that all shards share.
+ *
+ *   get      the router's, and from a shard what the router does not have itself
+ *   update   each setting goes to whom it concerns: router, every shard, or both
+ *
+ * What tells one shard from another (its name, its ports, its folder) is neither shown nor changed here, so that a
+ * client may read everything, change one value, and write everything back.
+ */
+import { type Executor, libraryContext } from '../commands/command.ts';
+import { ReplyError } from '../commands/reply.ts';
+import { KvcacheError } from '../errors.ts';
+import { settingsTimeoutMs } from '../limits.ts';
+import { changesOf, type LiveSettings } from '../settings/live.ts';
+import { nestedOf } from '../settings/present.ts';
+import { type SettingName, settingOf } from '../settings/schema.ts';
+
+/** The same for all shards of a cluster, so that a local cluster hands it on to each of its own. */
+function isShared(name: SettingName): boolean {
+  const { usedBy } = settingOf(name);
+  return usedBy.includes('shard') && usedBy.includes('dev');
+}
+
+function isRouters(name: SettingName): boolean {
+  return settingOf(name).usedBy.includes('router');
+}
+
+export class ClusterSettings {
+  readonly #live: LiveSettings;
+  readonly #router: Executor;
+
+  constructor(live: LiveSettings, router: Executor) {
+    this.#live = live;
+    this.#router = router;
+  }
+
+  /** Nested JSON. Where no shard answers, the router's own. */
+  async get(): Promise<string> {
+    const reply = await this.#router.execute({ name: 'SETTINGS.GET', args: [] }, libraryContext(settingsTimeoutMs));
+    const shard = (Array.isArray(reply) ? reply : []).find(Buffer.isBuffer);
+    const ofShard = shard === undefined ? [] : changesOf(shard.toString('utf8'));
+    const shown = ofShard.filter(({ name }) => isShared(name) && !isRouters(name));
+    const own = changesOf(this.#live.get());
+    return JSON.stringify(nestedOf([...shown, ...own].map(({ name, raw }) => [name, raw])));
+  }
+
+  /** What is wrong; undefined when the change is in force everywhere. */
+  async update(json: string): Promise<string | undefined> {
+    try {
+      const changes = changesOf(json);
+      const forRouter = changes.filter(({ name }) => isRouters(name) || !isShared(name));
+      const forShards = changes.filter(
+        ({ name }) => isShared(name) && (!isRouters(name) || settingOf(name).changeable),
+      );
+      const fault = this.#live.faultOf(forRouter) ?? (await this.#updateShards(forShards));
+      if (fault === undefined) this.#live.apply(forRouter);
+      return fault;
+    } catch (error) {
+      if (error instanceof KvcacheError) return error.message;
+      throw error;
+    }
+  }
+
+  async #updateShards(
+    changes: readonly { readonly name: SettingName; readonly raw: unknown }[],
+  ): Promise<string | undefined> {
+    if (changes.length === 0) return undefined;
+    const json = JSON.stringify(Object.fromEntries(changes.map(({ name, raw }) => [name, raw])));
+    const command = { name: 'SETTINGS.SET', args: [Buffer.from(json)] };
+    const reply = await this.#router.execute(command, libraryContext(settingsTimeoutMs));
+    return reply instanceof ReplyError ? reply.message : undefined;
+  }
+}
