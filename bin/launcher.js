@@ -16,6 +16,17 @@ const lockPath = path.join(root, 'package-lock.json');
 /** npm writes this file last, so it is absent after an interrupted install. */
 const installedLockPath = path.join(root, 'node_modules', '.package-lock.json');
 
+/**
+ * What a process reads before our first line runs: the size of libuv's pool, which fsync, cold reads and DNS share, and
+ * how glibc gives freed memory back (shard/hot/shard-environment.ts has the reasons; a test keeps the two equal).
+ */
+const startEnvironment = {
+  UV_THREADPOOL_SIZE: '16',
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+};
+
 /** @param {string} message One sentence that says what is wrong and what to do. */
 function fail(message) {
   process.stderr.write(`kvcache: ${message}\n`);
@@ -71,8 +82,7 @@ function launch(entry, args) {
     stdio: 'inherit',
     shell: process.platform === 'win32',
     env: {
-      // libuv reads this before our first line runs; fsync, cold reads and DNS share the pool.
-      UV_THREADPOOL_SIZE: '16',
+      ...startEnvironment,
       // Compiled code and stripped types are kept, so that a command starts in a quarter of the time.
       NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'compile'),
       ...process.env,

@@ -5,7 +5,7 @@
  * Arguments go to vitest (`npm test -- shard/log`); with any, only the tests run.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -41,6 +41,7 @@ function runTests(filters: string[]): Outcome {
       ],
       { cwd: root, stdio: 'inherit' },
     );
+    if (!existsSync(reportPath)) return { passed: 0, failed: 1 };
     const report = JSON.parse(readFileSync(reportPath, 'utf8')) as {
       numPassedTests: number;
       numFailedTests: number;

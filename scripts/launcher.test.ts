@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { threadPoolSize } from '../limits.ts';
+import { shardEnvironment } from '../shard/hot/shard-environment.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let clone: string;
@@ -40,7 +42,7 @@ function installed(): void {
 function launch(args: string[] = []): ChildProcess {
   return spawn(process.execPath, [join(clone, 'bin/kvcache'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PATH: `${join(clone, 'tools')}:/usr/bin:/bin` },
+    env: { PATH: `${join(clone, 'tools')}:/usr/bin:/bin` },
   });
 }
 
@@ -111,6 +113,14 @@ test('the program runs under the Node of node_modules, whatever runs the launche
   symlinkSync(process.execPath, join(clone, 'node_modules/.bin/node'));
   program('console.log(process.env.PATH!.split(":")[0])');
   expect((await outcomeOf(launch())).out).toBe(`${join(clone, 'node_modules/.bin')}\n`);
+});
+
+test('the program starts with the environment that a shard needs', async () => {
+  installed();
+  const expected: Record<string, string> = { ...shardEnvironment, UV_THREADPOOL_SIZE: `${threadPoolSize}` };
+  const names = JSON.stringify(Object.keys(expected));
+  program(`console.log(JSON.stringify(Object.fromEntries(${names}.map((name) => [name, process.env[name]]))))`);
+  expect(JSON.parse((await outcomeOf(launch())).out)).toEqual(expected);
 });
 
 test('signals reach the program, and its exit code comes back', async () => {

@@ -178,6 +178,11 @@ export const schema = {
     'A shared access signature for the account or the container.',
     { secret: true },
   ),
+  'blob.identity_client_id': optional(
+    text('id', 'the client id of a managed identity, such as 00000000-0000-0000-0000-000000000000', /^[\w-]+$/),
+    shard,
+    'The user-assigned managed identity to use with blob.account_url; without it the machine’s or pod’s own.',
+  ),
   'blob.container': setting(
     text(
       'name',
@@ -304,6 +309,7 @@ export const schema = {
   'cache.size_threshold': optional(anything(), shard, ignoredText, { ignored: true }),
   threads: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   transport: optional(anything(), servers, ignoredFlagText, { ignored: true }),
+  disable_metrics: optional(anything(), servers, `${ignoredFlagText} See monitoring.enabled.`, { ignored: true }),
   disable_multi_nic: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   enable_sdk_logging: optional(anything(), servers, ignoredFlagText, { ignored: true }),
 } as const;

@@ -13,7 +13,7 @@ import type { Logger } from 'pino';
 import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { GrpcServer } from '../grpc/server.ts';
-import { drainGraceMs } from '../limits.ts';
+import { blobBlockBytes, blobBlocksInFlightMax, drainGraceMs } from '../limits.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { listening, makeDataDirectory } from '../process/start.ts';
@@ -22,6 +22,7 @@ import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
 import { systemClock } from './clock.ts';
 import { HotTier } from './hot/hot-tier.ts';
+import { MemoryBudget } from './hot/memory-budget.ts';
 import { type ShardParts, shardInfo } from './info.ts';
 import { keyspaceOptions } from './live-options.ts';
 import { Engine } from './keyspace/engine.ts';
@@ -75,7 +76,16 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const link = new LinkServer({ shard: name, executor, epoch: () => topology.slots.epoch });
   const linkServer = new GrpcServer(linkServerOptions);
   link.register(linkServer);
-  addShardMetrics(doors.registry, { ...parts, link, grpc: () => doors.grpcStatistics() });
+  const budget = new MemoryBudget({
+    limitBytes: settings['memory.limit'],
+    hotBytesMax: settings['hot.size'],
+    hot,
+    clock: systemClock,
+    indexBytes: () => index.bytes,
+    otherBytes: () => bytesInFlight(parts, link, doors),
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+  addShardMetrics(doors.registry, { ...parts, link, budget, grpc: () => doors.grpcStatistics() });
   const { 'link.host': linkHost, 'link.port': linkPort } = settings;
   const linkAddress = await listening('link', linkHost, linkPort, () => linkServer.listen(linkHost, linkPort));
   await doors.serve(executor, live);
@@ -86,12 +96,21 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     stop: async () => {
       await Promise.all([doors.drain(), link.close(drainGraceMs)]);
       await linkServer.close(drainGraceMs);
+      budget.close();
       engine.close();
       await storage.close({ flush: true });
       await topology.close();
       await doors.close();
     },
   };
+}
+
+/** What is on its way through the process: messages, writes that wait, the log's buffer, blocks of an upload. */
+function bytesInFlight({ engine, storage, writeBehind }: ShardParts, link: LinkServer, doors: PublicDoors): number {
+  const uploading = writeBehind === undefined ? 0 : blobBlocksInFlightMax * blobBlockBytes;
+  const pending = storage.log.active?.writer?.pendingBytes ?? 0;
+  const waiting = engine.stats().waitingWrites.bytes;
+  return doors.grpcStatistics().bytesInFlight + link.stats().inFlightBytes + waiting + pending + uploading;
 }
 
 function updated(fault: string | undefined): Reply {

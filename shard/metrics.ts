@@ -13,11 +13,13 @@ import {
   type Sample,
   samplesOf,
 } from '../process/metrics.ts';
+import type { MemoryBudget } from './hot/memory-budget.ts';
 import { blobLagMs, ownedSlots, type ShardParts } from './info.ts';
 import type { LinkServer } from './link/server.ts';
 
 export interface ShardMetricsParts extends ShardParts {
   readonly link: LinkServer;
+  readonly budget: MemoryBudget;
   /** Of the public gRPC door. */
   readonly grpc: () => GrpcServerStatistics;
 }
@@ -25,6 +27,7 @@ export interface ShardMetricsParts extends ShardParts {
 export function addShardMetrics(registry: Registry, parts: ShardMetricsParts): void {
   observe(registry, [
     ...keyspaceMetrics(parts),
+    ...memoryMetrics(parts),
     ...logMetrics(parts),
     ...maintenanceMetrics(parts),
     ...blobMetrics(parts),
@@ -49,6 +52,18 @@ function keyspaceMetrics({ engine, topology, name }: ShardMetricsParts): Observe
     counter('kvcache_hot_evictions_total', 'Copies dropped from RAM for others.', () => stats().evictions.copies),
     gauge('kvcache_waiting_writes', 'Writes that wait for room in the log.', () => stats().waitingWrites.commands),
     gauge('kvcache_waiting_write_bytes', 'Bytes of those.', () => stats().waitingWrites.bytes),
+  ];
+}
+
+function memoryMetrics({ budget }: ShardMetricsParts): ObservedMetric[] {
+  return [
+    gauge('kvcache_memory_limit_bytes', 'memory.limit.', () => budget.limitBytes),
+    gauge(
+      'kvcache_memory_resident_bytes',
+      'What the process holds, as the budget last read it.',
+      () => budget.residentBytes,
+    ),
+    gauge('kvcache_memory_unaccounted_bytes', 'Of that what no part accounts for.', () => budget.unaccountedBytes),
   ];
 }
 

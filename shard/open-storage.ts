@@ -27,6 +27,7 @@ async function openWriteBehind(
     accountUrl: settings['blob.account_url'],
     accountKey: settings['blob.account_key'],
     sas: settings['blob.sas'],
+    identityClientId: settings['blob.identity_client_id'],
     container: settings['blob.container'],
     prefix: settings['blob.prefix'],
   });

@@ -7,6 +7,7 @@ import { azuriteConnectionString } from '../../azurite/azurite.ts';
 import { threadPoolSize } from '../../limits.ts';
 import { environmentFor } from '../../settings/present.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
+import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
 import { type ChildOptions, untilReadyMessage } from './child.ts';
 import type { Layout, ShardPlace } from './layout.ts';
 import type { ProcessRecord } from './state.ts';
@@ -106,7 +107,12 @@ function router(layout: Layout, given: GivenSettings, host: string): MemberPlan 
 
 /** This process's environment without its own settings, and those of the child: secrets stay off command lines. */
 function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Record<string, string | undefined> {
-  return { ...inheritedEnvironment(), UV_THREADPOOL_SIZE: `${threadPoolSize}`, ...environmentFor(given, role) };
+  return {
+    ...inheritedEnvironment(),
+    UV_THREADPOOL_SIZE: `${threadPoolSize}`,
+    ...shardEnvironment,
+    ...environmentFor(given, role),
+  };
 }
 
 function inheritedEnvironment(): Record<string, string | undefined> {
