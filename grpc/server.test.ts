@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectHttp2, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -464,6 +464,56 @@ describe('streams made for grpc-js', () => {
     const call = clientOf(port).both();
     const [fault] = (await once(call, 'error')) as [ServiceError];
     expect(fault).toMatchObject({ code: status.ABORTED, details: 'enough' });
+  });
+});
+
+describe('clients that hang', () => {
+  it('lose a call that stops inside a message', async () => {
+    const { server, port } = await start({ keepaliveMs: 10, stallMaxMs: 30 });
+    server.addUnary(echoService.unary, (request) => request);
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    sessions.push(session);
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/test.Echo/Unary',
+      'content-type': 'application/grpc',
+    });
+    stream.write(framed(0, Buffer.alloc(10_000)).subarray(0, 5_000));
+    await once(stream, 'close');
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+    expect(server.statistics).toMatchObject({ streams: 0, bytesInFlight: 0, connections: 1 });
+  });
+
+  it('lose a connection that answers no pings', async () => {
+    const { server, port } = await start({ keepaliveMs: 10 });
+    let begun = 0;
+    server.addUnary(echoService.unary, (request) => {
+      begun++;
+      return new Promise(() => request);
+    });
+    // A relay that forwards the call and, from then on, nothing that the client says.
+    const relay = createTcpServer((inbound) => {
+      const outbound = connectTcp(port, '127.0.0.1');
+      outbound.pipe(inbound);
+      inbound.on('data', (chunk) => begun === 0 && outbound.write(chunk));
+      for (const socket of [inbound, outbound]) socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const call = faultOf(unary(clientOf((relay.address() as AddressInfo).port), 'x'));
+    await until(() => begun === 1);
+    await until(() => server.statistics.connections === 0);
+    expect((await call).code).toBe(status.UNAVAILABLE);
+    relay.close();
+  });
+
+  it('beyond the number of connections are refused', async () => {
+    const { server, port } = await start({ connectionsMax: 1 });
+    server.addUnary(echoService.unary, (request) => request);
+    await unary(clientOf(port), 'first');
+    const socket = connectTcp(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    expect(server.statistics).toMatchObject({ connections: 1, refused: 1 });
   });
 });
 
