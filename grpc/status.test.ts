@@ -24,7 +24,7 @@ describe('grpc-message', () => {
 describe('the status in headers', () => {
   it('comes with its text and the metadata beside it', () => {
     const headers = {
-      ':status': 200,
+      ':path': '/x',
       'grpc-status': '5',
       'grpc-message': 'no%20key',
       hint: 'look',
