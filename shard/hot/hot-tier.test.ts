@@ -76,6 +76,16 @@ describe('HotTier', () => {
     expect(hot.evictions).toBe(evicted.length);
   });
 
+  it('does not let a value above the limit push out everything else', () => {
+    const hot = new HotTier({ limitBytes: 2 * MiB });
+    const evicted: string[] = [];
+    hot.onEvict = (entry) => evicted.push(entry.key);
+    const small = put(hot, 'small', 100);
+    const huge = put(hot, 'huge', 3 * MiB);
+    expect([hot.has(small), hot.has(huge)]).toEqual([true, false]);
+    expect(evicted).toEqual(['huge']);
+  });
+
   it('stays within its limit, counts every copy, and drops in exact order, whatever comes', () => {
     const step = fc.record({
       kind: fc.constantFrom('put', 'put', 'put', 'get', 'drop', 'limit'),

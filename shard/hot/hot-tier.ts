@@ -24,7 +24,7 @@ import { SlabArena } from './slab-arena.ts';
 /** A HotCopy and its place among its slab's owners. */
 export const smallCopyOverheadBytes = 112;
 /** A HotCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. */
-export const largeCopyOverheadBytes = 576;
+export const largeCopyOverheadBytes = 416;
 
 export interface HotTierOptions {
   readonly limitBytes: number;
@@ -105,12 +105,20 @@ export class HotTier {
     };
   }
 
-  /** Keeps a copy of the value, in place of any other of this entry, as the most recently used. */
+  /**
+   * Keeps a copy of the value, in place of any other of this entry, as the most recently used. A value above the limit
+   * is evicted at once, and nothing else for it.
+   */
   put(entry: Entry, value: StoredValue): void {
     this.drop(entry);
     const metaBytes = value.meta?.byteLength ?? 0;
-    const copy = new HotCopy(entry, value.meta === undefined ? -1 : metaBytes);
     const length = metaBytes + value.body.byteLength;
+    if (length > this.#limitBytes) {
+      // It would push out everything else and then itself.
+      this.#evict(entry);
+      return;
+    }
+    const copy = new HotCopy(entry, value.meta === undefined ? -1 : metaBytes);
     if (length > hotSmallValueBytesMax) this.#keepLarge(copy, value);
     else this.#keepSmall(copy, value, length);
     entry.hot = copy;
@@ -169,9 +177,13 @@ export class HotTier {
       }
       const { entry } = this.#oldest;
       this.drop(entry);
-      this.#evictions += 1;
-      this.onEvict(entry);
+      this.#evict(entry);
     }
+  }
+
+  #evict(entry: Entry): void {
+    this.#evictions += 1;
+    this.onEvict(entry);
   }
 
   #shrinkLater(): void {

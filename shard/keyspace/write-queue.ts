@@ -25,7 +25,7 @@ export class WriteQueue {
   readonly #journal: Journal | undefined;
   readonly #clock: Clock;
   /** A queue as an array with a moving head; the part before the head is cut off now and then. */
-  #waiting: Waiting[] = [];
+  #waiting: (Waiting | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #isClosed = false;
@@ -75,7 +75,7 @@ export class WriteQueue {
     this.#waiting = [];
     this.#head = 0;
     this.#bytes = 0;
-    for (const write of waiting) write.refuse(new ReplyError('SHUTDOWN', 'the shard is ending; nothing was written'));
+    for (const write of waiting) write?.refuse(new ReplyError('SHUTDOWN', 'the shard is ending; nothing was written'));
   }
 
   #enqueue<Result>(
@@ -140,7 +140,7 @@ export class WriteQueue {
 
   #shift(write: Waiting): void {
     this.#bytes -= write.bytes;
-    this.#waiting[this.#head] = undefined as unknown as Waiting;
+    this.#waiting[this.#head] = undefined;
     this.#head += 1;
     if (this.#head === this.#waiting.length || this.#head >= 1_024) {
       this.#waiting = this.#waiting.slice(this.#head);
