@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheClient } from '../../client/key-client.ts';
-import { KvcacheError } from '../../errors.ts';
+import { KvcacheError, messageOf } from '../../errors.ts';
 import { childKillMarginMs, clusterLinkedMs } from '../../limits.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { type DirectoryLock, lockDirectory } from '../../shard/storage/directory-lock.ts';
@@ -174,12 +174,17 @@ export class LocalCluster {
       dataDirectory: plan.dataDirectory,
       log: child.logPath,
     }));
-    writeClusterState(this.layout.statePath, {
-      version: 1,
-      dataDirectory: this.layout.dataPath,
-      startedAtMs: this.#startedAtMs,
-      processes: [supervisor, ...children],
-    });
+    try {
+      writeClusterState(this.layout.statePath, {
+        version: 1,
+        dataDirectory: this.layout.dataPath,
+        startedAtMs: this.#startedAtMs,
+        processes: [supervisor, ...children],
+      });
+    } catch (error) {
+      // Only `kvcache status` reads it; the cluster does without while the disk is full.
+      this.#options.say(`the list of processes cannot be written: ${messageOf(error)}`);
+    }
   }
 }
 
