@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SupervisedChild, untilReadyMessage } from './child.ts';
 
@@ -74,6 +74,30 @@ test('a child whose exit code says that a restart cannot help stays down', async
   process.kill(subject.pid!, 'SIGUSR2');
   await failed;
   expect(sentences).toEqual([`shard-0 ended with exit code 71 and stays down; its log is ${subject.logPath}`]);
+});
+
+test('a child whose log was taken away is started again, with a new one', async () => {
+  const subject = childOf(`${sayReady}${stayUp}`);
+  await subject.start();
+  rmSync(dirname(subject.logPath), { recursive: true });
+  const readyAgain = once(changes, 'ready');
+  process.kill(subject.pid!, 'SIGKILL');
+  await readyAgain;
+  expect(existsSync(subject.logPath)).toBe(true);
+});
+
+test('a child that cannot be started for a while is tried again until it can', async () => {
+  const subject = childOf(`${sayReady}${stayUp}`);
+  await subject.start();
+  const logs = dirname(subject.logPath);
+  rmSync(logs, { recursive: true });
+  writeFileSync(logs, 'in the way of the folder of that name');
+  changes.once('restarting', () => changes.once('restarting', () => rmSync(logs)));
+  const readyAgain = once(changes, 'ready');
+  process.kill(subject.pid!, 'SIGKILL');
+  await readyAgain;
+  expect(sentences[1]).toMatch(/^shard-0 cannot be started \(.*\) and is tried again$/);
+  expect(sentences.at(-1)).toBe('shard-0 is ready again');
 });
 
 test('a child that does not end when it is told to is killed', async () => {

@@ -12,7 +12,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   childLastWordsBytes,
@@ -21,6 +21,7 @@ import {
   restartDelayMinMs,
   restartForgiveMs,
 } from '../../limits.ts';
+import { messageOf } from '../../errors.ts';
 import { exitCodes } from '../../process/exit-codes.ts';
 import type { ProcessState } from './state.ts';
 
@@ -36,6 +37,12 @@ export interface ChildOptions {
   readonly untilReady: (child: ChildProcess) => Promise<void>;
   /** Called on every change of state, with a sentence for people where there is something to say. */
   readonly onChange: (child: SupervisedChild, sentence?: string) => void;
+}
+
+/** One run of a child. `ended` rejects when it ends. */
+interface Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<never>;
 }
 
 /** Exit codes after which starting again can only repeat the fault. */
@@ -77,23 +84,36 @@ export class SupervisedChild {
 
   /** Starts the child; resolves when it is ready, rejects when it ends before that. */
   async start(): Promise<void> {
-    const { module, args, environment, logPath, untilReady } = this.#options;
+    await this.#untilReady(this.#launch());
+  }
+
+  /** Throws where the log or the process cannot be made, such as on a full disk. */
+  #launch(): Run {
+    const { module, args, environment, logPath } = this.#options;
     const log = openLog(logPath);
-    const child = fork(module, [...args], {
-      stdio: ['ignore', log, log, 'ipc'],
-      detached: true,
-      execArgv: [],
-      env: environment,
-    });
-    closeSync(log);
+    let child: ChildProcess;
+    try {
+      child = fork(module, [...args], {
+        stdio: ['ignore', log, log, 'ipc'],
+        detached: true,
+        execArgv: [],
+        env: environment,
+      });
+    } finally {
+      closeSync(log);
+    }
     this.#process = child;
     this.#startedAtMs = performance.now();
-    const ended = Promise.withResolvers<never>();
-    ended.promise.catch(() => undefined);
-    child.once('error', (error) => this.#ended(child, error.message, null, ended.reject));
-    child.once('exit', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`, code, ended.reject));
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => undefined);
+    child.once('error', (error) => this.#ended(child, error.message, null, reject));
+    child.once('exit', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`, code, reject));
     this.#become('starting');
-    await Promise.race([untilReady(child), ended.promise]);
+    return { child, ended: promise };
+  }
+
+  async #untilReady({ child, ended }: Run): Promise<void> {
+    await Promise.race([this.#options.untilReady(child), ended]);
     this.#wasReady = true;
     this.#become('ready', this.#restarts > 0 ? `${this.id} is ready again` : undefined);
   }
@@ -130,7 +150,8 @@ export class SupervisedChild {
     if (this.#process !== child) return;
     this.#process = undefined;
     const words = lastWordsOf(this.logPath);
-    reject(new Error(`${this.id} ended while starting (${how}): ${words} (all of it in ${this.logPath})`));
+    const why = words === undefined ? `its log ${this.logPath} is gone` : `${words} (all of it in ${this.logPath})`;
+    reject(new Error(`${this.id} ended while starting (${how}): ${why}`));
     if (this.#state === 'stopping') return;
     if (!this.#wasReady) {
       this.#become('failed');
@@ -141,15 +162,26 @@ export class SupervisedChild {
       return;
     }
     if (performance.now() - this.#startedAtMs > restartForgiveMs) this.#delayMs = restartDelayMinMs;
-    this.#become('restarting', `${this.id} ended (${how}) and is started again; its log is ${this.logPath}`);
+    this.#restartLater(`${this.id} ended (${how}) and is started again; its log is ${this.logPath}`);
+  }
+
+  #restartLater(sentence: string): void {
+    this.#become('restarting', sentence);
     this.#timer = setTimeout(() => this.#restart(), this.#delayMs);
     this.#delayMs = Math.min(this.#delayMs * 2, restartDelayMaxMs);
   }
 
   #restart(): void {
     this.#restarts++;
+    let run: Run;
+    try {
+      run = this.#launch();
+    } catch (error) {
+      this.#restartLater(`${this.id} cannot be started (${messageOf(error)}) and is tried again`);
+      return;
+    }
     // A run that ends before it is ready has said so through #ended, which also arranges the next one.
-    this.start().catch(() => undefined);
+    this.#untilReady(run).catch(() => undefined);
   }
 }
 
@@ -161,11 +193,17 @@ function openLog(path: string): number {
   return openSync(path, 'a');
 }
 
-/** The message of a log's last line, where there is one. */
-function lastWordsOf(path: string): string {
-  const { size } = statSync(path);
+/** The message of a log's last line; undefined where somebody took the log away. */
+function lastWordsOf(path: string): string | undefined {
+  let log: number;
+  try {
+    log = openSync(path, 'r');
+  } catch {
+    // Words about an end are not worth another one: whatever keeps the log from being read is told as its absence.
+    return undefined;
+  }
+  const { size } = fstatSync(log);
   const tail = Buffer.alloc(Math.min(size, childLastWordsBytes));
-  const log = openSync(path, 'r');
   readSync(log, tail, 0, tail.byteLength, size - tail.byteLength);
   closeSync(log);
   const line = tail.toString('utf8').trimEnd().split('\n').at(-1)!;

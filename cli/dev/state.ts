@@ -7,7 +7,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import { routerGrpcPort } from './layout.ts';
 
@@ -55,6 +55,8 @@ function replaceFile(path: string, content: string): void {
 }
 
 export function writeClusterState(statePath: string, state: ClusterState): void {
+  // Somebody may take the folder away while its cluster runs.
+  mkdirSync(dirname(statePath), { recursive: true });
   replaceFile(statePath, `${JSON.stringify(state, undefined, 2)}\n`);
 }
 
