@@ -224,7 +224,7 @@ export const playgroundPatienceMs = 60_000;
 export const playgroundFaultsShownMax = 20;
 
 // ── Processes ───────────────────────────────────────────────────────────────────────────────────────────────────
-/** SIGINTs closer than this are one: a terminal's and the one that the launcher hands on. */
+/** Signals of one kind closer than this are one: the group's and the one that the launcher hands on. */
 export const signalRepeatMs = 300;
 /** A child that ends is started again after a delay that doubles up to the second bound while it keeps ending. */
 export const restartDelayMinMs = 200;

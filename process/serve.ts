@@ -8,8 +8,8 @@
  *   fault outside any call    logged, 70
  *   `failed` settles          the service cannot go on (fenced): logged, its own code
  *
- * A terminal sends Ctrl-C to the whole process group, and the launcher in front may hand on its own: SIGINTs that come
- * within a moment of each other are one.
+ * A terminal sends Ctrl-C to the whole process group, as `timeout` and service managers do with SIGTERM, and the launcher
+ * in front hands on what it gets: signals of one kind that come within a moment of each other are one.
  */
 import { constants } from 'node:os';
 import { KvcacheError, messageOf } from '../errors.ts';
@@ -36,14 +36,14 @@ export interface ReadyMessage {
 const stopSignals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 type StopReason = (typeof stopSignals)[number] | 'parent gone';
 
-/** Calls `onStop` for every signal to end, repeated SIGINTs merged, and when the parent process goes away. */
+/** Calls `onStop` for every signal to end, those of one kind and moment merged, and when the parent process goes away. */
 export function onStopRequests(onStop: (reason: StopReason) => void): void {
-  let lastInterruptMs = -Infinity;
   for (const signal of stopSignals) {
+    let lastMs = -Infinity;
     process.on(signal, () => {
       const now = performance.now();
-      const isRepeat = signal === 'SIGINT' && now - lastInterruptMs < signalRepeatMs;
-      if (signal === 'SIGINT') lastInterruptMs = now;
+      const isRepeat = now - lastMs < signalRepeatMs;
+      lastMs = now;
       if (!isRepeat) onStop(signal);
     });
   }
