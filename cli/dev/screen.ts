@@ -4,6 +4,15 @@ import { azuriteAccountUrl } from '../../azurite/azurite.ts';
 import { styled, type Terminal } from '../terminal.ts';
 import type { LocalCluster } from './cluster.ts';
 
+/** A tokens file that every clone has. */
+const examplePrompts = 'acceptance/data/prompts.json';
+
+/** Relative where that is shorter to read: below the folder in which the person is. */
+function shownPath(path: string): string {
+  const below = relative(process.cwd(), path) || '.';
+  return below.startsWith('..') ? path : below;
+}
+
 /** The line that scripts wait for. */
 export const readyLine = 'kvcache is ready';
 
@@ -24,17 +33,18 @@ export function printReadyScreen(
     ...(cluster.usesAzurite
       ? [['Blob', `Azurite at ${azuriteAccountUrl(layout.azurite.blobPort)}`] satisfies [string, string]]
       : []),
-    ['data', relative(process.cwd(), layout.dataPath) || '.'],
+    ['data', shownPath(layout.dataPath)],
+    ['start', `took ${(options.tookMs / 1000).toFixed(1)} s`],
   ];
   const examples: [string, string][] = [
     [`bin/kvcache set greeting hello${where}`, 'store a value'],
     [`bin/kvcache get greeting${where}`, 'and read it'],
-    [`bin/kvcache playground TOKENS.json${where}`, 'write and find prompt blocks'],
+    [`bin/kvcache playground ${examplePrompts}${where}`, 'write, find and verify prompt blocks'],
     [`bin/kvcache status${where}`, 'shards, slots, tiers, lag'],
     [`curl ${http}/metrics`, 'what Prometheus sees'],
   ];
   const width = Math.max(...examples.map(([command]) => command.length));
-  terminal.line(`${styled(terminal, 'green', readyLine)} (${(options.tookMs / 1000).toFixed(1)} s)`);
+  terminal.line(styled(terminal, 'green', readyLine));
   terminal.line();
   for (const [name, value] of rows) terminal.line(`  ${name.padEnd(8)}${value}`);
   terminal.line();
