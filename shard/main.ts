@@ -69,6 +69,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       ['SETTINGS.SET', ([json]) => updated(live.update(json!.toString('utf8')))],
     ]),
   });
+  // Records may be younger than this machine's clock: nothing that they saw expire comes back.
+  engine.observeTime(storage.log.now());
   const diskBytesMax = settings['disk.size'];
   const parts: ShardParts = { name, dataDirectory, diskBytesMax, topology, engine, storage, writeBehind };
   const executor = new OwnershipExecutor(engine, topology, name);
