@@ -27,6 +27,7 @@ export function deriveSettings(given: GivenSettings): Settings {
     'log.segment_size':
       given['log.segment_size'] ?? Math.max(segmentBytesMin, Math.min(segmentBytesMax, Math.floor(diskBytes / 8))),
     'blob.prefix': given['blob.prefix'] ?? values['shard.name'],
+    'monitoring.enabled': given['monitoring.enabled'] ?? !values.disable_metrics,
     'blob.max_unflushed':
       'share' in unflushed ? Math.floor(unflushed.share * diskBytes) : Math.min(unflushed.bytes, diskBytes),
   };

@@ -82,6 +82,13 @@ describe('where a value comes from', () => {
     );
   });
 
+  test('metrics are turned off by either name, and the one of our own wins', () => {
+    expect(load({}).settings['monitoring.enabled']).toBe(true);
+    expect(load({ flags: { 'disable-metrics': true } }).settings['monitoring.enabled']).toBe(false);
+    const both = { 'disable-metrics': true, 'monitoring-enabled': true };
+    expect(load({ flags: both }).settings['monitoring.enabled']).toBe(true);
+  });
+
   test('variables of another role and of Kubernetes service links are skipped', () => {
     const environment = { KVCACHE_BLOB_CONTAINER: 'NOT A NAME', KVCACHE_GRPC_PORT: 'tcp://10.0.0.1:50051' };
     expect(load({ role: 'router', environment }).settings['grpc.port']).toBe(50_051);

@@ -262,7 +262,8 @@ export const schema = {
   ),
 
   // ── Watching ──────────────────────────────────────────────────────────────────────────────────────────────────
-  'monitoring.enabled': setting(boolean(), true, servers, 'Serve metrics.'),
+  'monitoring.enabled': derived(boolean(), 'the opposite of disable_metrics', servers, 'Serve metrics.'),
+  disable_metrics: setting(boolean(), false, servers, 'KVStoreV2’s way to turn monitoring.enabled off.'),
   'monitoring.metrics_path': setting(urlPath(), '/metrics', servers, 'Where HTTP serves Prometheus metrics.'),
   'monitoring.health_path': setting(urlPath(), '/api/v1/health', servers, 'Where HTTP serves health, besides /health.'),
   log_level: setting(choice(logLevels), 'info', servers, 'How much is logged; `verbose` is `debug`.', {
@@ -309,7 +310,6 @@ export const schema = {
   'cache.size_threshold': optional(anything(), shard, ignoredText, { ignored: true }),
   threads: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   transport: optional(anything(), servers, ignoredFlagText, { ignored: true }),
-  disable_metrics: optional(anything(), servers, `${ignoredFlagText} See monitoring.enabled.`, { ignored: true }),
   disable_multi_nic: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   enable_sdk_logging: optional(anything(), servers, ignoredFlagText, { ignored: true }),
 } as const;
