@@ -110,7 +110,7 @@ export const linkConnectTimeoutMs = 5_000;
 /** How long a router waits for a newer topology when a shard refuses a slot, before it tries once more. */
 export const movedWaitMs = 500;
 export const linkReconnectDelayMinMs = 20;
-export const linkReconnectDelayMaxMs = 2_000;
+export const linkReconnectDelayMaxMs = 500;
 export const commandDeadlineDefaultMs = 30_000;
 export const commandDeadlineMaxMs = 600_000;
 

@@ -63,17 +63,17 @@ function serviceClient(options: BlobAccountOptions): BlobServiceClient {
   if (isSet(connectionString)) {
     const excluded = isSet(accountUrl) ? 'accountUrl' : given[0]?.[0];
     if (excluded !== undefined) {
-      throw new KvcacheError('CONFIG', `blob.connectionString and blob.${excluded} exclude each other; give one`);
+      throw new KvcacheError('CONFIG', `blob.connection_string and blob.${excluded} exclude each other; give one`);
     }
     try {
       return BlobServiceClient.fromConnectionString(connectionString, pipelineOptions);
     } catch (error) {
       // The SDK's messages name the part that is missing and never the secret.
-      throw new KvcacheError('CONFIG', `blob.connectionString is not usable: ${messageOf(error)}`);
+      throw new KvcacheError('CONFIG', `blob.connection_string is not usable: ${messageOf(error)}`);
     }
   }
   if (!isSet(accountUrl)) {
-    throw new KvcacheError('CONFIG', 'Blob needs blob.connectionString or blob.accountUrl');
+    throw new KvcacheError('CONFIG', 'Blob needs blob.connection_string or blob.account_url');
   }
   if (given.length > 1) {
     const names = given.map(([name]) => `blob.${name}`).join(' and ');
@@ -96,7 +96,7 @@ function withUrl(url: URL, { sas, accountKey, identityClientId }: BlobAccountOpt
     return new BlobServiceClient(bare, credential, pipelineOptions);
   }
   if (url.protocol !== 'https:') {
-    throw new KvcacheError('CONFIG', `blob.accountUrl is ${bare}; an identity is only ever sent over https`);
+    throw new KvcacheError('CONFIG', `blob.account_url is ${bare}; an identity is only ever sent over https`);
   }
   const credential = new DefaultAzureCredential(
     isSet(identityClientId)
@@ -115,11 +115,11 @@ function parseUrl(text: string): URL {
   if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw new KvcacheError(
       'CONFIG',
-      `blob.accountUrl is "${text}"; it looks like https://<account>.blob.core.windows.net`,
+      `blob.account_url is "${text}"; it looks like https://<account>.blob.core.windows.net`,
     );
   }
   if (url.search !== '') {
-    throw new KvcacheError('CONFIG', 'blob.accountUrl carries a query; put a shared access signature into blob.sas');
+    throw new KvcacheError('CONFIG', 'blob.account_url carries a query; put a shared access signature into blob.sas');
   }
   return url;
 }
