@@ -204,5 +204,5 @@ function higher(a: Topology | undefined, b: Topology | undefined): Topology | un
 function noTopologyMessage(options: TopologySourceOptions, faults: readonly TopologyFault[]): string {
   const reasons = faults.map((fault) => `${fault.path}: ${fault.message}`);
   if (options.file !== undefined && reasons.length === 0) reasons.push(`${options.file} does not exist`);
-  return `no topology: ${reasons.join('; ') || 'no topology file is set'}`;
+  return `no topology: ${reasons.join('; ') || 'topology.path is not set'}`;
 }
