@@ -67,6 +67,7 @@ Examples:
 export function addPlaygroundCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command('playground')
+    .summary('write, find and verify the blocks of prompts')
     .description('Writes and finds again the blocks of tokenized prompts, verifies every byte, and tells how fast.')
     .argument('<file>', 'tokens file, or - for standard input')
     .argument('[iterations]', 'how often the file is run', whole('iterations', playgroundIterationsMax), 1)

@@ -57,6 +57,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 function addGet(program: Command, terminal: Terminal): void {
   const command = program
     .command('get')
+    .summary('print the value of a key')
     .description('Prints the value of a key. Exit code 3 if it is not there.')
     .argument('<key>')
     .option('--raw', 'write the bytes as they are, without a newline')
@@ -92,6 +93,7 @@ interface SetFlags extends KeyOptions, WriteFlags {
 function addSet(program: Command, terminal: Terminal): void {
   const command = program
     .command('set')
+    .summary('store a value')
     .description('Stores a value. Exit code 3 if --nx or --xx kept it from being stored.')
     .argument('<key>')
     .argument('[value]', 'the value; - reads standard input')
@@ -149,6 +151,7 @@ async function valueOf(written: string | undefined, { file, hex }: SetFlags): Pr
 function addDelete(program: Command, terminal: Terminal): void {
   const command = program
     .command('del')
+    .summary('delete keys')
     .description('Deletes keys and prints how many were there.')
     .argument('<key...>')
     .addHelpText('after', '\nExamples:\n  kvcache del greeting\n  kvcache del a b c --json');
@@ -163,6 +166,7 @@ function addDelete(program: Command, terminal: Terminal): void {
 function addExists(program: Command, terminal: Terminal): void {
   const command = program
     .command('exists')
+    .summary('count the keys that are there')
     .description('Prints how many of the keys are there. Exit code 3 if none is.')
     .argument('<key...>')
     .addHelpText('after', '\nExamples:\n  kvcache exists greeting && echo yes\n  kvcache exists a b c --json');
@@ -179,6 +183,7 @@ function addExists(program: Command, terminal: Terminal): void {
 function addExpire(program: Command, terminal: Terminal): void {
   const command = program
     .command('expire')
+    .summary('set the time that a key has left')
     .description('Sets the time that a key has left. Exit code 3 if it is not there.')
     .argument('<key>')
     .argument('<time>', 'a duration such as 60s, or never')
@@ -200,6 +205,7 @@ function addExpire(program: Command, terminal: Terminal): void {
 function addTtl(program: Command, terminal: Terminal): void {
   const command = program
     .command('ttl')
+    .summary('print the time that a key has left')
     .description('Prints the time that a key has left, or never. Exit code 3 if it is not there.')
     .argument('<key>')
     .addHelpText(

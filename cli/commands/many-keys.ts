@@ -19,6 +19,7 @@ export function addManyKeyCommands(program: Command, terminal: Terminal): void {
 function addMget(program: Command, terminal: Terminal): void {
   const command = program
     .command('mget')
+    .summary('print the values of keys')
     .description('Prints the values of keys. Exit code 3 if none of them is there.')
     .argument('<key...>')
     .addHelpText(
@@ -50,6 +51,7 @@ function addMget(program: Command, terminal: Terminal): void {
 function addMset(program: Command, terminal: Terminal): void {
   const command = program
     .command('mset')
+    .summary('store several values')
     .description('Stores several values; those of one shard together or not at all.')
     .argument('[pair...]', 'key value [key value …]')
     .option('--file <path>', 'take the pairs from a JSON object')
@@ -98,6 +100,7 @@ interface ScanFlags extends KeyOptions {
 function addScan(program: Command, terminal: Terminal): void {
   const command = program
     .command('scan')
+    .summary('print the keys that begin with a prefix')
     .description('Prints the keys that begin with a prefix, in no order.')
     .argument('[prefix]', 'all keys without it', '')
     .addOption(
@@ -178,6 +181,7 @@ class JsonItems {
 function addFlush(program: Command, terminal: Terminal): void {
   const command = program
     .command('flush')
+    .summary('wait until everything written is on disk or in Blob')
     .description('Waits until everything written so far is on disk, or in Blob.')
     .addArgument(program.createArgument('[level]').choices(['disk', 'blob']).default('blob'))
     .addHelpText('after', '\nExamples:\n  kvcache flush\n  kvcache flush disk');

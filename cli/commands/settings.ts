@@ -11,6 +11,7 @@ export function addSettingCommands(program: Command, terminal: Terminal): void {
   addConfig(program, terminal);
   program
     .command('version')
+    .summary('print the versions of kvcache and Node')
     .description('Prints the version of kvcache and of the Node it runs on.')
     .option('--json', 'print JSON')
     .action((options: { json?: boolean }) => {
