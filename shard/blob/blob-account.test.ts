@@ -17,12 +17,12 @@ const url = 'https://account.blob.core.windows.net';
 
 describe('settings of the account', () => {
   test.each<[string, Partial<BlobAccountOptions>, RegExp]>([
-    ['nothing', {}, /blob\.connectionString or blob\.accountUrl/u],
-    ['connection string and URL', { connectionString: 'x', accountUrl: url }, /connectionString and blob\.accountUrl/u],
-    ['connection string and key', { connectionString: 'x', accountKey: 'k' }, /connectionString and blob\.accountKey/u],
-    ['SAS and key', { accountUrl: url, sas: 's', accountKey: 'k' }, /blob\.sas and blob\.accountKey exclude/u],
-    ['SAS and identity', { accountUrl: url, sas: 's', identityClientId: 'c' }, /blob\.sas and blob\.identityClientId/u],
-    ['a broken connection string', { connectionString: 'nonsense' }, /connectionString is not usable/u],
+    ['nothing', {}, /blob\.connection_string or blob\.account_url/u],
+    ['connection string and URL', { connectionString: 'x', accountUrl: url }, /connection_string and blob\.account_url/u],
+    ['connection string and key', { connectionString: 'x', accountKey: 'k' }, /connection_string and blob\.account_key/u],
+    ['SAS and key', { accountUrl: url, sas: 's', accountKey: 'k' }, /blob\.sas and blob\.account_key exclude/u],
+    ['SAS and identity', { accountUrl: url, sas: 's', identityClientId: 'c' }, /blob\.sas and blob\.identity_client_id/u],
+    ['a broken connection string', { connectionString: 'nonsense' }, /connection_string is not usable/u],
     ['something that is no URL', { accountUrl: 'account' }, /looks like https/u],
     ['a SAS inside the URL', { accountUrl: `${url}?sv=1` }, /blob\.sas/u],
     ['an identity over plain http', { accountUrl: 'http://account.example' }, /only ever sent over https/u],
