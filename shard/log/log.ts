@@ -14,17 +14,26 @@
  * The log knows no index: who calls it decides what is live.
  */
 import { randomInt } from 'node:crypto';
-import { readFile, unlink } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KvcacheError } from '../../errors.ts';
-import { chunkBytes, segmentRecordsMax, wholeRecordBytesMax } from '../../limits.ts';
+import { segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import { Entry, type JournalPosition, type JournalWrite } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
 import { createFile, type FileOperations, syncFolder, untilRoom } from './files.ts';
 import { LogWorker } from './log-worker-client.ts';
 import type { Part } from './parts.ts';
-import { groupFlags, markerOf, type Placement, placementBytes, placementOf } from './placement.ts';
+import {
+  chunkPlacements,
+  groupFlags,
+  markerOf,
+  needsParts,
+  type Placement,
+  placementBytes,
+  placementOf,
+  writeOf,
+} from './placement.ts';
 import { type RecordKind, recordKinds } from './record.ts';
 import { SegmentFile } from './segment-file.ts';
 import { encodeSegmentHeader, segmentHeaderBytes } from './segment-header.ts';
@@ -120,7 +129,7 @@ export class Log implements SegmentSource {
 
   admit(bytes: number): Promise<void> | undefined {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
-    return this.#writer().admit(bytes);
+    return this.#active!.writer!.admit(bytes);
   }
 
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
@@ -154,14 +163,7 @@ export class Log implements SegmentSource {
    */
   rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer): void {
     this.#assertOpen();
-    const write: JournalWrite = {
-      space: entry.space,
-      key: Buffer.from(entry.key, 'latin1'),
-      slot: entry.slot,
-      expireAtMs: entry.expireAtMs,
-      meta,
-      body,
-    };
+    const write = writeOf(entry, meta, body);
     const parts = this.#placeChunks(write, entry.sequence);
     const placement = placementOf(write, entry.sequence, parts);
     this.#makeRoom([placement]);
@@ -290,7 +292,7 @@ export class Log implements SegmentSource {
   /** Removes a segment from this disk altogether. */
   async remove(segment: SegmentState): Promise<void> {
     await this.dropFile(segment);
-    await unlink(this.hintPathOf(segment.id)).catch(ignoreMissing);
+    await rm(this.hintPathOf(segment.id), { force: true });
     await syncFolder(this.#folder);
     this.segments.delete(segment.id);
   }
@@ -299,10 +301,6 @@ export class Log implements SegmentSource {
 
   #assertOpen(): void {
     if (this.#fault !== undefined) throw this.#fault;
-  }
-
-  #writer(): SegmentWriter {
-    return this.#active!.writer!;
   }
 
   #openSegment(): void {
@@ -329,23 +327,11 @@ export class Log implements SegmentSource {
   }
 
   #placeChunks(write: JournalWrite, sequence: number): Part[] | undefined {
-    const body = write.body;
-    if (body === undefined || body.byteLength <= wholeRecordBytesMax) return undefined;
+    if (!needsParts(write)) return undefined;
     const parts: Part[] = [];
-    for (let from = 0; from < body.byteLength; from += chunkBytes) {
-      const placement: Placement = {
-        kind: recordKinds.chunk,
-        space: write.space,
-        slot: write.slot,
-        sequence,
-        expireAtMs: write.expireAtMs,
-        key: write.key,
-        meta: undefined,
-        value: body.subarray(from, from + chunkBytes),
-        bodyBytes: 0,
-      };
-      this.#makeRoom([placement]);
-      parts.push(this.#place(placement, 0));
+    for (const chunk of chunkPlacements(write, sequence)) {
+      this.#makeRoom([chunk]);
+      parts.push(this.#place(chunk, 0));
     }
     return parts;
   }
@@ -413,8 +399,4 @@ export class Log implements SegmentSource {
   #failed(error: unknown): void {
     this.#fault ??= new KvcacheError('DISKFULL', `the log cannot go on: ${String(error)}`, { cause: error });
   }
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }

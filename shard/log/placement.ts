@@ -1,5 +1,6 @@
 /** What the log places: one record before it has a place. */
-import type { JournalWrite } from '../journal.ts';
+import { chunkBytes, wholeRecordBytesMax } from '../../limits.ts';
+import type { Entry, JournalWrite } from '../journal.ts';
 import { encodeParts, type Part } from './parts.ts';
 import { flagGroupContinues, flagGroupFollows, recordBytes, type RecordKind, recordKinds } from './record.ts';
 
@@ -58,4 +59,24 @@ export function placementBytes(placements: readonly Placement[]): number {
     bytes += recordBytes(key.byteLength, meta?.byteLength, value.byteLength);
   }
   return bytes;
+}
+
+/** True for values that are stored as chunks and a commit. */
+export function needsParts(write: JournalWrite): boolean {
+  return write.body !== undefined && write.body.byteLength > wholeRecordBytesMax;
+}
+
+/** The chunks of a large value, in order. */
+export function* chunkPlacements(write: JournalWrite, sequence: number): Generator<Placement> {
+  const { space, slot, expireAtMs, key, body } = write;
+  for (let from = 0; from < body!.byteLength; from += chunkBytes) {
+    const value = body!.subarray(from, from + chunkBytes);
+    yield { kind: recordKinds.chunk, space, slot, sequence, expireAtMs, key, meta: undefined, value, bodyBytes: 0 };
+  }
+}
+
+/** The write that would store a live entry's value again. */
+export function writeOf(entry: Entry, meta: Buffer | undefined, body: Buffer): JournalWrite {
+  const { space, slot, expireAtMs } = entry;
+  return { space, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs, meta, body };
 }
