@@ -149,15 +149,20 @@ export class Storage implements Journal {
     this.#tickLater();
   }
 
-  /** Ends with everything on the disk and, if asked for, in Blob. */
+  /** Ends with everything on the disk and, if asked for, in Blob; rejects with BLOBDOWN, closed, if Blob took not all. */
   async close(options: { flush: boolean }): Promise<void> {
     this.#stopTicking?.();
     this.#fault ??= new KvcacheError('SHUTDOWN', 'the shard is ending');
     await this.log.close(this.#fault.code === 'FENCED' ? this.#fault : undefined);
-    await this.#below?.stop({ flush: options.flush && !this.isDetached && this.#fault.code !== 'FENCED' });
+    const isOurs = this.#fault.code !== 'FENCED';
+    await this.#below?.stop({ flush: options.flush && !this.isDetached && isOurs });
+    const leftBytes = options.flush && isOurs ? (this.#below?.unflushedBytes() ?? 0) : 0;
     await Promise.allSettled(this.#background);
     await this.log.closeFiles();
     await this.#lock.release();
+    if (leftBytes > 0) {
+      throw new KvcacheError('BLOBDOWN', `${leftBytes} bytes of the log are on this disk alone; Blob took none`);
+    }
   }
 
   /** Another process owns this shard now. Nothing is written any more. */
