@@ -104,6 +104,20 @@ test('an end that Blob keeps waiting is over after the grace period, and says wh
   await expectAll(acknowledged);
 });
 
+test('an end without Blob says by its exit code that not all is there, and all is on its disk', async () => {
+  await azurite.azurite.stop();
+  try {
+    const writing = writeUntilRefused(() => shard.signal('SIGTERM'));
+    expect(await shard.ended).toEqual({ code: exitCodes.failed, signal: null });
+    expect(shard.said()).toContain('on this disk alone');
+    await azurite.azurite.restart();
+    await shard.restart();
+    await expectAll((await writing).acknowledged);
+  } finally {
+    if (azurite.azurite.pid === undefined) await azurite.azurite.restart();
+  }
+});
+
 async function withBlobSilent<Result>(action: () => Promise<Result>): Promise<Result> {
   azurite.azurite.pause();
   try {
