@@ -40,7 +40,7 @@ afterAll(() => azurite.remove());
 /** One shard on its way through a failure. */
 class Subject {
   readonly policy: Policy;
-  readonly disk = new RecordedDisk();
+  disk!: RecordedDisk;
   /** Of each group that was acknowledged, which keys were there afterwards, in the order of writing. */
   readonly found = new Map<Group, boolean[]>();
   readonly #written = new Set<Group>();
@@ -52,6 +52,7 @@ class Subject {
   }
 
   async start(): Promise<void> {
+    this.disk = new RecordedDisk();
     const { dataPath, environment } = this.disk;
     this.#proxy = await FaultProxy.start(azurite.azurite.port);
     this.shard = await ShardProcess.start({
@@ -116,7 +117,7 @@ class Subject {
   async dispose(): Promise<void> {
     await this.shard?.dispose();
     await this.#proxy?.close();
-    this.disk.remove();
+    this.disk?.remove();
   }
 }
 
