@@ -13,14 +13,11 @@ import type { RecordIndex } from './journal.ts';
 import { compactorOptions, evictorOptions } from './live-options.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 
-/** Azurite has no containers of its own; a real account's is made by whoever pays for it. */
-const emulatorPattern = /devstoreaccount1|UseDevelopmentStorage=true/;
-
-async function openWriteBehind(
+function openWriteBehind(
   settings: Settings,
   logger: Logger,
   onFenced: (reason: string) => void,
-): Promise<WriteBehind | undefined> {
+): WriteBehind | undefined {
   if (!hasBlob(settings)) return undefined;
   const account = openBlobAccount({
     connectionString: settings['blob.connection_string'],
@@ -32,12 +29,6 @@ async function openWriteBehind(
     prefix: settings['blob.prefix'],
   });
   const store = new BlobStore(account);
-  store.onHealthChange((health, message) => {
-    logger[health === 'available' ? 'info' : 'warn']({ health }, message);
-  });
-  const address = settings['blob.connection_string'] ?? settings['blob.account_url'] ?? '';
-  // What fails here fails again at the takeover, which reports it and waits.
-  if (emulatorPattern.test(address)) await store.createContainer();
   logger.info({ blob: account.description }, 'Blob tier');
   return new WriteBehind(store, {
     shard: settings['shard.name'],
@@ -66,7 +57,7 @@ export async function openShardStorage(
 ): Promise<OpenedStorage> {
   const settings = live.current;
   let storage: Storage | undefined;
-  const writeBehind = await openWriteBehind(settings, logger, (reason) => {
+  const writeBehind = openWriteBehind(settings, logger, (reason) => {
     storage?.fence(reason);
     onFenced(reason);
   });
