@@ -179,6 +179,40 @@ describe('the cluster', () => {
     }
   });
 
+  test('config shows what a named cluster runs with, and changes what may change on all of it', async () => {
+    const set = await run(['config', 'set', 'eviction.batch_size', '43', 'blob.full_wait', '2s']);
+    expect(set).toMatchObject({
+      code: 0,
+      err: '',
+      out: 'setting\tvalue\neviction.batch_size\t43\nblob.full_wait\t2s\n',
+    });
+    const shown = await run(['config']);
+    expect(shown.out.split('\n')).toEqual(
+      expect.arrayContaining([
+        'setting\tvalue\tchanges while running',
+        'eviction.batch_size\t43\tyes',
+        `grpc.port\t${dev.portBase}\tno`,
+      ]),
+    );
+    expect(await jsonOf(['config'])).toMatchObject({ settings: { eviction: { batch_size: 43 } } });
+    expect(await jsonOf(['config', 'set', 'log_level', 'info'])).toMatchObject({ changed: { log_level: 'info' } });
+    expect((await run(['config', '--role', 'shard'])).out).toContain('eviction.batch_size\t100\tdefault');
+  });
+
+  test.each([
+    [['disk.size', '1GiB', 'eviction.batch_size', '44'], 'disk.size does not change while the shard runs'],
+    [['eviction.batch_size', '44', 'log_level', 'loud'], 'log_level is '],
+    [['eviction.bach_size', '44'], 'eviction.bach_size is no setting; did you mean eviction.batch_size?'],
+    [['cache.enabled', 'true'], 'cache.enabled cannot change: Accepted so that files'],
+    [['log_level'], 'give names and values in turn'],
+    [['log_level', 'info', 'log_level', 'debug'], 'log_level is given twice'],
+  ])('config set %j is refused as a whole', async (words, message) => {
+    const { code, err } = await run(['config', 'set', ...words]);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+    expect(await jsonOf(['config'])).toMatchObject({ settings: { eviction: { batch_size: 43 } } });
+  });
+
   test('everything written is in Blob after flush', async () => {
     expect(await run(['flush'])).toMatchObject({ code: 0, out: 'OK\n' });
     const { shards } = (await jsonOf(['status'])) as { shards: { blob: { unflushedBytes: number } }[] };

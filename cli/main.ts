@@ -8,10 +8,11 @@ import { Command, CommanderError } from 'commander';
 import { KvcacheError, messageOf } from '../errors.ts';
 import { exitCodes } from '../process/exit-codes.ts';
 import { addClusterCommands } from './commands/cluster.ts';
+import { addConfig } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addManyKeyCommands } from './commands/many-keys.ts';
 import { addServerCommands } from './commands/servers.ts';
-import { addSettingCommands } from './commands/settings.ts';
+import { addVersion } from './commands/version.ts';
 import { processTerminal } from './terminal.ts';
 import { readVersion } from './version.ts';
 
@@ -59,7 +60,8 @@ addServerCommands(program, terminal);
 addClusterCommands(program, terminal);
 addKeyCommands(program, terminal);
 addManyKeyCommands(program, terminal);
-addSettingCommands(program, terminal);
+addConfig(program, terminal);
+addVersion(program, terminal);
 
 // A reader that has seen enough, such as `head`, is no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

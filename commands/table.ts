@@ -23,7 +23,8 @@
  *   FLUSH disk|blob                                → OK after everything written so far is that safe
  *   SHARDINFO                                      → bytes: JSON of the shard's state (shards of a router: array)
  *   SETTINGS.GET                                   → bytes: nested JSON of the shard's settings, secrets masked
- *   SETTINGS.SET json                              → OK; changes those settings that may change while the shard runs
+ *   SETTINGS.SET json [CHECK]                      → OK; changes those settings that may change while the shard runs;
+ *       CHECK only tells whether it would
  */
 
 /** How a router makes one reply of several shards' replies. `single`: the command has one owner. */
@@ -92,7 +93,7 @@ const specs: readonly CommandSpec[] = [
   spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.'),
   spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.'),
   spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.'),
-  spec('SETTINGS.SET', 1, 1, undefined, false, 'all-ok', 'Changes settings of every shard.'),
+  spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.'),
 ];
 
 /** Every command by its upper-case name. */

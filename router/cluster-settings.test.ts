@@ -13,7 +13,9 @@ function routerOver(shards: readonly LiveSettings[]): Executor {
   return {
     execute: ({ name, args }: Command): Reply => {
       if (name === 'SETTINGS.GET') return shards.map((shard) => Buffer.from(shard.get()));
-      const faults = shards.map((shard) => shard.update(args[0]!.toString())).filter((fault) => fault !== undefined);
+      const [json, mode] = args.map(String) as [string, string | undefined];
+      const answers = shards.map((shard) => (mode === 'CHECK' ? shard.check(json) : shard.update(json)));
+      const faults = answers.filter((fault) => fault !== undefined);
       return faults.length > 0 ? new ReplyError('CONFIG', faults.join('\n')) : OK;
     },
   };
@@ -52,6 +54,14 @@ test('everything read and written back with one change is that one change', asyn
   all.eviction.check_interval = 30;
   expect(await settings.update(JSON.stringify(all))).toBeUndefined();
   expect(members.map(({ current }) => current['eviction.check_interval'])).toEqual([30_000, 30_000]);
+});
+
+test('a change that one shard refuses is made at none', async () => {
+  const withBlob = liveOf('shard', { 'blob-account-url': 'https://a' });
+  const without = liveOf('shard');
+  const settings = new ClusterSettings(liveOf('router'), routerOver([withBlob, without]));
+  expect(await settings.update('{"acknowledgement":"blob"}')).toContain('no Blob account is configured');
+  expect(withBlob.current.acknowledgement).toBe('memory');
 });
 
 test('what cannot change is told, and nothing is changed anywhere', async () => {

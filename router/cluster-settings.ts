@@ -52,7 +52,11 @@ export class ClusterSettings {
       const forShards = changes.filter(
         ({ name }) => isShared(name) && (!isRouters(name) || settingOf(name).changeable),
       );
-      const fault = this.#live.faultOf(forRouter) ?? (await this.#updateShards(forShards));
+      // A change that one shard would refuse must not be in force at the others: all are asked before any is told.
+      const fault =
+        this.#live.faultOf(forRouter) ??
+        (await this.#updateShards(forShards, 'CHECK')) ??
+        (await this.#updateShards(forShards));
       if (fault === undefined) this.#live.apply(forRouter);
       return fault;
     } catch (error) {
@@ -63,10 +67,14 @@ export class ClusterSettings {
 
   async #updateShards(
     changes: readonly { readonly name: SettingName; readonly raw: unknown }[],
+    mode?: 'CHECK',
   ): Promise<string | undefined> {
     if (changes.length === 0) return undefined;
     const json = JSON.stringify(Object.fromEntries(changes.map(({ name, raw }) => [name, raw])));
-    const command = { name: 'SETTINGS.SET', args: [Buffer.from(json)] };
+    const command = {
+      name: 'SETTINGS.SET',
+      args: [json, ...(mode === undefined ? [] : [mode])].map((text) => Buffer.from(text)),
+    };
     const reply = await this.#router.execute(command, libraryContext(settingsTimeoutMs));
     return reply instanceof ReplyError ? reply.message : undefined;
   }

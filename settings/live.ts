@@ -60,9 +60,17 @@ export class LiveSettings {
 
   /** Changes what `json` asks for. Answers what is wrong; undefined when it is done. */
   update(json: string): string | undefined {
+    return this.#told(() => this.apply(changesOf(json)));
+  }
+
+  /** What `update` would answer, without changing anything. */
+  check(json: string): string | undefined {
+    return this.#told(() => this.faultOf(changesOf(json)));
+  }
+
+  #told(action: () => string | undefined | void): string | undefined {
     try {
-      this.apply(changesOf(json));
-      return undefined;
+      return action() ?? undefined;
     } catch (error) {
       if (error instanceof KvcacheError) return error.message;
       throw error;

@@ -66,7 +66,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
       ['SETTINGS.GET', () => Buffer.from(live.get())],
-      ['SETTINGS.SET', ([json]) => updated(live.update(json!.toString('utf8')))],
+      ['SETTINGS.SET', ([json, mode]) => changeSettings(live, json!.toString('utf8'), mode)],
     ]),
   });
   // Records may be younger than this machine's clock: nothing that they saw expire comes back.
@@ -115,7 +115,11 @@ function bytesInFlight({ engine, storage, writeBehind }: ShardParts, link: LinkS
   return doors.grpcStatistics().bytesInFlight + link.stats().inFlightBytes + waiting + pending + uploading;
 }
 
-function updated(fault: string | undefined): Reply {
+function changeSettings(live: LiveSettings, json: string, mode: Buffer | undefined): Reply {
+  const word = mode?.toString('latin1').toUpperCase();
+  if (word !== undefined && word !== 'CHECK')
+    return new ReplyError('ERR', "SETTINGS.SET takes 'CHECK' or nothing more");
+  const fault = word === 'CHECK' ? live.check(json) : live.update(json);
   return fault === undefined ? OK : new ReplyError('CONFIG', fault);
 }
 
