@@ -13,6 +13,18 @@ import { MapIndex } from './map-index.ts';
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const MiB = 1024 * 1024;
 
+/** Bounds that tests do not reach unless they narrow them. */
+export const roomyEviction = {
+  enabled: true,
+  diskBytes: 1024 * MiB,
+  diskUsageThreshold: 80,
+  batchSize: 100,
+  retentionAgeMs: 0,
+  retentionBytes: 0,
+  unflushedBytesMax: 512 * MiB,
+  onBlobFull: 'error' as const,
+};
+
 export function temporaryFolder(name: string): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), `kvcache-${name}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -34,16 +46,7 @@ export class TestStore {
       fsync: 'never',
       segmentBytes: 16 * MiB,
       segmentAgeMs: 3_600_000,
-      eviction: {
-        enabled: true,
-        diskBytes: 1024 * MiB,
-        diskUsageThreshold: 80,
-        batchSize: 100,
-        retentionAgeMs: 0,
-        retentionBytes: 0,
-        unflushedBytesMax: 512 * MiB,
-        onBlobFull: 'error',
-      },
+      eviction: roomyEviction,
       evictionIntervalMs: 60_000,
       compaction: { liveRatio: 0.5, bytesPerSecond: 1024 * MiB, segmentBytes: 16 * MiB },
       fullWaitMs: 200,

@@ -5,22 +5,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startTestAzurite, type TestAzurite } from '../../testing/azurite.ts';
 import { type BlobTestStore, openBlobTestStore } from '../../testing/blob-store.ts';
-import { temporaryFolder } from '../../testing/store.ts';
+import { roomyEviction, temporaryFolder } from '../../testing/store.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import type { StorageOptions } from './storage.ts';
 
 const MiB = 1024 * 1024;
-const eviction = {
-  enabled: true,
-  diskBytes: 1024 * MiB,
-  diskUsageThreshold: 80,
-  batchSize: 100,
-  retentionAgeMs: 0,
-  retentionBytes: 0,
-  unflushedBytesMax: 512 * MiB,
-  onBlobFull: 'error' as const,
-};
-
 let azurite: TestAzurite;
 let folder: { path: string; remove: () => void };
 let prefix: string;
@@ -124,7 +113,7 @@ test('a damaged record on disk is read from Blob, and reported', async () => {
 
 describe('eviction', () => {
   test('from the disk loses no key: what is above the threshold is read from Blob, one read a value', async () => {
-    const small = { eviction: { ...eviction, diskBytes: 8 * MiB }, segmentBytes: MiB, fullWaitMs: 20_000 };
+    const small = { eviction: { ...roomyEviction, diskBytes: 8 * MiB }, segmentBytes: MiB, fullWaitMs: 20_000 };
     const { store, below, blobs } = await open(small);
     const value = randomBytes(200_000);
     for (let key = 0; key < 150; key++) {
@@ -148,7 +137,7 @@ describe('eviction', () => {
   });
 
   test('by retention takes keys and blobs off, and they stay gone after a restore', async () => {
-    const options = { eviction: { ...eviction, retentionBytes: 3 * MiB }, segmentBytes: MiB };
+    const options = { eviction: { ...roomyEviction, retentionBytes: 3 * MiB }, segmentBytes: MiB };
     const first = await open(options);
     const value = 'v'.repeat(100_000);
     for (let key = 0; key < 100; key++) first.store.set(`key-${key}`, value);
@@ -217,7 +206,7 @@ describe('while Blob is away', () => {
   });
 
   test('writes go on to the bound, then fail by name; afterwards everything acknowledged is in Blob', async () => {
-    const options = { eviction: { ...eviction, unflushedBytesMax: 2 * MiB }, segmentBytes: MiB, fullWaitMs: 100 };
+    const options = { eviction: { ...roomyEviction, unflushedBytesMax: 2 * MiB }, segmentBytes: MiB, fullWaitMs: 100 };
     const { store } = await open(options);
     azurite.azurite.pause();
     const value = 'v'.repeat(100_000);
@@ -241,7 +230,7 @@ describe('while Blob is away', () => {
 
   test("with 'evict-unflushed' writes go on and the oldest bytes go, counted", async () => {
     const options = {
-      eviction: { ...eviction, unflushedBytesMax: 2 * MiB, onBlobFull: 'evict-unflushed' as const },
+      eviction: { ...roomyEviction, unflushedBytesMax: 2 * MiB, onBlobFull: 'evict-unflushed' as const },
       segmentBytes: MiB,
     };
     const { store } = await open(options);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { temporaryFolder, TestStore } from '../../testing/store.ts';
+import { roomyEviction, temporaryFolder, TestStore } from '../../testing/store.ts';
 import { type FileOperations, systemFiles } from '../log/files.ts';
 
 /** A disk with room for so many more bytes: writes are cut where it ends, as the system does it. */
@@ -78,16 +78,7 @@ test('a failing fsync is told to those who asked for the disk, and is tried agai
 });
 
 test('above the configured size, and with eviction off, a write fails with what to do and reads go on', async () => {
-  const eviction = {
-    enabled: false,
-    diskBytes: 300_000,
-    diskUsageThreshold: 80,
-    batchSize: 100,
-    retentionAgeMs: 0,
-    retentionBytes: 0,
-    unflushedBytesMax: 300_000,
-    onBlobFull: 'error' as const,
-  };
+  const eviction = { ...roomyEviction, enabled: false, diskBytes: 300_000 };
   const store = await TestStore.open(folder.path, { eviction, segmentBytes: 100_000, fullWaitMs: 0 });
   let written = 0;
   const fill = async (): Promise<void> => {

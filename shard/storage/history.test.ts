@@ -13,7 +13,7 @@ import { test } from 'vitest';
 import { startTestAzurite } from '../../testing/azurite.ts';
 import { openBlobTestStore } from '../../testing/blob-store.ts';
 import { MemoryAccount, MemoryTier } from '../../testing/memory-tier.ts';
-import { setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
+import { roomyEviction, setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
 import type { Clock } from '../clock.ts';
 import type { StorageOptions } from './storage.ts';
 
@@ -203,17 +203,6 @@ class History {
 }
 
 const factor = Number(process.env['KVCACHE_HISTORIES'] ?? 1);
-const roomyEviction = {
-  enabled: true,
-  diskBytes: 2 ** 30,
-  diskUsageThreshold: 80,
-  batchSize: 100,
-  retentionAgeMs: 0,
-  retentionBytes: 0,
-  unflushedBytesMax: 2 ** 30,
-  onBlobFull: 'error' as const,
-};
-
 function holds(runs: number, start: () => History): Promise<void> {
   const steps = fc.array(step, { minLength: 5, maxLength: 40 });
   return fc.assert(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
+import { roomyEviction, setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
 
 let folder: { path: string; remove: () => void };
 beforeEach(() => {
@@ -158,16 +158,7 @@ describe('compaction', () => {
 describe('eviction without Blob', () => {
   test('the oldest keys go, counted, and the disk stays within its size', async () => {
     const MiB = 1024 * 1024;
-    const eviction = {
-      enabled: true,
-      diskBytes: 8 * MiB,
-      diskUsageThreshold: 80,
-      batchSize: 100,
-      retentionAgeMs: 0,
-      retentionBytes: 0,
-      unflushedBytesMax: 8 * MiB,
-      onBlobFull: 'error' as const,
-    };
+    const eviction = { ...roomyEviction, diskBytes: 8 * MiB };
     const store = await TestStore.open(folder.path, { eviction, segmentBytes: MiB, fullWaitMs: 5000 });
     const value = 'v'.repeat(64 * 1024);
     for (let key = 0; key < 400; key++) {
