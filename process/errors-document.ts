@@ -6,7 +6,7 @@ import { exitCodeMeanings, exitCodes, type ExitCodeName } from './exit-codes.ts'
 const advice: Readonly<Record<ErrorCode, string>> = {
   ERR: 'Correct the request.',
   WRONGTYPE: 'Use a command of the key’s type, or delete the key first.',
-  MOVED: 'Ask the shard that the message names, or ask a router, which knows.',
+  MOVED: 'Ask a router, which answers for all shards, or the shard that the message names.',
   TRYAGAIN: 'Try again after a moment; the SDK does. If it lasts, send less at once or add shards.',
   UNAVAILABLE: 'Read: try again. Write: read the key to learn whether it was done. See `kvcache status`.',
   TIMEOUT: 'As UNAVAILABLE; or allow more time.',

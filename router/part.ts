@@ -58,7 +58,10 @@ export class Part implements ReplySink {
     if (!(reply instanceof ReplyError)) this.#owner.onPart(index, reply, this.shard);
     else if (reply.code !== 'MOVED') this.#finish(index, this.#routing.settled(this.#spec, this.command, reply));
     else if (this.#again)
-      this.#finish(index, new ReplyError('TRYAGAIN', `slots are moving (${reply.message}); try again`));
+      this.#finish(
+        index,
+        new ReplyError('TRYAGAIN', 'slots are moving: the shard asked does not own the slot; try again'),
+      );
     else void this.#routeAgain(index);
   }
 

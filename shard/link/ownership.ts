@@ -1,6 +1,8 @@
 /**
  * Refuses commands for slots that this shard does not own, by the topology that it runs, and names the owner. Stands
  * before the engine for links and for the shard's own doors alike. Commands without keys pass.
+ *
+ * The owner is named without its address: a topology has those of links, which are nothing for clients.
  */
 import type { Command, CommandContext, Executor } from '../../commands/command.ts';
 import { slotOfArgument } from '../../commands/key-slots.ts';
@@ -29,7 +31,7 @@ export class OwnershipExecutor implements Executor {
         const slot = slotOfArgument(spec, command.args[index]!);
         const owner = slots.ownerOf(slot);
         if (owner !== this.#shard) {
-          return new ReplyError('MOVED', `slot ${slot} is at ${owner} ${slots.addressOf(owner) ?? ''}`);
+          return new ReplyError('MOVED', `slot ${slot} is at ${owner}; a router answers for all shards`);
         }
       }
     }
