@@ -38,6 +38,28 @@ test('a client sees the router’s ports and the shards’ storage', async () =>
   expect(shown).not.toHaveProperty('link.port');
 });
 
+test('a client of the Go KVCache finds every group and name that it knows', async () => {
+  const flags = { 'data-path': '/router', 'blob-account-url': 'https://a', 'blob-account-key': 'c2VjcmV0' };
+  const router = liveOf('router', { 'data-path': '/router', 'topology-path': '/secret/topology.json' });
+  const text = await new ClusterSettings(
+    router,
+    routerOver([liveOf('shard', { ...flags, 'data-path': '/shard' })]),
+  ).get();
+  expect(JSON.parse(text)).toMatchObject({
+    rocksdb: { path: '/router', options: {}, block_cache_size: 64 },
+    grpc: { port: 50_051 },
+    http: { port: 8_080 },
+    batch: { max_size: 1_000 },
+    value: { disk_threshold: 1e6, disk_path: './value_data' },
+    eviction: { enabled: true, disk_usage_threshold: 80, check_interval: 60, batch_size: 100 },
+    monitoring: { enabled: true, metrics_path: '/metrics', health_path: '/api/v1/health' },
+    cache: { enabled: true, size_threshold: 10_240 },
+    data: { path: '/router' },
+    blob: { account_key: '********' },
+  });
+  expect(text).not.toMatch(/topology|c2VjcmV0|\/shard/);
+});
+
 test('a change reaches those whom it concerns', async () => {
   const members = shards();
   const router = liveOf('router');

@@ -1,7 +1,7 @@
 /**
  * The settings of a cluster as its clients see them at a router: the router's own, and those that all shards share.
  *
- *   get      the router's, and from a shard what the router does not have itself
+ *   get      the router's, and from a shard what the router does not have itself; names of other systems beside ours
  *   update   each setting goes to whom it concerns: router, every shard, or both
  *
  * What tells one shard from another (its name, its ports, its folder) is neither shown nor changed here, so that a
@@ -12,7 +12,7 @@ import { ReplyError } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { settingsTimeoutMs } from '../limits.ts';
 import { changesOf, type LiveSettings } from '../settings/live.ts';
-import { nestedOf } from '../settings/present.ts';
+import { configOf } from '../settings/present.ts';
 import { type SettingName, settingOf } from '../settings/schema.ts';
 
 /** The same for all shards of a cluster, so that a local cluster hands it on to each of its own. */
@@ -41,7 +41,7 @@ export class ClusterSettings {
     const ofShard = shard === undefined ? [] : changesOf(shard.toString('utf8'));
     const shown = ofShard.filter(({ name }) => isShared(name) && !isRouters(name));
     const own = changesOf(this.#live.get());
-    return JSON.stringify(nestedOf([...shown, ...own].map(({ name, raw }) => [name, raw])));
+    return JSON.stringify(configOf([...shown, ...own].map(({ name, raw }) => [name, raw])));
   }
 
   /** What is wrong; undefined when the change is in force everywhere. */

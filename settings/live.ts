@@ -11,7 +11,7 @@ import { KvcacheError, messageOf } from '../errors.ts';
 import { conflicts, deriveSettings } from './derive.ts';
 import { flattened, isMap } from './file.ts';
 import { type LoadedSettings, settingNamed } from './load.ts';
-import { mask, nestedSettings } from './present.ts';
+import { mask, runningConfig } from './present.ts';
 import { type GivenSettings, type SettingName, settingOf, type Settings } from './schema.ts';
 import type { ProcessRole } from './setting.ts';
 
@@ -55,7 +55,7 @@ export class LiveSettings {
 
   /** Nested JSON of what this process uses, secrets masked. */
   get(): string {
-    return JSON.stringify(nestedSettings(this.#current, this.role));
+    return JSON.stringify(runningConfig(this.#current, this.role));
   }
 
   /** Changes what `json` asks for. Answers what is wrong; undefined when it is done. */

@@ -40,14 +40,40 @@ export function settingRows(
  * client of S1 reads `grpc.port` and `eviction.check_interval` where it expects them.
  */
 export function nestedSettings(settings: Settings, role: ProcessRole): Record<string, unknown> {
-  const named: [SettingName, unknown][] = [];
+  return nestedOf(plainSettings(settings, role).filter(([name]) => !settingOf(name).ignored));
+}
+
+/** What GetConfig shows of a process: see `configOf`. */
+export function runningConfig(settings: Settings, role: ProcessRole): Record<string, unknown> {
+  return configOf(plainSettings(settings, role));
+}
+
+/**
+ * The nested JSON that GetConfig answers. Names of the Go KVCache stand beside ours for the same thing (`rocksdb.path`
+ * is `data.path`), and those that it alone has show what it would, so that its clients find every group that they
+ * know. Where a process has its topology from is nobody's business but its own.
+ */
+export function configOf(named: readonly PlainSetting[]): Record<string, unknown> {
+  const shown = named.filter(([name]) => name !== 'topology.path');
+  return nestedOf(
+    shown.flatMap(([name, value]) =>
+      [name, ...(settingOf(name).aliases.names ?? [])].map((written) => [written, value] as const),
+    ),
+  );
+}
+
+type PlainSetting = readonly [name: SettingName, value: unknown];
+
+/** Numbers in bytes, seconds and percent; secrets masked. */
+function plainSettings(settings: Settings, role: ProcessRole): PlainSetting[] {
+  const named: PlainSetting[] = [];
   for (const name of settingNames) {
-    const { usedBy, ignored, secret, type } = settingOf(name);
+    const { usedBy, secret, type } = settingOf(name);
     const value = settings[name];
-    if (!usedBy.includes(role) || ignored || value === undefined) continue;
+    if (!usedBy.includes(role) || value === undefined) continue;
     named.push([name, secret ? mask : type.placeholder === 'time' ? (value as number) / 1_000 : value]);
   }
-  return nestedOf(named);
+  return named;
 }
 
 /** `grpc.port` becomes `{ grpc: { port } }`; later values win. */

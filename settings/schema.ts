@@ -302,12 +302,17 @@ export const schema = {
   }),
 
   // ── Names of other systems ────────────────────────────────────────────────────────────────────────────────────
-  'value.disk_path': optional(anything(), shard, `${ignoredText} Large values lie in the log.`, { ignored: true }),
-  'rocksdb.options': optional(anything(), shard, ignoredText, { ignored: true }),
-  'rocksdb.block_cache_size': optional(anything(), shard, `${ignoredText} Set memory.limit.`, { ignored: true }),
-  'batch.max_size': optional(anything(), servers, `${ignoredText} Batches are bound by bytes.`, { ignored: true }),
-  'cache.enabled': optional(anything(), shard, `${ignoredText} The hot tier is always there.`, { ignored: true }),
-  'cache.size_threshold': optional(anything(), shard, ignoredText, { ignored: true }),
+  // Defaults are the Go KVCache's own, for its clients that look for them in GetConfig.
+  'value.disk_path': setting(anything(), './value_data', shard, `${ignoredText} Large values lie in the log.`, {
+    ignored: true,
+  }),
+  'rocksdb.options': setting(anything(), {}, shard, ignoredText, { ignored: true }),
+  'rocksdb.block_cache_size': setting(anything(), 64, shard, `${ignoredText} Set memory.limit.`, { ignored: true }),
+  'batch.max_size': setting(anything(), 1_000, servers, `${ignoredText} Batches are bound by bytes.`, {
+    ignored: true,
+  }),
+  'cache.enabled': setting(anything(), true, shard, `${ignoredText} The hot tier is always there.`, { ignored: true }),
+  'cache.size_threshold': setting(anything(), 10_240, shard, ignoredText, { ignored: true }),
   threads: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   transport: optional(anything(), servers, ignoredFlagText, { ignored: true }),
   disable_multi_nic: optional(anything(), servers, ignoredFlagText, { ignored: true }),

@@ -164,7 +164,11 @@ export function text(placeholder: string, expected: string, pattern = /[^]/): Se
   );
 }
 
+function shownAnything(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 /** Anything at all: for names that other systems' files have and this one ignores. */
 export function anything(): SettingType<unknown> {
-  return { schema: z.unknown(), expected: 'anything', format: String, placeholder: 'value' };
+  return { schema: z.unknown(), expected: 'anything', format: shownAnything, placeholder: 'value' };
 }
