@@ -201,7 +201,7 @@ describe('the cluster', () => {
 
   test.each([
     [['disk.size', '1GiB', 'eviction.batch_size', '44'], 'disk.size does not change while the shard runs'],
-    [['eviction.batch_size', '44', 'log_level', 'loud'], 'log_level is '],
+    [['eviction.batch_size', '44', 'log_level', 'loud'], "log_level is 'loud'; it must be silent"],
     [['eviction.bach_size', '44'], 'eviction.bach_size is no setting; did you mean eviction.batch_size?'],
     [['cache.enabled', 'true'], 'cache.enabled cannot change: Accepted so that files'],
     [['log_level'], 'give names and values in turn'],

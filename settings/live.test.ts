@@ -38,7 +38,10 @@ test('what needs a restart, belongs to another process, or is no setting is told
 test('a wrong value, a conflict and what is no JSON are told', () => {
   const live = liveOf();
   expect(live.update('{"acknowledgement":"paper"}')).toBe(
-    `acknowledgement is '"paper"'; it must be memory, disk or blob`,
+    "acknowledgement is 'paper'; it must be memory, disk or blob",
+  );
+  expect(live.update('{"eviction.batch_size":[1],"blob.account_key":"?"}')).toMatch(
+    /^eviction.batch_size is '\[1\]'; .*\nblob.account_key is not right; /,
   );
   expect(live.update('{"acknowledgement":"blob"}')).toContain('no Blob account is configured');
   expect(live.update('{')).toContain('the settings are no JSON');

@@ -10,7 +10,7 @@
 import { KvcacheError, messageOf } from '../errors.ts';
 import { conflicts, deriveSettings } from './derive.ts';
 import { flattened, isMap } from './file.ts';
-import { type LoadedSettings, settingNamed } from './load.ts';
+import { type LoadedSettings, settingNamed, shownRaw } from './load.ts';
 import { mask, runningConfig } from './present.ts';
 import { type GivenSettings, type SettingName, settingOf, type Settings } from './schema.ts';
 import type { ProcessRole } from './setting.ts';
@@ -108,7 +108,7 @@ export class LiveSettings {
     if (ignored || (secret && raw === mask)) return;
     const result = type.schema.safeParse(raw);
     if (!result.success) {
-      faults.push(`${name} is ${secret ? 'not right' : `'${JSON.stringify(raw)}'`}; it must be ${type.expected}`);
+      faults.push(`${name} is ${shownRaw(name, raw)}; it must be ${type.expected}`);
       return;
     }
     const derived = deriveSettings({ ...this.#given, [name]: result.data });

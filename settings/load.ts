@@ -92,9 +92,12 @@ export function describeSource(source: SettingSource): string {
 }
 
 function faultOf({ name, raw, source }: Candidate): string {
-  const { type, secret } = settingOf(name);
-  const shown = secret ? 'not right' : `'${typeof raw === 'string' ? raw : JSON.stringify(raw)}'`;
-  return `${name} is ${shown} (${describeSource(source)}); it must be ${type.expected}`;
+  return `${name} is ${shownRaw(name, raw)} (${describeSource(source)}); it must be ${settingOf(name).type.expected}`;
+}
+
+/** A value that is not right, as it was written; a secret is only called so. */
+export function shownRaw(name: SettingName, raw: unknown): string {
+  return settingOf(name).secret ? 'not right' : `'${typeof raw === 'string' ? raw : JSON.stringify(raw)}'`;
 }
 
 function fromFlags(flags: Readonly<Record<string, unknown>>): Candidate[] {
