@@ -18,10 +18,22 @@ const url = 'https://account.blob.core.windows.net';
 describe('settings of the account', () => {
   test.each<[string, Partial<BlobAccountOptions>, RegExp]>([
     ['nothing', {}, /blob\.connection_string or blob\.account_url/u],
-    ['connection string and URL', { connectionString: 'x', accountUrl: url }, /connection_string and blob\.account_url/u],
-    ['connection string and key', { connectionString: 'x', accountKey: 'k' }, /connection_string and blob\.account_key/u],
+    [
+      'connection string and URL',
+      { connectionString: 'x', accountUrl: url },
+      /connection_string and blob\.account_url/u,
+    ],
+    [
+      'connection string and key',
+      { connectionString: 'x', accountKey: 'k' },
+      /connection_string and blob\.account_key/u,
+    ],
     ['SAS and key', { accountUrl: url, sas: 's', accountKey: 'k' }, /blob\.sas and blob\.account_key exclude/u],
-    ['SAS and identity', { accountUrl: url, sas: 's', identityClientId: 'c' }, /blob\.sas and blob\.identity_client_id/u],
+    [
+      'SAS and identity',
+      { accountUrl: url, sas: 's', identityClientId: 'c' },
+      /blob\.sas and blob\.identity_client_id/u,
+    ],
     ['a broken connection string', { connectionString: 'nonsense' }, /connection_string is not usable/u],
     ['something that is no URL', { accountUrl: 'account' }, /looks like https/u],
     ['a SAS inside the URL', { accountUrl: `${url}?sv=1` }, /blob\.sas/u],

@@ -59,7 +59,9 @@ export function openBlobAccount(options: BlobAccountOptions): BlobAccount {
 
 function serviceClient(options: BlobAccountOptions): BlobServiceClient {
   const { connectionString, accountUrl, sas, accountKey, identityClientId } = options;
-  const given = Object.entries({ sas, account_key: accountKey, identity_client_id: identityClientId }).filter(([, value]) => isSet(value));
+  const given = Object.entries({ sas, account_key: accountKey, identity_client_id: identityClientId }).filter(
+    ([, value]) => isSet(value),
+  );
   if (isSet(connectionString)) {
     const excluded = isSet(accountUrl) ? 'account_url' : given[0]?.[0];
     if (excluded !== undefined) {
