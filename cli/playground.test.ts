@@ -93,7 +93,7 @@ describe('kvcache playground', () => {
 
   test('names the field of a file of another form', async () => {
     const outcome = await playground(['-'], { input: '{"prompts":[{"text":"a","token_count":0}]}' });
-    expect(outcome.code).toBe(1);
+    expect(outcome.code).toBe(2);
     expect(outcome.err).toMatch(/^kvcache: standard input: field 'prompts\[0\]\.tokens' is missing; expected \{/);
   });
 

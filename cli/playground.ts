@@ -55,7 +55,7 @@ const examples = `
 FILE is {"prompts":[{"text":"…","tokens":[1,2,…],"token_count":2}]}; - reads it from standard input.
 Every prompt is looked up, its missing blocks of 128 tokens are written, all of them are read back, and every byte is
 verified. Iterations run the whole file again, concurrency is how many prompts run side by side.
-Exit code 1 if a block came back wrong or not at all.
+Exit code 1 if a block came back wrong or not at all, 2 if FILE is of another form.
 
 Examples:
   kvcache playground prompts.json                   once, one prompt after the other

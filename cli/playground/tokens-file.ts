@@ -19,7 +19,7 @@ export interface TokenizedPrompt {
 
 const form = 'expected {"prompts":[{"text":"…","tokens":[1,2,…],"token_count":2}]}';
 
-/** Reads FILE, or `input` where it is `-`. Throws KvcacheError ERR with one line that says what is wrong. */
+/** Reads FILE, or `input` where it is `-`. Throws KvcacheError CONFIG with one line that says what is wrong. */
 export async function readTokensFile(path: string, input: Readable): Promise<TokenizedPrompt[]> {
   const name = path === '-' ? 'standard input' : path;
   return parseTokensFile(await textOf(path, name, input), name);
@@ -28,7 +28,7 @@ export async function readTokensFile(path: string, input: Readable): Promise<Tok
 /** The prompts of a file's text; `name` opens the message of a fault. */
 export function parseTokensFile(text: string, name: string): TokenizedPrompt[] {
   const fail = (fault: string): never => {
-    throw new KvcacheError('ERR', `${name}: ${fault}`);
+    throw new KvcacheError('CONFIG', `${name}: ${fault}`);
   };
   let document: unknown;
   try {
@@ -64,7 +64,7 @@ async function textOf(path: string, name: string, input: Readable): Promise<stri
     return await boundedText(file.createReadStream(), name);
   } catch (error) {
     if (error instanceof KvcacheError) throw error;
-    throw new KvcacheError('ERR', `${name}: cannot be read (${messageOf(error)})`, { cause: error });
+    throw new KvcacheError('CONFIG', `${name}: cannot be read (${messageOf(error)})`, { cause: error });
   }
 }
 
@@ -75,7 +75,7 @@ async function boundedText(input: Readable, name: string): Promise<string> {
     const buffer = Buffer.from(part as Buffer | string);
     bytes += buffer.byteLength;
     if (bytes > playgroundFileBytesMax) {
-      throw new KvcacheError('TOOLARGE', `${name}: larger than ${playgroundFileBytesMax} bytes`);
+      throw new KvcacheError('CONFIG', `${name}: larger than ${playgroundFileBytesMax} bytes`);
     }
     parts.push(buffer);
   }
