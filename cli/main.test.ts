@@ -102,6 +102,12 @@ describe('many keys', () => {
     expect((await run(['get', 'm:4'])).out).toBe('four\n');
   });
 
+  test('a key or a value may hold =', async () => {
+    expect(await run(['mset', 'x=y', '1', 'plain', 'p=q'])).toMatchObject({ code: 0, out: 'OK\n' });
+    expect((await run(['mget', 'x=y', 'plain'])).out).toBe('key\tvalue\nx=y\t1\nplain\tp=q\n');
+    expect((await run(['del', 'x=y', 'plain'])).code).toBe(0);
+  });
+
   test('a prefix is scanned over all shards, to a limit, with values, as JSON', async () => {
     const pairs = Array.from({ length: 30 }, (_, index) => [`scan:${index}`, `${index}`]).flat();
     await run(['mset', ...pairs]);
@@ -242,6 +248,8 @@ describe('usage', () => {
     [['set', 'a', 'b', '--ttl', 'soon'], "'soon' is no time to live; it must be a duration such as 500ms, 60s or 2h"],
     [['set', '61', 'xyz', '--hex'], "'xyz' is not hexadecimal"],
     [['mset', 'a'], 'give keys and values in turn'],
+    [['mset', 'a=1', 'b=2'], "keys and values go in turn, without '=', such as a 1 b 2"],
+    [['mset', 'a=1'], "keys and values go in turn, without '=', such as a 1;"],
     [['scan', '--limit', 'many'], "--limit is 'many'; it must be a whole number, 0 for all"],
     [['get', 'a', '--server', 'nowhere'], "client.server is 'nowhere' (flag --server); it must be an address"],
     [['get', 'a', '--config', '/missing.yaml'], 'the settings file /missing.yaml cannot be read'],

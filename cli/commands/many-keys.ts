@@ -69,11 +69,25 @@ function addMset(program: Command, terminal: Terminal): void {
 
 function pairsOf(words: readonly string[], options: KeyOptions & { file?: string }): [Buffer, Buffer][] {
   const texts = options.file === undefined ? words : Object.entries(readPairs(options.file)).flat();
+  if (options.file === undefined && words.length > 0 && words.every((word) => word.includes('='))) {
+    throw new KvcacheError(
+      'CONFIG',
+      `keys and values go in turn, without '=', such as ${exampleOf(words)}; where every key and value really holds one, use --file`,
+    );
+  }
   if (texts.length === 0 || texts.length % 2 !== 0 || (options.file !== undefined && words.length > 0)) {
     throw new KvcacheError('CONFIG', 'give keys and values in turn, such as a 1 b 2, or --file with a JSON object');
   }
   const bytes = texts.map((text) => bytesOfArgument(text, options.hex ?? false));
   return Array.from({ length: bytes.length / 2 }, (_, index) => [bytes[index * 2]!, bytes[index * 2 + 1]!]);
+}
+
+/** `a=1 b=2` as it was meant. */
+function exampleOf(words: readonly string[]): string {
+  return words
+    .slice(0, 2)
+    .map((word) => word.replace('=', ' '))
+    .join(' ');
 }
 
 function readPairs(path: string): Record<string, string> {
