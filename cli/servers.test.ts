@@ -24,6 +24,8 @@ interface LogLine {
 /** A server process whose log is read. */
 class ServerProcess {
   readonly log: LogLine[] = [];
+  /** Standard error by itself, a line each. */
+  readonly err: string[] = [];
   readonly child: ChildProcess;
   readonly #closed: Promise<unknown>;
 
@@ -34,6 +36,7 @@ class ServerProcess {
     // Flags that the test gives come last and win.
     this.child = spawnCommand([args[0]!, ...local, ...args.slice(1)], { environment });
     this.#closed = once(this.child, 'close');
+    createInterface({ input: this.child.stderr! }).on('line', (line) => this.err.push(line));
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => {
         this.log.push(line.startsWith('{') ? (JSON.parse(line) as LogLine) : { msg: line });
@@ -182,22 +185,23 @@ test('a shard that another one took over says that it is fenced and ends with co
   expect(String(await second.get('a'))).toBe('1');
 });
 
-test('what keeps a server from starting is one sentence and an exit code of its own', async () => {
+test('what keeps a server from starting is one sentence, also on standard error, and an exit code of its own', async () => {
   const running = start(shardArgs('shard-0'));
   const { grpc } = await running.addresses();
   const locked = start(shardArgs('shard-0'));
   expect(await locked.ended()).toBe(72);
-  expect(locked.log.at(-1)).toMatchObject({ code: 'LOCKED' });
+  const { msg } = locked.log.find(({ code }) => code === 'LOCKED')!;
+  expect(locked.err).toEqual([`kvcache: ${msg}`]);
   const port = grpc!.split(':')[1]!;
   const taken = start(shardArgs('shard-1', '--grpc-port', port));
   expect(await taken.ended()).toBe(2);
-  expect(taken.log.at(-1)).toMatchObject({
-    code: 'CONFIG',
-    msg: `grpc.port is ${port}, which another process listens on; end that process or set another port`,
-  });
+  const sentence = `grpc.port is ${port}, which another process listens on; end that process or set another port`;
+  expect(taken.log.find(({ code }) => code === 'CONFIG')).toMatchObject({ msg: sentence });
+  expect(taken.err).toEqual([`kvcache: ${sentence}`]);
   const router = start(['router', '--data-path', join(folder, 'router')]);
   expect(await router.ended()).toBe(2);
-  expect(router.log.at(-1)!.msg).toContain('topology');
+  expect(router.err).toHaveLength(1);
+  expect(router.err[0]).toContain('topology');
 });
 
 test('a router serves what it can while a shard is away', async () => {

@@ -5,6 +5,7 @@
  *   first SIGTERM, SIGINT,
  *   SIGHUP, parent gone       stop(): drain, flush; 0 when done within the grace period, 1 beyond it
  *   second signal             ends at once with 128 + its number
+ *   fault while starting      logged, said in one sentence on standard error, its own code
  *   fault outside any call    logged, 70
  *   `failed` settles          the service cannot go on (fenced): logged, its own code
  *
@@ -92,6 +93,8 @@ export async function serve(
     service = await start();
   } catch (error) {
     logger.fatal(error instanceof KvcacheError ? { code: error.code } : { err: error }, messageOf(error));
+    // Whoever started it by hand should not have to read JSON; a supervisor has the sentence from the log.
+    if (!process.channel) process.stderr.write(`kvcache: ${messageOf(error)}\n`);
     process.exit(exitCodeOfFailure(error));
   }
   logger.info({ addresses: service.addresses }, 'ready');
