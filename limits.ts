@@ -140,6 +140,7 @@ export const smallTaskBytesMax = 256 * KiB;
 
 // ── Blob ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const blobBlockBytes = 8 * MiB;
+/** Blocks of a segment's blob before its hint's; Azure takes 50,000. A plan that would need more merges them all. */
 export const blobBlocksPerSegmentMax = 1_000;
 export const blobBlocksInFlightMax = 2;
 export const blobReadsInFlightMax = 64;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { blobBlockBytes, blobBlocksPerSegmentMax, segmentBytesMax } from '../../limits.ts';
 import { planBlocks } from './block-plan.ts';
 import type { Extent } from './block-plan.ts';
 
@@ -50,6 +51,20 @@ describe('the plan of blocks', () => {
         expect(blocks.length).toBeLessThanOrEqual((2 * bytes) / blockBytes + Math.log2(blockBytes) + 2);
       }),
     );
+  });
+
+  test('merges all blocks into the fewest rather than exceed the bound of a blob', () => {
+    const length = blockBytes - 1;
+    const present = Array.from({ length: blobBlocksPerSegmentMax }, (_, index) => ({ offset: index * length, length }));
+    const bytes = blobBlocksPerSegmentMax * length + blockBytes / 8;
+    const { keep, stage } = planBlocks(present, bytes, blockBytes);
+    expect([keep, stage.length]).toEqual([0, Math.ceil(bytes / blockBytes)]);
+    expect(() => planBlocks([], blobBlocksPerSegmentMax * blockBytes + 1, blockBytes)).toThrow('too many for blocks');
+  });
+
+  test('a segment of the largest size never reaches the bound of a blob', () => {
+    const most = (2 * segmentBytesMax) / blobBlockBytes + Math.log2(blobBlockBytes) + 2;
+    expect(most).toBeLessThan(blobBlocksPerSegmentMax);
   });
 
   test('sends a byte a logarithmic number of times, not once a flush', () => {

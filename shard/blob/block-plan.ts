@@ -9,8 +9,12 @@
  *
  *     2 × segmentBytes / blockBytes + log₂(blockBytes)
  *
- * blocks: two neighbours together exceed a block, but for a tail of blocks that at least halve.
+ * blocks: two neighbours together exceed a block, but for a tail of blocks that at least halve. With our sizes that is
+ * far below `blobBlocksPerSegmentMax`; blocks that came about otherwise are staged anew, as few as they can be, rather
+ * than ever exceed it.
  */
+import assert from 'node:assert/strict';
+import { blobBlocksPerSegmentMax } from '../../limits.ts';
 
 export interface Extent {
   readonly offset: number;
@@ -36,11 +40,19 @@ export function planBlocks(present: readonly Extent[], bytes: number, blockBytes
     keep -= 1;
     start = last.offset;
   }
-  const stage: Extent[] = [];
-  for (let offset = start; offset < bytes; offset += blockBytes) {
-    stage.push({ offset, length: Math.min(blockBytes, bytes - offset) });
+  const stage = extentsOf(start, bytes, blockBytes);
+  if (keep + stage.length <= blobBlocksPerSegmentMax) return { keep, stage };
+  const fewest = extentsOf(0, bytes, blockBytes);
+  assert(fewest.length <= blobBlocksPerSegmentMax, `${bytes} bytes are too many for blocks of ${blockBytes}`);
+  return { keep: 0, stage: fewest };
+}
+
+function extentsOf(start: number, end: number, blockBytes: number): Extent[] {
+  const extents: Extent[] = [];
+  for (let offset = start; offset < end; offset += blockBytes) {
+    extents.push({ offset, length: Math.min(blockBytes, end - offset) });
   }
-  return { keep, stage };
+  return extents;
 }
 
 function endOf(extent: Extent | undefined): number {
