@@ -11,7 +11,7 @@ import { KvcacheError } from '../errors.ts';
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The text, or undefined where the bytes are no UTF-8. */
-export function utf8Of(bytes: Uint8Array): string | undefined {
+function utf8Of(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);
   } catch (error) {

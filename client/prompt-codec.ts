@@ -173,7 +173,7 @@ function decodeTokens(reader: BinaryReader, wireType: WireType, into: bigint[]):
 }
 
 /** The tokens as varints, one after the other. */
-export function packTokens(tokens: BigInt64Array): Buffer {
+function packTokens(tokens: BigInt64Array): Buffer {
   const halves = tokenHalves(tokens);
   let bytes = 0;
   for (let index = 0; index < tokens.length; index++) {

@@ -61,6 +61,6 @@ export async function pause(delayMs: number, signal: AbortSignal | undefined): P
   }
 }
 
-export function asKvcacheError(cause: unknown): KvcacheError {
+function asKvcacheError(cause: unknown): KvcacheError {
   return cause instanceof KvcacheError ? cause : new KvcacheError('ERR', messageOf(cause), { cause });
 }

@@ -37,16 +37,8 @@ export function scopeBytes(scope: BlockScope): Buffer {
 const tokenBytes = 8;
 
 /**
- * The digest of the block that starts at `tokens[from]`. Tokens count as 64-bit integers.
- * The caller guarantees 128 tokens from there on.
+ * The digest of block number `block` of tokens as 64-bit integers, big-endian. The caller guarantees its 128 tokens.
  */
-export function blockDigest(scope: Buffer, tokens: readonly bigint[], from: number): Buffer {
-  const bytes = Buffer.allocUnsafe(blockTokens * tokenBytes);
-  for (let index = 0; index < blockTokens; index++) bytes.writeBigInt64BE(tokens[from + index]!, index * tokenBytes);
-  return blockDigestOfBytes(scope, bytes, 0);
-}
-
-/** The same for block number `block` of tokens that are already bytes: 8 a token, big-endian. */
 export function blockDigestOfBytes(scope: Buffer, tokens: Buffer, block: number): Buffer {
   const from = block * blockTokens * tokenBytes;
   const input = Buffer.allocUnsafe(scope.byteLength + blockTokens * tokenBytes);

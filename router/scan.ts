@@ -19,7 +19,7 @@ import { scanCountMax, slotCount } from '../limits.ts';
 import { slotOf } from '../topology/slot.ts';
 import { isAway } from './away.ts';
 
-export const scanCursorBytes = 6;
+const scanCursorBytes = 6;
 const emptyCursor = Buffer.alloc(0);
 
 /** How one page's request looks to a shard. */

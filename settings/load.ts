@@ -55,7 +55,7 @@ export function settingNamed(name: string): SettingName | undefined {
 }
 
 /** The variable that names the settings file. */
-export const fileEnvironmentName = 'KVCACHE_CONFIG';
+const fileEnvironmentName = 'KVCACHE_CONFIG';
 
 /** Loads the settings of one process. Throws KvcacheError CONFIG whose message lists every fault, one a line. */
 export function loadSettings(input: SettingsInput): LoadedSettings {

@@ -1,7 +1,7 @@
 /** The known name that a mistyped one most likely means. */
 
 /** Levenshtein distance: insertions, deletions and replacements between two texts. */
-export function editDistance(left: string, right: string): number {
+function editDistance(left: string, right: string): number {
   let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (let row = 1; row <= left.length; row++) {
     const current = [row];

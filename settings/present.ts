@@ -9,7 +9,7 @@ import { formatBytes } from './units.ts';
 export const mask = '********';
 
 /** A setting's value in the form that reads back, '' where there is none, masked where it is secret. */
-export function shownValue(name: SettingName, settings: Settings): string {
+function shownValue(name: SettingName, settings: Settings): string {
   const value = settings[name];
   const { type, secret } = settingOf(name);
   if (value === undefined) return '';
@@ -77,7 +77,7 @@ function plainSettings(settings: Settings, role: ProcessRole): PlainSetting[] {
 }
 
 /** `grpc.port` becomes `{ grpc: { port } }`; later values win. */
-export function nestedOf(named: readonly (readonly [name: string, value: unknown])[]): Record<string, unknown> {
+function nestedOf(named: readonly (readonly [name: string, value: unknown])[]): Record<string, unknown> {
   const nested: Record<string, unknown> = {};
   for (const [name, value] of named) {
     const [group, member] = name.split('.', 2) as [string, string | undefined];

@@ -29,11 +29,6 @@ import type { SlotRun, Topology, TopologyShard } from './topology.ts';
 /** Slots are spread evenly over the ring's 32-bit positions. */
 const positionsPerSlot = 2 ** 32 / slotCount;
 
-/** The most slots that any of `shardCount` shards ever holds, by the promise to operators. */
-export function slotsPerShardMax(shardCount: number): number {
-  return Math.ceil((1.05 * slotCount) / shardCount);
-}
-
 /**
  * The topology of `members` that follows `previous`; without `previous`, the first one, of epoch 1. Returns `previous`
  * itself where nothing changes. Throws KvcacheError CONFIG if the members are none, too many, or not told apart.

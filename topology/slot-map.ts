@@ -3,20 +3,18 @@
  * of a key costs two array reads. Built once an epoch and never changed.
  */
 import { slotCount } from '../limits.ts';
-import type { SlotRun, Topology, TopologyShard } from './topology.ts';
+import type { SlotRun, Topology } from './topology.ts';
 
 export class SlotMap {
   readonly topology: Topology;
   readonly #runs: readonly SlotRun[];
   readonly #runOfSlot = new Uint16Array(slotCount);
   readonly #owners: readonly string[];
-  readonly #shards: ReadonlyMap<string, TopologyShard>;
 
   constructor(topology: Topology) {
     this.topology = topology;
     this.#runs = topology.slots;
     this.#owners = topology.slots.map((run) => run.shards[0]!);
-    this.#shards = new Map(topology.shards.map((shard) => [shard.name, shard]));
     for (const [index, run] of topology.slots.entries()) this.#runOfSlot.fill(index, run.from, run.to + 1);
   }
 
@@ -37,11 +35,6 @@ export class SlotMap {
   /** The shard that still holds what has not arrived, while the slot is on the move. */
   sourceOf(slot: number): string | undefined {
     return this.#runs[this.#runOfSlot[slot]!]!.source;
-  }
-
-  /** Where a shard listens, or undefined if the topology does not list it. */
-  addressOf(name: string): string | undefined {
-    return this.#shards.get(name)?.address;
   }
 
   /** The names of the shards that own slots, in the order of the first slot of each. */

@@ -14,7 +14,7 @@ function shownPath(path: string): string {
 }
 
 /** The line that scripts wait for. */
-export const readyLine = 'kvcache is ready';
+const readyLine = 'kvcache is ready';
 
 export function printReadyScreen(
   terminal: Terminal,

@@ -22,7 +22,7 @@ import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
 
 /** A HotCopy and its place among its slab's owners. */
-export const smallCopyOverheadBytes = 112;
+const smallCopyOverheadBytes = 112;
 /** A HotCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. */
 export const largeCopyOverheadBytes = 416;
 

@@ -14,7 +14,7 @@ import { slotOfName } from './key-hash.ts';
 import { SlotMap } from './slot-map.ts';
 
 /** Resident bytes of an entry, its key's header and its place in a map, without the key's bytes; measured. */
-export const entryOverheadBytes = 272;
+const entryOverheadBytes = 272;
 
 export class KeyIndex implements RecordIndex {
   readonly wheel = new ExpiryWheel();

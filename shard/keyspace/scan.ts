@@ -16,7 +16,7 @@ import type { Entry } from '../journal.ts';
 import { keyHash, slotOfPrefix } from './key-hash.ts';
 import { hashEnd, type SlotMap } from './slot-map.ts';
 
-export const cursorBytes = 6;
+const cursorBytes = 6;
 
 export interface ScanPosition {
   readonly slot: number;

@@ -57,7 +57,7 @@ export const flagGroupContinues = 1;
 export const flagGroupFollows = 2;
 
 /** Tag of what a prompt block keeps beside its body. */
-export const tagMeta = 1;
+const tagMeta = 1;
 const tagHeadBytes = 6;
 
 export interface RecordHeader {
