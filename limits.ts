@@ -187,9 +187,12 @@ export const shardAddressCharsMax = 512;
 export const topologyPollIntervalMs = 1_000;
 
 // ── Client ──────────────────────────────────────────────────────────────────────────────────────────────────────
-export const clientAttemptsMax = 6;
+/** With these pauses about 5 s in all: longer than a shard, a router or Azurite takes to start again. */
+export const clientAttemptsMax = 15;
 export const clientRetryDelayMinMs = 20;
-export const clientRetryDelayMaxMs = 2_000;
+export const clientRetryDelayMaxMs = 1_000;
+/** Of one command typed at a terminal, about half a second in all: whoever waits there sees what is wrong and decides. */
+export const commandAttemptsMax = 6;
 /** Arguments of one Execute call; a larger command travels alone. */
 export const clientBatchBytesMax = 1 * MiB;
 export const clientBatchCommandsMax = 1_024;

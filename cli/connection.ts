@@ -8,6 +8,7 @@ import { CallError } from '../client/call-error.ts';
 import { KvcacheClient } from '../client/key-client.ts';
 import { KvcacheError } from '../errors.ts';
 import { GrpcError } from '../grpc/status.ts';
+import { commandAttemptsMax } from '../limits.ts';
 import type { LoadedSettings } from '../settings/load.ts';
 import { routerGrpcPort } from './dev/layout.ts';
 import { addSettingFlags, settingsOfCommand } from './setting-flags.ts';
@@ -31,6 +32,9 @@ export interface Connection {
   readonly timeoutMs: number;
 }
 
+/** How often a command tries that a person waits for. */
+export const commandRetry = { attemptsMax: commandAttemptsMax };
+
 export function connectionOf({ settings, sources }: LoadedSettings): Connection {
   const timeoutMs = settings['client.timeout'];
   const server = settings['client.server'];
@@ -53,7 +57,7 @@ export async function withClient<Result>(
   action: (client: KvcacheClient) => Promise<Result>,
 ): Promise<Result> {
   const connection = connectionOf(settingsOfCommand(command, 'client', terminal));
-  using client = new KvcacheClient(connection);
+  using client = new KvcacheClient({ ...connection, retry: commandRetry });
   return await reaching(connection.server, () => action(client));
 }
 

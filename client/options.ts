@@ -11,7 +11,10 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined;
   /** When writes are answered. Default: as the shards are set. */
   readonly acknowledgement?: Acknowledgement | undefined;
-  /** How often a call is tried again where that is safe. `{ attemptsMax: 1 }` turns it off. */
+  /**
+   * How often a call is tried again where that is safe: by default for about 5 s, within its timeout.
+   * `{ attemptsMax: 1 }` turns it off.
+   */
   readonly retry?: Partial<RetryPolicy> | undefined;
 }
 

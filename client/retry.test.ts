@@ -53,6 +53,15 @@ describe('a call that fails', () => {
   });
 });
 
+test('by default attempts go on for about five seconds, as long as a restart may take', () => {
+  const pausesMs = Array.from({ length: defaultRetryPolicy.attemptsMax - 1 }, (_, index) =>
+    retryDelayMs(defaultRetryPolicy, index + 1, 0.5),
+  );
+  const sumMs = pausesMs.reduce((sum, pauseMs) => sum + pauseMs, 0);
+  expect(sumMs).toBeGreaterThan(4_500);
+  expect(sumMs).toBeLessThan(6_000);
+});
+
 test('the pause between attempts grows, is spread and stays within its bounds', () => {
   fc.assert(
     fc.property(

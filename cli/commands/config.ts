@@ -14,7 +14,7 @@ import { nearest } from '../../settings/nearest.ts';
 import { nestedSettings, settingRows } from '../../settings/present.ts';
 import { settingNames, settingOf } from '../../settings/schema.ts';
 import { type ProcessRole, processRoles } from '../../settings/setting.ts';
-import { addConnectionFlags, connectionOf, reaching } from '../connection.ts';
+import { addConnectionFlags, commandRetry, connectionOf, reaching } from '../connection.ts';
 import { addSettingFlags, typedFlags } from '../setting-flags.ts';
 import { printJson, printTable, type Terminal } from '../terminal.ts';
 
@@ -84,7 +84,7 @@ Examples:
   addConnectionFlags(command).action(async (words: string[], options: { json?: boolean }) => {
     const wanted = wantedOf(words);
     const connection = connectionOf(loadedAs('client', [config, command]));
-    using client = new ConfigClient(connection);
+    using client = new ConfigClient({ ...connection, retry: commandRetry });
     const after = await reaching(connection.server, async () => {
       await client.update(wanted);
       return client.read();
@@ -134,7 +134,7 @@ function showHere(loaded: LoadedSettings, { role, given, json }: ConfigFlags, te
 async function showRunning(loaded: LoadedSettings, isJson: boolean, terminal: Terminal): Promise<void> {
   for (const warning of loaded.warnings) terminal.warn(`kvcache: ${warning}`);
   const connection = connectionOf(loaded);
-  using client = new ConfigClient(connection);
+  using client = new ConfigClient({ ...connection, retry: commandRetry });
   const settings = await reaching(connection.server, () => client.read());
   if (isJson) {
     printJson(terminal, { server: connection.server, settings });

@@ -5,7 +5,7 @@ import { blockCount, chainedHashes, unchainedHashes } from '../../client/hash.ts
 import { KvStoreClient } from '../../client/prompt-client.ts';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { playgroundFileBytesMax } from '../../limits.ts';
-import { addConnectionFlags, connectionOf, reaching } from '../connection.ts';
+import { addConnectionFlags, commandRetry, connectionOf, reaching } from '../connection.ts';
 import { readStream } from '../read-stream.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
 import { printJson, printTable, type Terminal } from '../terminal.ts';
@@ -47,7 +47,7 @@ Examples:
   addConnectionFlags(command).action(async (written: string, options: LookupFlags) => {
     const tokens = await tokensOf(written, options.prompt);
     const connection = connectionOf(settingsOfCommand(command, 'client', terminal));
-    const client = new KvStoreClient(connection);
+    const client = new KvStoreClient({ ...connection, retry: commandRetry });
     try {
       client.initialize(options.account, options.container);
       const hashes = { chained: chainedHashes, unchained: unchainedHashes, none: () => [] }[options.hashes](tokens);
