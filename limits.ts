@@ -125,6 +125,8 @@ export const recordTagsBytesMax = 1 * MiB;
 export const segmentRecordsMax = 1 << 19;
 /** Small records are collected in buffers of this size before they are written. */
 export const stagingBytes = 256 * KiB;
+/** How often the log is synced with fsync `everysec`. */
+export const logSyncIntervalMs = 1_000;
 /** Pause before a failed write or fsync is tried again. */
 export const logRetryDelayMs = 250;
 /** Entries of a hint handled in one step of the event loop. */

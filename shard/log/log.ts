@@ -17,7 +17,7 @@ import { randomInt } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KvcacheError } from '../../errors.ts';
-import { segmentRecordsMax } from '../../limits.ts';
+import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import { Entry, type JournalPosition, type JournalWrite } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
@@ -52,9 +52,6 @@ export interface LogOptions {
   /** The topology epoch that records carry. */
   readonly epoch: () => number;
 }
-
-const noBytes = Buffer.alloc(0);
-const fsyncIntervalMs = 1_000;
 
 export class Log implements SegmentSource {
   readonly worker = new LogWorker();
@@ -153,7 +150,7 @@ export class Log implements SegmentSource {
 
   /** Makes every older record of the slot void. */
   appendSlotDrop(slot: number): JournalPosition {
-    this.#appendMarker(recordKinds.slotDrop, 0, slot, noBytes);
+    this.#appendMarker(recordKinds.slotDrop, 0, slot, Buffer.alloc(0));
     return this.position();
   }
 
@@ -391,9 +388,9 @@ export class Log implements SegmentSource {
       const writer = this.#active?.writer;
       // The writer keeps the fault for the next writer; nobody waits for this sync.
       if (writer !== undefined) writer.synced(writer.bytes).catch(() => undefined);
-      this.#stopSyncing = this.#options.clock.after(fsyncIntervalMs, tick);
+      this.#stopSyncing = this.#options.clock.after(logSyncIntervalMs, tick);
     };
-    this.#stopSyncing = this.#options.clock.after(fsyncIntervalMs, tick);
+    this.#stopSyncing = this.#options.clock.after(logSyncIntervalMs, tick);
   }
 
   #failed(error: unknown): void {
