@@ -353,11 +353,21 @@ export class Compactor {
         await delay(safetyPollMs);
       }
     }
-    const leftover = victims.find((victim) => victim.liveBytes > 0);
-    if (leftover !== undefined) {
-      throw new KvcacheError('CORRUPT', `segment ${leftover.id} still has live records after its compaction`);
-    }
+    for (const victim of victims) await this.#assertDead(victim);
     await this.remove(victims);
+  }
+
+  /** The index decides what is live; a count that has drifted from it must neither lose a record nor stop compaction. */
+  async #assertDead(victim: SegmentState): Promise<void> {
+    if (victim.liveBytes <= 0) return;
+    const plan = await this.#planOf(victim);
+    const holdsPart = [...this.#log.parts].some(
+      ([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id),
+    );
+    if (holdsPart || plan.places.some((place) => place.entry !== undefined)) {
+      throw new KvcacheError('CORRUPT', `segment ${victim.id} still has live records after its compaction`);
+    }
+    victim.liveBytes = 0;
   }
 }
 
