@@ -125,8 +125,10 @@ test('when Blob answers again, what had gathered goes up and writes go on', { ti
   azurite.azurite.resume();
   await shard.keyClient().flush('blob', { timeoutMs });
   faults.clear();
-  await writeDuring(async () => delay(500));
-  expect(faults.size).toBe(0);
+  // One writer: several at full speed may outrun Blob, and then the bound is reached by right.
+  const client = shard.keyClient({ retry: { attemptsMax: 1 } });
+  for (let turn = 0; turn < keysPerWriter; turn++) await write(client, `writer-0-${turn}`);
+  expect([...faults.keys()]).toEqual([]);
 });
 
 test(
