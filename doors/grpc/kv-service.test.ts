@@ -232,7 +232,9 @@ describe('the codec of values', () => {
     parts instanceof Uint8Array ? Buffer.from(parts) : Buffer.concat(parts, bytesOf(parts));
 
   it('reads and writes what the generated code does', () => {
-    const pairs = fc.uniqueArray(fc.tuple(fc.string({ minLength: 1 }), buffer), {
+    // The generated decoder puts a map's keys on a plain object, which loses this one; ours keeps pairs.
+    const name = fc.string({ minLength: 1 }).filter((text) => text !== '__proto__');
+    const pairs = fc.uniqueArray(fc.tuple(name, buffer), {
       selector: ([key]) => key,
       maxLength: 9,
     });
