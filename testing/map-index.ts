@@ -28,7 +28,7 @@ export class MapIndex implements RecordIndex {
     for (const entry of this.entries.values()) if (entry.slot === slot) yield entry;
   }
 
-  isHot(): boolean {
+  isHot(_entry: Entry): boolean {
     return false;
   }
 }

@@ -11,6 +11,7 @@
  * restore would bring the older one back. Nothing is evicted silently: every key counts under level and reason.
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
+import { KvcacheError } from '../../errors.ts';
 import type { Entry, EvictionLevel, RecordIndex } from '../journal.ts';
 import { hintEntries } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
@@ -166,6 +167,8 @@ export class Evictor {
       const entry = this.#index.find(record.space, record.key.toString('latin1'));
       if (entry === undefined || entry.segment !== segment.id || entry.offset !== record.offset) continue;
       if (level === 'disk' && (await this.#hadSecondChance(entry))) continue;
+      // Whatever ran meanwhile may have overwritten or deleted it: a marker now would bury the newer record.
+      if (!this.#isAt(entry, segment.id, record.offset)) continue;
       this.#evictKey(entry, level, reason, mayHaveOlder);
       if (++inBatch === this.#options.batchSize) {
         inBatch = 0;
@@ -198,26 +201,37 @@ export class Evictor {
     return false;
   }
 
+  /** The marker comes first: if the log takes none, the key stays. */
   #evictKey(entry: Entry, level: EvictionLevel, reason: EvictionReason, needsMarker: boolean): void {
+    if (needsMarker) this.#log.appendEvicted(entry);
     this.#log.countLive(entry, -1);
     this.#log.parts.delete(entry);
     this.#index.remove(entry, level);
     this.statistics.keys[reason]++;
-    if (needsMarker) this.#log.appendEvicted(entry);
+  }
+
+  #isAt(entry: Entry, segment: number, offset: number): boolean {
+    return this.#index.find(entry.space, entry.key) === entry && entry.segment === segment && entry.offset === offset;
   }
 
   /** Appends a key once more that is in RAM, for it was asked for lately. Blob and expiry stay as they are. */
   async #hadSecondChance(entry: Entry): Promise<boolean> {
     if (!this.#index.isHot(entry) || this.#hadChance.has(entry)) return false;
     const { segment, offset } = entry;
-    const { meta, body } = await this.#reader.read(entry);
+    const value = await this.#reader.read(entry).catch(ignoreCorrupt);
+    if (value === undefined) return false;
+    const { meta, body } = value;
     await this.#log.admit(body.byteLength);
-    const isSame = this.#index.find(entry.space, entry.key) === entry && entry.segment === segment;
-    if (!isSame || entry.offset !== offset) return true;
+    if (!this.#isAt(entry, segment, offset)) return true;
     this.#log.countLive(entry, -1);
     this.#log.rewrite(entry, meta, body);
     this.#hadChance.add(entry);
     this.statistics.secondChances++;
     return true;
   }
+}
+
+/** What cannot be read cannot be written once more, and must not keep its segment from being evicted. */
+function ignoreCorrupt(error: unknown): undefined {
+  if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
 }
