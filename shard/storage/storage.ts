@@ -8,6 +8,7 @@
  * Fencing: when the tier below learns that another process has taken this shard over, the log is closed with the
  * reason; from then on every write is refused with FENCED.
  */
+import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { storageRefreshMs, takeoverRetryDelayMs } from '../../limits.ts';
@@ -53,11 +54,12 @@ export interface StorageOptions {
 
 /** Locks the directory, recovers what it and Blob hold into the index, and opens the log for writing. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const inventoryFirst = await takeInventory(options.folder).catch(rejectReadably(options.folder));
-  const lock = await lockDirectory(options.folder);
+  const { folder } = options;
+  await mkdir(folder, { recursive: true }).catch(rejectReadably(folder));
+  // Nothing is looked at before the lock: another process may be in the middle of writing these files.
+  const lock = await lockDirectory(folder).catch(rejectReadably(folder));
   try {
-    // Once more under the lock: another process may have written in between.
-    const inventory = { ...(await takeInventory(options.folder)), damaged: inventoryFirst.damaged };
+    const inventory = await takeInventory(folder).catch(rejectReadably(folder));
     const storage = new Storage(options, lock);
     await storage.recover(inventory);
     return storage;
