@@ -41,4 +41,12 @@ describe('BlockIndex', () => {
       }),
     );
   });
+
+  it('gives every version of a slot to one who removes them on the way', () => {
+    const index = new BlockIndex();
+    for (let number = 0; number < 5; number++) index.replace(version(digests[0]!, number));
+    index.replace(version(digests[1]!, 0));
+    for (const entry of index.entriesOfSlot(7)) expect(index.remove(entry)).toBe(true);
+    expect(index.size).toBe(0);
+  });
 });

@@ -72,9 +72,10 @@ export class BlockIndex {
     return true;
   }
 
+  /** Entries may be removed on the way. */
   *entriesOfSlot(slot: number): Generator<Entry> {
     for (const group of this.#groups.values(slot)) {
-      if (Array.isArray(group)) yield* group;
+      if (Array.isArray(group)) yield* [...group];
       else yield group;
     }
   }

@@ -220,11 +220,11 @@ export class Storage implements Journal {
 
   /** Makes every record of the slot void, durably. */
   async dropSlot(slot: number): Promise<void> {
+    const position = this.log.appendSlotDrop(slot);
     for (const entry of this.#options.index.entriesOfSlot(slot)) {
       this.release(entry);
       this.#options.index.remove(entry);
     }
-    const position = this.log.appendSlotDrop(slot);
     await this.log.synced(position);
   }
 
