@@ -75,7 +75,7 @@ export class BlockIndex {
   /** Entries may be removed on the way. */
   *entriesOfSlot(slot: number): Generator<Entry> {
     for (const group of this.#groups.values(slot)) {
-      if (Array.isArray(group)) yield* [...group];
+      if (Array.isArray(group)) yield* group.slice();
       else yield group;
     }
   }
