@@ -134,7 +134,10 @@ export class Evictor {
   async #evictBlob(below: TierBelow): Promise<boolean> {
     const { retentionAgeMs, retentionBytes } = this.#options;
     if (retentionAgeMs === 0 && retentionBytes === 0) return false;
-    const sealed = below.summaries().filter((summary) => summary.sealed && below.isSafe(summary.id));
+    // What compaction is about to remove counts neither as there nor as a candidate.
+    const sealed = below
+      .summaries()
+      .filter(({ id, sealed }) => sealed && below.isSafe(id) && this.#log.segments.get(id)?.isIdle === true);
     let total = sealed.reduce((sum, summary) => sum + summary.bytes, 0);
     let didSomething = false;
     for (const summary of sealed.sort((a, b) => a.createdAtMs - b.createdAtMs)) {
