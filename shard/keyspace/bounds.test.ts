@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { blockKey } from '../../commands/block-key.ts';
 import { libraryContext } from '../../commands/command.ts';
+import { KvcacheError } from '../../errors.ts';
 import { expiryTickMs, expiryWorkPerTurnMax, indexLeafEntriesMax, indexShareOfMemoryMax } from '../../limits.ts';
 import { TestShard } from '../../testing/engine-shard.ts';
 import { slotOf } from '../../topology/slot.ts';
@@ -96,6 +97,24 @@ it('shrinks by itself to its bound when recovery made an index beyond it, but no
   shard.clock.advance(10_000);
   expect(shard.index.bytes).toBeLessThanOrEqual(memoryLimitBytes * indexShareOfMemoryMax);
   expect(shard.journal.live.size).toBe(shard.index.size);
+});
+
+it('evicts nothing, and goes on, when the log admits the deletions and then has no room for them', () => {
+  const shard = new TestShard({ memoryLimitBytes: MiB });
+  for (let index = 0; index < 5_000; index++) {
+    const key = Buffer.from(`${index}`);
+    const { entries } = shard.journal.append([{ space: 0, key, slot: slotOf(key), expireAtMs: 0, body: key }]);
+    shard.index.install(entries[0]!);
+  }
+  const append = shard.journal.append.bind(shard.journal);
+  shard.journal.append = () => {
+    throw new KvcacheError('DISKFULL', 'a new segment cannot be made');
+  };
+  shard.clock.advance(1_000);
+  expect(shard.index.size).toBe(5_000);
+  shard.journal.append = append;
+  shard.clock.advance(10_000);
+  expect(shard.index.bytes).toBeLessThanOrEqual(MiB * indexShareOfMemoryMax);
 });
 
 it('leaves deletions in the log for keys evicted from the index, so that no restart brings them back', () => {

@@ -12,6 +12,7 @@
 import type { Command, CommandContext, Executor } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable } from '../../commands/table.ts';
+import { KvcacheError } from '../../errors.ts';
 import { expiryTickMs, expiryWorkPerTurnMax, indexEvictionsPerTurnMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
@@ -138,10 +139,19 @@ export class Engine implements Executor {
     });
   }
 
+  #trimIndex(): void {
+    try {
+      this.#keyspace.trimIndex(indexEvictionsPerTurnMax);
+    } catch (error) {
+      // Admitted, and then no room for the next segment: nothing was evicted.
+      if (!(error instanceof KvcacheError)) throw error;
+    }
+  }
+
   #turnWheel(): boolean {
     const keyspace = this.#keyspace;
     // A log without room, or closed, is left alone: the next write or turn tries again.
-    if (keyspace.queue.admitsNow(0)) keyspace.trimIndex(indexEvictionsPerTurnMax);
+    if (keyspace.queue.admitsNow(0)) this.#trimIndex();
     return keyspace.index.wheel.advance(keyspace.now(), expiryWorkPerTurnMax, (entry) => {
       keyspace.counters.expiredByWheel += 1;
       keyspace.forget(entry);

@@ -47,13 +47,19 @@ export function isNoSpace(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG';
 }
 
-/** Creates a file that must not exist yet and gives its descriptor. */
+/** Creates a file that must not exist yet and gives its descriptor. What could not be begun is not left behind. */
 export function createFile(path: string, content: Buffer): number {
+  let fd: number | undefined;
   try {
-    const fd = fs.openSync(path, 'wx+');
-    fs.writeSync(fd, content, 0, content.byteLength, 0);
+    fd = fs.openSync(path, 'wx+');
+    const written = fs.writeSync(fd, content, 0, content.byteLength, 0);
+    if (written < content.byteLength) throw new Error(`no room for its first ${content.byteLength} bytes`);
     return fd;
   } catch (error) {
+    if (fd !== undefined) {
+      fs.closeSync(fd);
+      fs.rmSync(path, { force: true });
+    }
     throw new KvcacheError('DISKFULL', `a new segment cannot be made: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,6 +1,9 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { roomyEviction, temporaryFolder, TestStore } from '../../testing/store.ts';
-import { type FileOperations, systemFiles } from '../log/files.ts';
+import type { Clock } from '../clock.ts';
+import { createFile, type FileOperations, systemFiles } from '../log/files.ts';
 
 /** A disk with room for so many more bytes: writes are cut where it ends, as the system does it. */
 class SmallDisk implements FileOperations {
@@ -91,4 +94,38 @@ test('above the configured size, and with eviction off, a write fails with what 
   expect(written).toBeGreaterThan(20);
   expect(await store.text('key-0')).toBe('v'.repeat(10_000));
   await store.close();
+});
+
+test('a segment that cannot be begun when the old one is due costs neither the process nor the log', async () => {
+  let nowMs = Date.now();
+  const timers: (() => void)[] = [];
+  const clock: Clock = {
+    now: () => nowMs,
+    after: (_delayMs, callback) => {
+      timers.push(callback);
+      return () => undefined;
+    },
+  };
+  const store = await TestStore.open(folder.path, { clock });
+  store.set('key', 'value');
+  // Its name is taken: as good as a disk without room for it.
+  const taken = store.storage.log.pathOf(store.storage.log.active!.id + 1);
+  writeFileSync(taken, '');
+  nowMs += 3_600_000;
+  for (const tick of timers.splice(0)) tick();
+  expect(await store.text('key')).toBe('value');
+  expect(timers.length).toBeGreaterThan(0);
+  nowMs += 1_000;
+  for (const tick of timers.splice(0)) tick();
+  await expect.poll(() => store.storage.log.segments.size).toBe(2);
+  rmSync(taken);
+  await store.close();
+});
+
+test('a file that could not be begun is not left behind', () => {
+  const path = join(folder.path, 'begun');
+  // Not what can be written: the write fails behind the creation, as on a disk that has room for the name alone.
+  const content = { byteLength: 8 } as Buffer;
+  expect(() => createFile(path, content)).toThrow(/cannot be made/);
+  expect(existsSync(path)).toBe(false);
 });

@@ -351,7 +351,8 @@ export class Storage implements Journal {
   }
 
   #tick(): void {
-    this.log.rollIfOld();
+    // A disk without room for the next segment is no reason to end: the next tick tries again.
+    this.#inBackground(Promise.try(() => this.log.rollIfOld()));
     this.#refresh();
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#lastEvictionAtMs >= this.#options.evictionIntervalMs) {
