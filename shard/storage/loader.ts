@@ -59,7 +59,9 @@ export class Loader {
     const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= this.#nowMs;
     const isLost = !isTombstone(record.kind) && record.offset + record.recordBytes > readableBytes;
     if (isLost) this.lost++;
-    if (isTombstone(record.kind) || isExpired || isLost) this.#bury(record.space, key, record);
+    if (isTombstone(record.kind) || isExpired) this.#bury(record.space, key, record.slot, record.sequence);
+    // An interrupted compaction may have left another copy of it, which is as good.
+    else if (isLost) this.#bury(record.space, key, record.slot, record.sequence - 1);
     else this.#install(segment, key, record);
   }
 
@@ -81,12 +83,13 @@ export class Loader {
     }
   }
 
-  #bury(space: Space, key: string, record: HintEntry): void {
+  /** Makes the key's records up to this sequence void. */
+  #bury(space: Space, key: string, slot: number, sequence: number): void {
     const existing = this.#index.find(space, key);
-    if (existing !== undefined && existing.sequence < record.sequence) this.#remove(existing);
-    const map = this.#tombstones[record.slot % tombstoneMaps]!;
+    if (existing !== undefined && existing.sequence <= sequence) this.#remove(existing);
+    const map = this.#tombstones[slot % tombstoneMaps]!;
     const name = `${space}${key}`;
-    map.set(name, Math.max(record.sequence, map.get(name) ?? 0));
+    map.set(name, Math.max(sequence, map.get(name) ?? 0));
   }
 
   #install(segment: SegmentState, key: string, record: HintEntry): void {
