@@ -155,8 +155,8 @@ export class Log implements SegmentSource {
   }
 
   /**
-   * Writes a live record once more, with the sequence it has, and moves the entry there. The caller has checked that
-   * it is still live and accounts for the bytes of the old place.
+   * Writes a live record once more, with the sequence it has, and moves the entry there, its bytes with it. The caller
+   * has checked that it is still live.
    */
   rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer): void {
     this.#assertOpen();
@@ -165,6 +165,7 @@ export class Log implements SegmentSource {
     const placement = placementOf(write, entry.sequence, parts);
     this.#makeRoom([placement]);
     const at = this.#place(placement, 0);
+    this.countLive(entry, -1);
     entry.segment = at.segment;
     entry.offset = at.offset;
     entry.recordBytes = at.recordBytes;

@@ -268,27 +268,27 @@ export class Compactor {
 
   async #moveEntries(plan: Plan, result: CompactResult, index: number, output: SegmentState): Promise<void> {
     const offsets = result.offsets[index]!;
-    const damaged: Entry[] = [];
+    const damaged: Place[] = [];
     for (const [at, place] of plan.places.entries()) {
       if (at % hintEntriesPerStep === hintEntriesPerStep - 1) await nextStep();
       const { entry } = place;
+      if (offsets[at]! < 0) {
+        damaged.push(place);
+        continue;
+      }
       if (entry === undefined) {
         this.statistics.tombstonesCarried++;
         output.retainedBytes += place.recordBytes;
         continue;
       }
       if (!this.#isAt(entry, plan.victim.id, place.offset)) continue;
-      if (offsets[at]! < 0) {
-        damaged.push(entry);
-        continue;
-      }
       this.#log.countLive(entry, -1);
       entry.segment = output.id;
       entry.offset = offsets[at]!;
       this.#log.countLive(entry, 1);
     }
-    // A record that the disk has lost may still be whole in Blob.
-    for (const entry of damaged) await this.#rewrite(entry);
+    // A value that the disk has lost may still be whole in Blob; of a tombstone the hint tells all there is.
+    for (const place of damaged) await this.#moveOne(place, plan.victim);
   }
 
   #isAt(entry: Entry, segment: number, offset: number): boolean {
@@ -298,12 +298,15 @@ export class Compactor {
 
   async #compactRemote(victim: SegmentState): Promise<void> {
     const plan = await this.#planOf(victim);
-    for (const { entry, tombstone, offset, recordBytes } of plan.places) {
-      if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
-      if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
-    }
+    for (const place of plan.places) await this.#moveOne(place, victim);
     await this.#moveLargeValues(victim);
     await this.#finish([victim], undefined);
+  }
+
+  /** Appends to the open segment what one record of the victim must go on as. */
+  async #moveOne({ entry, tombstone, offset, recordBytes }: Place, victim: SegmentState): Promise<void> {
+    if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
+    if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
   }
 
   /** Appends a tombstone once more, with its sequence. */
@@ -331,7 +334,6 @@ export class Compactor {
       const { meta, body } = await this.#reader.read(entry);
       await this.#log.admit(body.byteLength);
       if (!this.#isAt(entry, segment, offset)) return;
-      this.#log.countLive(entry, -1);
       this.#log.rewrite(entry, meta, body);
       this.statistics.bytesCopied += entry.recordBytes;
       await delay((body.byteLength / this.#options.bytesPerSecond) * 1000);
@@ -339,9 +341,10 @@ export class Compactor {
       if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
       // Nobody can read it any more: from now on it is a miss, and an older version must not take its place.
       if (this.#index.find(entry.space, entry.key) !== entry) return;
-      this.#log.countLive(entry, -1);
-      this.#index.remove(entry);
       this.#log.appendEvicted(entry);
+      this.#log.countLive(entry, -1);
+      this.#log.parts.delete(entry);
+      this.#index.remove(entry);
     }
   }
 

@@ -161,3 +161,28 @@ describe('opening a shard', () => {
     copy.remove();
   });
 });
+
+describe('compaction', () => {
+  test('keeps a key deleted whose tombstone is damaged on the disk, for the hint still tells of it', async () => {
+    const copy = temporaryFolder('tombstone');
+    const store = await TestStore.open(copy.path);
+    store.set('victim', 'old');
+    for (let key = 0; key < 50; key++) store.set(`cold-${key}`, 'x'.repeat(1000));
+    await store.storage.log.roll();
+    store.delete('victim');
+    const { log } = store.storage;
+    const path = log.pathOf(log.active!.id);
+    for (let key = 0; key < 50; key++) store.set('noise', 'y'.repeat(1000));
+    await log.roll();
+    const bytes = readFileSync(path);
+    bytes[bytes.indexOf('victim') + 2]! ^= 1;
+    writeFileSync(path, bytes);
+    await store.storage.maintain();
+    await store.close();
+    const again = await TestStore.open(copy.path);
+    expect(await again.text('victim')).toBeUndefined();
+    expect(await again.text('cold-7')).toBe('x'.repeat(1000));
+    await again.close();
+    copy.remove();
+  });
+});

@@ -226,7 +226,6 @@ export class Evictor {
     const { meta, body } = value;
     await this.#log.admit(body.byteLength);
     if (!this.#isAt(entry, segment, offset)) return true;
-    this.#log.countLive(entry, -1);
     this.#log.rewrite(entry, meta, body);
     this.#hadChance.add(entry);
     this.statistics.secondChances++;
