@@ -14,7 +14,7 @@ import { makeDataDirectory } from '../process/start.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { ClusterSettings } from './cluster-settings.ts';
-import { LinkSet } from './link/link-set.ts';
+import { LinkSet } from '../link/link-set.ts';
 import { addRouterMetrics } from './metrics.ts';
 import { Router } from './router.ts';
 

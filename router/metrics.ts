@@ -2,7 +2,7 @@
 import type { Registry } from 'prom-client';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import { counter, gauge, grpcMetrics, type ObservedMetric, observe, type Sample } from '../process/metrics.ts';
-import type { LinkState, LinkStatistics } from './link/shard-link.ts';
+import type { LinkState, LinkStatistics } from '../link/shard-link.ts';
 import type { Router } from './router.ts';
 
 export interface RouterMetricsParts {

@@ -8,7 +8,7 @@
 import type { Command, CommandContext } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
-import type { ReplySink } from './link/pending.ts';
+import type { ReplySink } from '../link/pending.ts';
 
 /** Gets the answer of each part, and the shard that it was for. */
 export interface PartOwner {

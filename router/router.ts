@@ -14,12 +14,12 @@ import { movedWaitMs } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
 import { FanOut, keyCountOf, type ShardPart, splitByOwner } from './fan-out.ts';
-import type { ReplySink } from './link/pending.ts';
-import type { LinkStatistics, ShardLink } from './link/shard-link.ts';
+import type { ReplySink } from '../link/pending.ts';
+import type { LinkStatistics, ShardLink } from '../link/shard-link.ts';
 import { Part, type PartOwner, type PartRouting, WholeReply } from './part.ts';
 import { mergeScan, scanPage } from './scan.ts';
 
-/** The links by shard name (router/link/link-set.ts). */
+/** The links by shard name (link/link-set.ts). */
 export interface LinkDirectory {
   get(shard: string): ShardLink | undefined;
   all(): readonly ShardLink[];

@@ -29,8 +29,8 @@ import { Engine } from './keyspace/engine.ts';
 import { KeyIndex } from './keyspace/key-index.ts';
 import type { CommandHandler } from './keyspace/handler.ts';
 import { addShardMetrics } from './metrics.ts';
-import { OwnershipExecutor } from './link/ownership.ts';
-import { LinkServer, linkServerOptions } from './link/server.ts';
+import { OwnershipExecutor } from './ownership.ts';
+import { LinkServer, linkServerOptions } from '../link/server.ts';
 import { openShardStorage } from './open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 

@@ -15,7 +15,7 @@ import {
 } from '../process/metrics.ts';
 import type { MemoryBudget } from './hot/memory-budget.ts';
 import { blobLagMs, ownedSlots, type ShardParts } from './info.ts';
-import type { LinkServer } from './link/server.ts';
+import type { LinkServer } from '../link/server.ts';
 
 export interface ShardMetricsParts extends ShardParts {
   readonly link: LinkServer;

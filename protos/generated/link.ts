@@ -101,7 +101,7 @@ export type LinkService = typeof LinkService;
 export const LinkService = {
   /**
    * One long-lived stream a shard. Each frame carries a batch of commands (up) or replies (down); the packed
-   * layout is described in router/link/batch.ts. Commands with large values use streams on connections of their own.
+   * layout is described in link/batch.ts. Commands with large values use streams on connections of their own.
    */
   exchange: {
     path: "/kvcache.link.Link/Exchange" as const,
@@ -117,7 +117,7 @@ export const LinkService = {
 export interface LinkServer extends UntypedServiceImplementation {
   /**
    * One long-lived stream a shard. Each frame carries a batch of commands (up) or replies (down); the packed
-   * layout is described in router/link/batch.ts. Commands with large values use streams on connections of their own.
+   * layout is described in link/batch.ts. Commands with large values use streams on connections of their own.
    */
   exchange: handleBidiStreamingCall<Frame, Frame>;
 }
@@ -125,7 +125,7 @@ export interface LinkServer extends UntypedServiceImplementation {
 export interface LinkClient extends Client {
   /**
    * One long-lived stream a shard. Each frame carries a batch of commands (up) or replies (down); the packed
-   * layout is described in router/link/batch.ts. Commands with large values use streams on connections of their own.
+   * layout is described in link/batch.ts. Commands with large values use streams on connections of their own.
    */
   exchange(): ClientDuplexStream<Frame, Frame>;
   exchange(options: Partial<CallOptions>): ClientDuplexStream<Frame, Frame>;

@@ -1,13 +1,13 @@
 /** For tests: shards with links on real sockets in this process, and a router before them. */
 import type { Executor } from '../../commands/command.ts';
 import { GrpcServer } from '../../grpc/server.ts';
-import { LinkServer, type LinkServerOptions, linkServerOptions } from '../../shard/link/server.ts';
-import { OwnershipExecutor } from '../../shard/link/ownership.ts';
+import { LinkServer, type LinkServerOptions, linkServerOptions } from '../../link/server.ts';
+import { OwnershipExecutor } from '../../shard/ownership.ts';
 import { TopologyHolder } from '../../topology/holder.ts';
 import { topology } from '../../topology/place.ts';
 import type { TopologyShard } from '../../topology/topology.ts';
 import type { AwayPolicy } from '../away.ts';
-import { LinkSet, type LinkSetOptions } from '../link/link-set.ts';
+import { LinkSet, type LinkSetOptions } from '../../link/link-set.ts';
 import { Router } from '../router.ts';
 import { TestExecutor } from './test-executor.ts';
 

@@ -2,7 +2,7 @@
 import { type Acknowledgement, type Command, type CommandContext, libraryContext } from '../../commands/command.ts';
 import type { Reply } from '../../commands/reply.ts';
 import { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
-import { ShardLink, type LinkState, type ShardLinkOptions } from '../link/shard-link.ts';
+import { ShardLink, type LinkState, type ShardLinkOptions } from '../../link/shard-link.ts';
 
 export class LinkClient {
   readonly link: ShardLink;

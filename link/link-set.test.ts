@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest';
-import { TopologyHolder } from '../../topology/holder.ts';
-import { topology } from '../../topology/place.ts';
-import { ServedShard } from '../testing/cluster.ts';
-import { TestExecutor } from '../testing/test-executor.ts';
+import { TopologyHolder } from '../topology/holder.ts';
+import { topology } from '../topology/place.ts';
+import { ServedShard } from '../router/testing/cluster.ts';
+import { TestExecutor } from '../router/testing/test-executor.ts';
 import { LinkSet } from './link-set.ts';
 
 const shards: ServedShard[] = [];

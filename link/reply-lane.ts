@@ -3,11 +3,11 @@
  *
  * A reply is encoded only when the stream has room for it, so that what waits is the executor's own buffers and no copy.
  */
-import { type Reply, replyBytes, ReplyError } from '../../commands/reply.ts';
-import { linkBatchBytesMax, linkBatchCommandsMax, linkFrameBytesMax } from '../../limits.ts';
-import { ReplyBatch } from '../../router/link/batch.ts';
-import { Fifo } from '../../router/link/fifo.ts';
-import type { LaneKind } from '../../router/link/lane.ts';
+import { type Reply, replyBytes, ReplyError } from '../commands/reply.ts';
+import { linkBatchBytesMax, linkBatchCommandsMax, linkFrameBytesMax } from '../limits.ts';
+import { ReplyBatch } from './batch.ts';
+import { Fifo } from './fifo.ts';
+import type { LaneKind } from './lane.ts';
 import type { ServerLinkStream } from './server.ts';
 
 interface WaitingReply {

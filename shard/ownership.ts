@@ -4,11 +4,11 @@
  *
  * The owner is named without its address: a topology has those of links, which are nothing for clients.
  */
-import type { Command, CommandContext, Executor } from '../../commands/command.ts';
-import { slotOfArgument } from '../../commands/key-slots.ts';
-import { type Reply, ReplyError } from '../../commands/reply.ts';
-import { commandTable } from '../../commands/table.ts';
-import type { TopologyView } from '../../topology/holder.ts';
+import type { Command, CommandContext, Executor } from '../commands/command.ts';
+import { slotOfArgument } from '../commands/key-slots.ts';
+import { type Reply, ReplyError } from '../commands/reply.ts';
+import { commandTable } from '../commands/table.ts';
+import type { TopologyView } from '../topology/holder.ts';
 
 export class OwnershipExecutor implements Executor {
   readonly #inner: Executor;

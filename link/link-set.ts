@@ -1,7 +1,7 @@
 /** The links to all shards of the topology: new ones are opened, gone ones closed, moved ones opened anew. */
-import { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
-import type { TopologyView } from '../../topology/holder.ts';
-import type { SlotMap } from '../../topology/slot-map.ts';
+import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
+import type { TopologyView } from '../topology/holder.ts';
+import type { SlotMap } from '../topology/slot-map.ts';
 import { ShardLink, type ShardLinkOptions } from './shard-link.ts';
 
 export type LinkSetOptions = Omit<ShardLinkOptions, 'shard' | 'address' | 'deadlines'>;

@@ -4,10 +4,10 @@
  * A link has one lane for small commands, which packs all that wait into batches, and a few for large values, which
  * send each by itself, so that the shard can keep the value in the memory it arrived in.
  */
-import { linkBatchBytesMax, linkBatchCommandsMax } from '../../limits.ts';
-import type { GrpcChannel } from '../../grpc/client.ts';
-import type { GrpcDuplex } from '../../grpc/duplex.ts';
-import type { ClientMethod } from '../../grpc/method.ts';
+import { linkBatchBytesMax, linkBatchCommandsMax } from '../limits.ts';
+import type { GrpcChannel } from '../grpc/client.ts';
+import type { GrpcDuplex } from '../grpc/duplex.ts';
+import type { ClientMethod } from '../grpc/method.ts';
 import { CommandBatch } from './batch.ts';
 import { Fifo } from './fifo.ts';
 import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';

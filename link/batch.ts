@@ -32,10 +32,10 @@
  * would be done again by the hot tier; protobuf messages for commands and replies, which cost an object and several closures a field; compact
  * varints, which save three bytes where a key alone is fifty.
  */
-import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
-import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { type ErrorCode, errorCodes } from '../../errors.ts';
-import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../../limits.ts';
+import { type Acknowledgement, acknowledgements, type Command } from '../commands/command.ts';
+import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { type ErrorCode, errorCodes } from '../errors.ts';
+import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../limits.ts';
 import { malformed, PartReader, PartWriter } from './parts.ts';
 
 const version = 1;

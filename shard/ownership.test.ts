@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { blockDigestBytes, blockKeyBytes } from '../../commands/block-key.ts';
-import { type Command, type Executor, libraryContext } from '../../commands/command.ts';
-import { ReplyError } from '../../commands/reply.ts';
-import { TopologyHolder } from '../../topology/holder.ts';
-import { topology } from '../../topology/place.ts';
-import { slotOf, slotOfBlock } from '../../topology/slot.ts';
+import { blockDigestBytes, blockKeyBytes } from '../commands/block-key.ts';
+import { type Command, type Executor, libraryContext } from '../commands/command.ts';
+import { ReplyError } from '../commands/reply.ts';
+import { TopologyHolder } from '../topology/holder.ts';
+import { topology } from '../topology/place.ts';
+import { slotOf, slotOfBlock } from '../topology/slot.ts';
 import { OwnershipExecutor } from './ownership.ts';
 
 const members = [0, 1].map((number) => ({ name: `shard-${number}`, address: `10.0.0.${number}:7000` }));

@@ -6,15 +6,15 @@
  * largest frame: make it with `linkServerOptions`.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { Executor } from '../../commands/command.ts';
-import type { GrpcDuplex } from '../../grpc/duplex.ts';
-import type { ServerMethod } from '../../grpc/method.ts';
-import type { GrpcServer, GrpcServerOptions } from '../../grpc/server.ts';
-import type { ServerCall } from '../../grpc/server-call.ts';
-import { GrpcError, grpcStatus } from '../../grpc/status.ts';
-import { linkFrameBytesMax, linkHeartbeatMs, linkServerInFlightBytesMax, linkSessionsMax } from '../../limits.ts';
-import { decodeFrame, encodeFrame, exchangePath } from '../../router/link/frame.ts';
-import { laneHeader, secretHeader, sessionHeader } from '../../router/link/lane.ts';
+import type { Executor } from '../commands/command.ts';
+import type { GrpcDuplex } from '../grpc/duplex.ts';
+import type { ServerMethod } from '../grpc/method.ts';
+import type { GrpcServer, GrpcServerOptions } from '../grpc/server.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { GrpcError, grpcStatus } from '../grpc/status.ts';
+import { linkFrameBytesMax, linkHeartbeatMs, linkServerInFlightBytesMax, linkSessionsMax } from '../limits.ts';
+import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';
+import { laneHeader, secretHeader, sessionHeader } from './lane.ts';
 import { LinkSession } from './session.ts';
 
 /** Batches in parts down, whole batches up. */

@@ -4,9 +4,9 @@
  * It is one object that serves as queue entry, deadline and abort listener, because a busy router makes hundreds of
  * thousands of them a second: no closures, no timers of its own.
  */
-import type { Command, CommandContext } from '../../commands/command.ts';
-import type { Reply } from '../../commands/reply.ts';
-import { Deadline } from '../../grpc/deadline-wheel.ts';
+import type { Command, CommandContext } from '../commands/command.ts';
+import type { Reply } from '../commands/reply.ts';
+import { Deadline } from '../grpc/deadline-wheel.ts';
 
 /** Who gets replies. `token` is what the asker gave, to tell its commands apart. */
 export interface ReplySink {

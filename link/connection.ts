@@ -5,9 +5,9 @@
  * when another shard answers, or when the shard is silent for too long. It is lost once, and then says no more.
  */
 import { randomBytes } from 'node:crypto';
-import { type Reply, ReplyMap } from '../../commands/reply.ts';
-import { messageOf } from '../../errors.ts';
-import { GrpcChannel } from '../../grpc/client.ts';
+import { type Reply, ReplyMap } from '../commands/reply.ts';
+import { messageOf } from '../errors.ts';
+import { GrpcChannel } from '../grpc/client.ts';
 import {
   linkConnectTimeoutMs,
   linkFrameBytesMax,
@@ -15,7 +15,7 @@ import {
   linkHeartbeatsMissedMax,
   linkLargeConnections,
   linkLargeValueBytes,
-} from '../../limits.ts';
+} from '../limits.ts';
 import { decodeReplies } from './batch.ts';
 import { exchange, Lane, type LaneKind, laneHeader, secretHeader, sessionHeader } from './lane.ts';
 

@@ -5,8 +5,8 @@
  * The writer fills chunks; what does not fit goes on in a new chunk, and a large value becomes a part by itself. Nothing
  * that was written is ever moved. The reader checks every length against the bytes that are left before it believes it.
  */
-import { KvcacheError } from '../../errors.ts';
-import { linkJoinedBytesMax } from '../../limits.ts';
+import { KvcacheError } from '../errors.ts';
+import { linkJoinedBytesMax } from '../limits.ts';
 
 const chunkBytesMin = 512;
 const chunkBytesMax = 256 * 1024;

@@ -13,14 +13,14 @@
  * one batch would put a thousand values in memory.
  */
 import { setMaxListeners } from 'node:events';
-import type { CommandContext, Executor, Session } from '../../commands/command.ts';
-import { type Reply, replyBytes, ReplyError, replyErrorOf, ReplyMap } from '../../commands/reply.ts';
-import { messageOf } from '../../errors.ts';
-import { GrpcError, grpcStatus } from '../../grpc/status.ts';
-import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../../limits.ts';
-import { commandBytes, decodeCommands, type LinkCommand } from '../../router/link/batch.ts';
-import { Fifo } from '../../router/link/fifo.ts';
-import type { LaneKind } from '../../router/link/lane.ts';
+import type { CommandContext, Executor, Session } from '../commands/command.ts';
+import { type Reply, replyBytes, ReplyError, replyErrorOf, ReplyMap } from '../commands/reply.ts';
+import { messageOf } from '../errors.ts';
+import { GrpcError, grpcStatus } from '../grpc/status.ts';
+import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../limits.ts';
+import { commandBytes, decodeCommands, type LinkCommand } from './batch.ts';
+import { Fifo } from './fifo.ts';
+import type { LaneKind } from './lane.ts';
 import { ReplyLane } from './reply-lane.ts';
 import type { ServerLinkStream } from './server.ts';
 

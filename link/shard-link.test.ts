@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { libraryContext } from '../../commands/command.ts';
-import { type Reply, ReplyError } from '../../commands/reply.ts';
-import { GrpcChannel } from '../../grpc/client.ts';
-import { grpcStatus, type StreamEnd } from '../../grpc/status.ts';
-import type { LinkServerOptions } from '../../shard/link/server.ts';
-import { ServedShard } from '../testing/cluster.ts';
-import { LinkClient } from '../testing/link-client.ts';
-import { TestExecutor } from '../testing/test-executor.ts';
+import { libraryContext } from '../commands/command.ts';
+import { type Reply, ReplyError } from '../commands/reply.ts';
+import { GrpcChannel } from '../grpc/client.ts';
+import { grpcStatus, type StreamEnd } from '../grpc/status.ts';
+import type { LinkServerOptions } from './server.ts';
+import { ServedShard } from '../router/testing/cluster.ts';
+import { LinkClient } from '../router/testing/link-client.ts';
+import { TestExecutor } from '../router/testing/test-executor.ts';
 import { CommandBatch, decodeReplies } from './batch.ts';
 import { exchange, laneHeader, sessionHeader } from './lane.ts';
 import type { ShardLinkOptions } from './shard-link.ts';
@@ -34,7 +34,7 @@ function connect(port: number, options: Partial<ShardLinkOptions> = {}): LinkCli
 }
 
 async function spawnShard(port = 0): Promise<{ child: ChildProcess; port: number }> {
-  const script = new URL('../testing/shard-process.ts', import.meta.url).pathname;
+  const script = new URL('../router/testing/shard-process.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [script, 'shard-0', String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
   cleanups.push(() => child.kill('SIGKILL'));
   const [line] = (await once(child.stdout, 'data')) as [Buffer];

@@ -1,12 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { acknowledgements } from '../../commands/command.ts';
-import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { commandTable } from '../../commands/table.ts';
-import { type ErrorCode, errorCodes, KvcacheError } from '../../errors.ts';
-import { Frame } from '../../protos/generated/link.ts';
+import { acknowledgements } from '../commands/command.ts';
+import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { commandTable } from '../commands/table.ts';
+import { type ErrorCode, errorCodes, KvcacheError } from '../errors.ts';
+import { Frame } from '../protos/generated/link.ts';
 import { CommandBatch, commandBytes, decodeCommands, decodeReplies, type LinkCommand, ReplyBatch } from './batch.ts';
-import { ownsMemory } from '../../shard/hot/owned.ts';
+import { ownsMemory } from '../shard/hot/owned.ts';
 import { decodeFrame, encodeFrame } from './frame.ts';
 
 const u32 = fc.nat(0xffff_ffff);

@@ -17,9 +17,9 @@
  * Bounds. Commands and bytes that have no reply yet are bounded; beyond that a command is answered TRYAGAIN and nothing
  * was done. A command ends at its deadline, or when its caller aborts, whatever the shard does.
  */
-import type { Command, CommandContext } from '../../commands/command.ts';
-import { type Reply, ReplyError } from '../../commands/reply.ts';
-import type { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
+import type { Command, CommandContext } from '../commands/command.ts';
+import { type Reply, ReplyError } from '../commands/reply.ts';
+import type { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import {
   commandDeadlineMaxMs,
   linkFrameBytesMax,
@@ -27,7 +27,7 @@ import {
   linkQueueCommandsMax,
   linkReconnectDelayMaxMs,
   linkReconnectDelayMinMs,
-} from '../../limits.ts';
+} from '../limits.ts';
 import { commandBytes } from './batch.ts';
 import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
 import { LatencyHistogram } from './latency.ts';
