@@ -129,7 +129,8 @@ function runOf(item: JsonObject, field: string, epoch: number, names: ReadonlySe
   if (new Set(run.shards).size !== run.shards.length)
     fault(`${field}.shards`, `is ${show(run.shards)}, with a name twice`);
   if (item['source'] === undefined) return run;
-  return { ...run, source: knownName(item['source'], `${field}.source`, names) };
+  const source = knownName(item['source'], `${field}.source`, names);
+  return { ...run, source, sourceSince: integerOf(item['sourceSince'], `${field}.sourceSince`, run.since) };
 }
 
 function knownName(value: unknown, field: string, names: ReadonlySet<string>): string {

@@ -45,9 +45,14 @@ export function topology(previous: Topology | undefined, members: readonly Topol
   return { version: 1, epoch, shards: [...sorted, ...leaversStillNeeded(previous, sorted, slots)], slots };
 }
 
+/** True while slots are on their way from one shard to another. */
+export function isMoving(current: Topology): boolean {
+  return current.slots.some((run) => run.source !== undefined);
+}
+
 /** The same owners with nothing on the move, one epoch later; the topology itself where nothing is. */
 export function settled(current: Topology): Topology {
-  if (!current.slots.some((run) => run.source !== undefined)) return current;
+  if (!isMoving(current)) return current;
   const slots = mergeRuns(current.slots.map(({ from, to, shards, since }) => ({ from, to, shards, since })));
   const named = new Set(slots.flatMap((run) => run.shards));
   return { version: 1, epoch: current.epoch + 1, shards: current.shards.filter(({ name }) => named.has(name)), slots };
@@ -218,9 +223,8 @@ function runsOf(
       const place = { from: slot, to: slot };
       if (old === undefined) return { ...place, shards: [owner], since: epoch };
       const source = old.shards[0]!;
-      if (source !== owner) return { ...place, shards: [owner], since: epoch, source };
-      const kept = { ...place, shards: old.shards.filter((name) => members.has(name)), since: old.since };
-      return old.source === undefined ? kept : { ...kept, source: old.source };
+      if (source !== owner) return { ...place, shards: [owner], since: epoch, source, sourceSince: old.since };
+      return { ...old, ...place, shards: old.shards.filter((name) => members.has(name)) };
     }),
   );
 }
@@ -240,6 +244,7 @@ function saysTheSame(a: SlotRun, b: SlotRun): boolean {
   return (
     a.since === b.since &&
     a.source === b.source &&
+    a.sourceSince === b.sourceSince &&
     a.shards.length === b.shards.length &&
     a.shards.every((name, index) => name === b.shards[index])
   );

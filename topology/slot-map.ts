@@ -32,6 +32,16 @@ export class SlotMap {
     return this.#runs[this.#runOfSlot[slot]!]!.since;
   }
 
+  /**
+   * The epoch since which what a shard holds of the slot counts: from when it owns it, or, while it hands it over, had
+   * owned it. Undefined: nothing that the shard holds of this slot counts any more.
+   */
+  heldSince(slot: number, shard: string): number | undefined {
+    const run = this.#runs[this.#runOfSlot[slot]!]!;
+    if (run.shards[0] === shard) return run.since;
+    return run.source === shard ? run.sourceSince : undefined;
+  }
+
   /** The shard that still holds what has not arrived, while the slot is on the move. */
   sourceOf(slot: number): string | undefined {
     return this.#runs[this.#runOfSlot[slot]!]!.source;

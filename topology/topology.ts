@@ -23,6 +23,8 @@ export interface SlotRun {
   readonly since: number;
   /** The shard that still holds what has not arrived, while the run is on the move. */
   readonly source?: string;
+  /** While on the move: the epoch at which the source had got these slots. What it holds is of no earlier epoch. */
+  readonly sourceSince?: number;
 }
 
 export interface Topology {
