@@ -311,3 +311,25 @@ export const memoryUnaccountedBytesFirst = 64 * MiB;
 export const memoryPeakDecayPerSecond = 0.02;
 /** The hot tier keeps this share of the limit, whatever the others take. */
 export const hotShareMin = 1 / 16;
+
+// ── Hand-over of slots ──────────────────────────────────────────────────────────────────────────────────────────
+/** Keys removed from the index at a stretch while a slot is dropped. */
+export const slotDropEntriesPerStep = 2_000;
+/** Slots dropped between two syncs of the log. */
+export const slotDropsPerSync = 256;
+/** Keys of one page of a slot's list; a page is a whole leaf of the index at least. */
+export const handoverPageEntriesMax = 4_096;
+/** Slots that a shard lists at once, and values that it fetches at once, from each shard that hands over to it. */
+export const handoverListsInFlightMax = 16;
+export const handoverFetchesInFlightMax = 32;
+export const handoverFetchBytesInFlightMax = 64 * MiB;
+export const handoverTimeoutMs = 30_000;
+/** Between two attempts while a shard that hands over is behind or away. */
+export const handoverRetryDelayMinMs = 10;
+export const handoverRetryDelayMaxMs = 1_000;
+
+// ── Kubernetes ──────────────────────────────────────────────────────────────────────────────────────────────────
+/** Shards of a KVCache: with twice as many, a topology on the move would no longer fit a ConfigMap's one MiB. */
+export const kubernetesShardsMax = 256;
+/** Longest name of a KVCache: the names of its pods and the labels that Kubernetes makes of them end at 63. */
+export const kubernetesNameCharsMax = 40;
