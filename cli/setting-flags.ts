@@ -25,10 +25,12 @@ export function addSettingFlags(command: Command, ...roles: readonly ProcessRole
     const { type, description, usedBy, aliases, ignored } = settingOf(name);
     if (!roles.some((role) => usedBy.includes(role))) continue;
     const isBoolean = type.placeholder === 'boolean';
-    const argument = isBoolean || ignored ? `[${type.placeholder}]` : `<${type.placeholder}>`;
+    const argument = isBoolean || ignored ? ` [${type.placeholder}]` : ` <${type.placeholder}>`;
     const shown = shownFlagOf(name);
     for (const flag of new Set([shown, flagOf(name), ...(aliases.flags ?? [])])) {
-      const option = new Option(`--${flag} ${argument}`, description).helpGroup(groupOf(name));
+      // A short name is a switch, which must not swallow the command's own argument: `get --tls KEY`.
+      const isSwitch = isBoolean && flag !== flagOf(name);
+      const option = new Option(`--${flag}${isSwitch ? '' : argument}`, description).helpGroup(groupOf(name));
       command.addOption(flag === shown && !ignored ? option : option.hideHelp());
     }
   }

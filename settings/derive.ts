@@ -2,6 +2,7 @@
  * Defaults that follow from other settings, and what no single setting can check alone.
  */
 import { segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { clientTlsNames, securityConflicts } from './security-conflicts.ts';
 import type { ProcessRole } from './setting.ts';
 import { type GivenSettings, schema, settingNames, type Settings, type SettingName } from './schema.ts';
 import { formatBytes } from './units.ts';
@@ -27,10 +28,17 @@ export function deriveSettings(given: GivenSettings): Settings {
     'log.segment_size':
       given['log.segment_size'] ?? Math.max(segmentBytesMin, Math.min(segmentBytesMax, Math.floor(diskBytes / 8))),
     'blob.prefix': given['blob.prefix'] ?? values['shard.name'],
+    'client.tls': given['client.tls'] ?? isTlsMeant(given),
     'monitoring.enabled': given['monitoring.enabled'] ?? !values.disable_metrics,
     'blob.max_unflushed':
       'share' in unflushed ? Math.floor(unflushed.share * diskBytes) : Math.min(unflushed.bytes, diskBytes),
   };
+}
+
+/** Nobody names an authority, or writes https, and wants no TLS. */
+function isTlsMeant(given: GivenSettings): boolean {
+  const isUrl = given['client.server']?.startsWith('https://') ?? false;
+  return isUrl || clientTlsNames.some((name) => given[name] !== undefined);
 }
 
 /** True where a Blob tier is configured. */
@@ -40,7 +48,7 @@ export function hasBlob(settings: Settings): boolean {
 
 /** Faults between settings that `role` would act on, each a sentence that names them. */
 export function conflicts(settings: Settings, role: ProcessRole): string[] {
-  const faults: string[] = [];
+  const faults = securityConflicts(settings, role);
   if (role !== 'shard' && role !== 'dev') return faults;
   const fault = (holds: boolean, sentence: string): void => {
     if (holds) faults.push(sentence);

@@ -9,6 +9,7 @@ const groupTitles: Readonly<Record<string, string>> = {
   eviction: 'Eviction',
   blob: 'Azure Blob',
   grpc: 'Listeners',
+  tls: 'Security',
   router: 'Router',
   monitoring: 'Watching',
   dev: 'Local cluster',

@@ -80,9 +80,11 @@ function plainSettings(settings: Settings, role: ProcessRole): PlainSetting[] {
 function nestedOf(named: readonly (readonly [name: string, value: unknown])[]): Record<string, unknown> {
   const nested: Record<string, unknown> = {};
   for (const [name, value] of named) {
-    const [group, member] = name.split('.', 2) as [string, string | undefined];
-    if (member === undefined) nested[group] = value;
-    else nested[group] = { ...(nested[group] as Record<string, unknown> | undefined), [member]: value };
+    const groups = name.split('.');
+    const member = groups.pop()!;
+    let within = nested;
+    for (const group of groups) within = (within[group] ??= {}) as Record<string, unknown>;
+    within[member] = value;
   }
   return nested;
 }

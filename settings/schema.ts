@@ -6,13 +6,17 @@
  */
 import { acknowledgements } from '../commands/command.ts';
 import { localShardsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { clientSettings } from './client-schema.ts';
+import { securitySettings } from './security-schema.ts';
 import { derived, optional, type ProcessRole, type Setting, setting } from './setting.ts';
 import {
   anything,
   boolean,
   choice,
   duration,
+  host,
   integer,
+  path,
   percent,
   port,
   share,
@@ -33,8 +37,6 @@ const servers: readonly ProcessRole[] = ['shard', 'router', 'dev'];
 const shardOnly: readonly ProcessRole[] = ['shard'];
 const serversOnly: readonly ProcessRole[] = ['shard', 'router'];
 
-const path = (): ReturnType<typeof text> => text('path', 'a path');
-const host = (): ReturnType<typeof text> => text('host', 'a host name or an address such as 127.0.0.1', /^[\w.:%-]+$/);
 const urlPath = (): ReturnType<typeof text> => text('path', 'a path that begins with /', /^\/[\w./-]*$/);
 const ignoredText = 'Accepted so that files of the Go KVCache load; without effect.';
 const ignoredFlagText = 'Accepted so that start scripts of KVStoreV2 work; without effect.';
@@ -247,6 +249,9 @@ export const schema = {
   'link.port': setting(port(), 7_051, shardOnly, 'The internal port, on which routers reach this shard.'),
   'link.host': setting(host(), '0.0.0.0', shard, 'The address of the internal listener.'),
 
+  // ── Security ──────────────────────────────────────────────────────────────────────────────────────────────────
+  ...securitySettings,
+
   // ── Router ────────────────────────────────────────────────────────────────────────────────────────────────────
   'router.unavailable_reads': setting(
     choice(['miss', 'error']),
@@ -291,15 +296,7 @@ export const schema = {
   ),
 
   // ── Client ────────────────────────────────────────────────────────────────────────────────────────────────────
-  'client.server': optional(
-    text('host:port', 'an address such as localhost:50051', /^(\[[\da-fA-F:.%]+\]|[\w.-]+):\d{1,5}$/),
-    ['client'],
-    'The cluster that commands talk to. Without it: dev.port_base, else localhost:50051.',
-    { aliases: { flags: ['server'], environment: ['KVSTORE_GRPC_SERVER'] } },
-  ),
-  'client.timeout': setting(duration({ min: 1 }), 30_000, ['client'], 'How long a command waits for its answer.', {
-    aliases: { flags: ['timeout'] },
-  }),
+  ...clientSettings,
 
   // ── Names of other systems ────────────────────────────────────────────────────────────────────────────────────
   // Defaults are the Go KVCache's own, for its clients that look for them in GetConfig.

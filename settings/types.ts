@@ -14,6 +14,9 @@ import {
   type Written,
 } from './units.ts';
 
+/** Tokens and secrets: what an HTTP header carries as it stands. */
+export const tokenPattern = /^[\x21-\x7e]+$/;
+
 export interface SettingType<Value> {
   /** Takes what a flag, the environment or a file gives. Its only issue's message is `expected`. */
   readonly schema: z.ZodType<Value>;
@@ -162,6 +165,23 @@ export function text(placeholder: string, expected: string, pattern = /[^]/): Se
     (written) => (String(written) !== '' && pattern.test(String(written)) ? String(written) : undefined),
     String,
   );
+}
+
+export function path(): SettingType<string> {
+  return text('path', 'a path');
+}
+
+export function host(): SettingType<string> {
+  return text('host', 'a host name or an address such as 127.0.0.1', /^[\w.:%-]+$/);
+}
+
+/** What fits into an HTTP header as it stands. */
+export function token(): SettingType<string> {
+  return text('token', 'printable ASCII characters without spaces', tokenPattern);
+}
+
+export function password(): SettingType<string> {
+  return text('password', 'one line of text', /^[^\r\n\0]+$/);
 }
 
 function shownAnything(value: unknown): string {
