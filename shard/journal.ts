@@ -13,10 +13,14 @@
 import type { Acknowledgement } from '../commands/command.ts';
 import type { HotCopy } from './hot/hot-copy.ts';
 
-/** Key spaces that can never meet: plain keys, and versions of prompt blocks (key: commands/block-key.ts). */
+/**
+ * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), and the shard's
+ * own marks, one a slot at most (key: the slot, big-endian).
+ */
 export const spaceOfKeys = 0;
 export const spaceOfBlocks = 1;
-export type Space = typeof spaceOfKeys | typeof spaceOfBlocks;
+export const spaceOfMarks = 2;
+export type Space = typeof spaceOfKeys | typeof spaceOfBlocks | typeof spaceOfMarks;
 
 /** A stored value. `meta` is what a block keeps beside its body; plain keys have none. Nobody writes into either. */
 export interface StoredValue {
@@ -93,15 +97,16 @@ export interface RecordIndex {
 
 export type EvictionLevel = 'ram' | 'disk' | 'blob';
 
-/** What one append writes. Without `body` it is a tombstone. */
+/** What one append writes: a value, an away record, or with neither `body` nor `awayBytes` a tombstone. */
 export interface JournalWrite {
   readonly space: Space;
   readonly key: Buffer;
   readonly slot: number;
   readonly expireAtMs: number;
   readonly meta?: Buffer | undefined;
-  /** Undefined: a tombstone. */
   readonly body?: Buffer | undefined;
+  /** The value, of so many bytes, is still at the shard that hands the key's slot over. */
+  readonly awayBytes?: number | undefined;
 }
 
 /** Where an append ends: what `durable` waits for. Opaque to the keyspace. */
@@ -125,11 +130,14 @@ export interface Journal {
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition };
   /** The entry is no longer live (overwritten, deleted, expired): its bytes count as garbage from now on. */
   release(entry: Entry): void;
+  /** True if the entry's value is still at another shard: `read` fetches it from there. */
+  isAway(entry: Entry): boolean;
   /** Resolves when everything up to the position is that safe. `memory` is at once and is never asked for. */
   durable(position: JournalPosition, level: Exclude<Acknowledgement, 'memory'>): Promise<void>;
   /**
-   * The entry's value from the log's buffer, disk or Blob, checksum verified, in memory of its own. Concurrent reads of
-   * one record share one read. Rejects with KvcacheError BLOBDOWN or CORRUPT.
+   * The entry's value from the log's buffer, disk or Blob, checksum verified, in memory of its own, or from the shard
+   * that still has it. Concurrent reads of one record share one read. Rejects with KvcacheError BLOBDOWN, CORRUPT, or
+   * for a value that is away UNAVAILABLE.
    */
   read(entry: Entry): Promise<StoredValue>;
 }

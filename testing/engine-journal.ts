@@ -47,6 +47,10 @@ export class MemoryJournal implements Journal {
     return promise;
   }
 
+  isAway(): boolean {
+    return false;
+  }
+
   /** Lets the writers that wait now go on, or tells them why not. */
   makeRoom(fault?: KvcacheError): void {
     const admissions = this.#admissions;

@@ -72,6 +72,12 @@ export class BlockIndex {
     return true;
   }
 
+  /** A leaf of a slot's blocks: those around the hash `from`, and where the next leaf begins. */
+  run(slot: number, from: number): { entries: Iterable<Entry>; end: number } | undefined {
+    const run = this.#groups.run(slot, from);
+    return run && { entries: [...run.map.values()].flat(), end: run.end };
+  }
+
   /** Entries may be removed on the way. */
   *entriesOfSlot(slot: number): Generator<Entry> {
     for (const group of this.#groups.values(slot)) {

@@ -62,18 +62,19 @@ interface Registered {
 const expiryPauseMs = 1;
 
 export class Engine implements Executor {
-  readonly #keyspace: Keyspace;
+  /** For hand-over, which brings in records beside the commands. */
+  readonly keyspace: Keyspace;
   readonly #commands = new Map<string, Registered>();
   #stopExpiry: () => void = () => undefined;
   #isClosed = false;
 
   constructor({ clock, index, hot, journal, options, extraCommands }: EngineParts) {
-    this.#keyspace = new Keyspace(clock, index, hot, journal, options);
+    this.keyspace = new Keyspace(clock, index, hot, journal, options);
     // Without a level below, what leaves RAM is gone; with one, only the copy is.
     if (journal === undefined) hot.onEvict = (entry) => index.remove(entry, 'ram');
     const families = [stringCommands, expiryCommands, blockCommands, scanCommands];
     for (const family of families) {
-      for (const [name, handler] of family(this.#keyspace)) this.#register(name, handler);
+      for (const [name, handler] of family(this.keyspace)) this.#register(name, handler);
     }
     for (const [name, handler] of extraCommands ?? []) this.#register(name, handler);
     this.#turnWheelIn(expiryTickMs);
@@ -96,16 +97,16 @@ export class Engine implements Executor {
 
   /** Takes a key out to free a level of storage. */
   evict(entry: Entry, level: EvictionLevel): void {
-    this.#keyspace.index.remove(entry, level);
+    this.keyspace.index.remove(entry, level);
   }
 
   /** A record of this time was seen: nothing is younger, whatever the clock says. */
   observeTime(timeMs: number): void {
-    this.#keyspace.observeTime(timeMs);
+    this.keyspace.observeTime(timeMs);
   }
 
   stats(): EngineStatistics {
-    const { index, hot, counters, queue } = this.#keyspace;
+    const { index, hot, counters, queue } = this.keyspace;
     return {
       keys: index.keys,
       blocks: index.blocks,
@@ -123,7 +124,7 @@ export class Engine implements Executor {
   close(): void {
     this.#isClosed = true;
     this.#stopExpiry();
-    this.#keyspace.queue.close();
+    this.keyspace.queue.close();
   }
 
   #register(name: string, handler: CommandHandler): void {
@@ -133,7 +134,7 @@ export class Engine implements Executor {
   }
 
   #turnWheelIn(delayMs: number): void {
-    this.#stopExpiry = this.#keyspace.clock.after(delayMs, () => {
+    this.#stopExpiry = this.keyspace.clock.after(delayMs, () => {
       const isDone = this.#turnWheel();
       if (!this.#isClosed) this.#turnWheelIn(isDone ? expiryTickMs : expiryPauseMs);
     });
@@ -141,7 +142,7 @@ export class Engine implements Executor {
 
   #trimIndex(): void {
     try {
-      this.#keyspace.trimIndex(indexEvictionsPerTurnMax);
+      this.keyspace.trimIndex(indexEvictionsPerTurnMax);
     } catch (error) {
       // Admitted, and then no room for the next segment: nothing was evicted.
       if (!(error instanceof KvcacheError)) throw error;
@@ -149,7 +150,7 @@ export class Engine implements Executor {
   }
 
   #turnWheel(): boolean {
-    const keyspace = this.#keyspace;
+    const keyspace = this.keyspace;
     // A log without room, or closed, is left alone: the next write or turn tries again.
     if (keyspace.queue.admitsNow(0)) this.#trimIndex();
     return keyspace.index.wheel.advance(keyspace.now(), expiryWorkPerTurnMax, (entry) => {

@@ -9,7 +9,7 @@
  */
 import { indexEvictionExaminedMax, slotCount } from '../../limits.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
-import type { Entry } from '../journal.ts';
+import { type Entry, spaceOfMarks } from '../journal.ts';
 import type { KeyIndex } from './key-index.ts';
 
 export class IndexBound {
@@ -43,7 +43,11 @@ export class IndexBound {
       const { value: entry, done } = this.#hand.next() as IteratorResult<Entry, undefined>;
       if (done) {
         this.#hand = entriesOf(this.#index);
-      } else if (!this.#hot.has(entry) && this.#index.findInSlot(entry.space, entry.slot, entry.key) === entry) {
+      } else if (
+        entry.space !== spaceOfMarks &&
+        !this.#hot.has(entry) &&
+        this.#index.findInSlot(entry.space, entry.slot, entry.key) === entry
+      ) {
         // The hand may rest on a leaf that was split meanwhile: hence the look whether the entry is live.
         found.add(entry);
       }

@@ -8,7 +8,7 @@
 import { crc16 } from '../../topology/slot.ts';
 import { slotCount } from '../../limits.ts';
 import { blockDigestBytes } from '../../commands/block-key.ts';
-import { type Space, spaceOfBlocks } from '../journal.ts';
+import { type Space, spaceOfBlocks, spaceOfMarks } from '../journal.ts';
 
 /** The bytes of a key, or of a part of one, as the index keeps them: one character a byte. */
 export function nameOf(bytes: Buffer): string {
@@ -34,8 +34,9 @@ function hashedPart(key: string): string {
   return close > open + 1 ? key.slice(open + 1, close) : key;
 }
 
-/** The slot of a key, as topology/slot.ts gives it for the key's bytes. */
+/** The slot of a key, as topology/slot.ts gives it for the key's bytes; a mark is named by its slot. */
 export function slotOfName(space: Space, key: string): number {
+  if (space === spaceOfMarks) return key.charCodeAt(0) * 256 + key.charCodeAt(1);
   const named = space === spaceOfBlocks ? key.slice(0, blockDigestBytes) : key;
   return crc16(Buffer.from(hashedPart(named), 'latin1')) % slotCount;
 }

@@ -7,11 +7,25 @@
  */
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
-import { type Entry, type EvictionLevel, type RecordIndex, type Space, spaceOfBlocks } from '../journal.ts';
+import {
+  type Entry,
+  type EvictionLevel,
+  type RecordIndex,
+  type Space,
+  spaceOfBlocks,
+  type spaceOfKeys,
+  spaceOfMarks,
+} from '../journal.ts';
 import { BlockIndex } from './block-index.ts';
 import { ExpiryWheel } from './expiry-wheel.ts';
 import { slotOfName } from './key-hash.ts';
 import { SlotMap } from './slot-map.ts';
+
+export interface IndexRun {
+  readonly entries: Iterable<Entry>;
+  /** The first hash behind the run. */
+  readonly end: number;
+}
 
 /** Resident bytes of an entry, its key's header and its place in a map, without the key's bytes; measured. */
 const entryOverheadBytes = 272;
@@ -22,6 +36,7 @@ export class KeyIndex implements RecordIndex {
   readonly evicted: Record<EvictionLevel, number> = { ram: 0, disk: 0, blob: 0 };
   readonly #keys = new SlotMap<Entry>();
   readonly #blocks = new BlockIndex();
+  readonly #marks = new Map<number, Entry>();
   readonly #hot: HotTier;
   readonly #clock: Clock;
   #keyBytes = 0;
@@ -32,7 +47,7 @@ export class KeyIndex implements RecordIndex {
   }
 
   get size(): number {
-    return this.#keys.size + this.#blocks.size;
+    return this.#keys.size + this.#blocks.size + this.#marks.size;
   }
 
   /** Plain keys. */
@@ -61,7 +76,20 @@ export class KeyIndex implements RecordIndex {
 
   /** `find` for callers that know the slot. */
   findInSlot(space: Space, slot: number, key: string): Entry | undefined {
-    return space === spaceOfBlocks ? this.#blocks.find(slot, key) : this.#keys.get(slot, key);
+    if (space === spaceOfBlocks) return this.#blocks.find(slot, key);
+    return space === spaceOfMarks ? this.#marks.get(slot) : this.#keys.get(slot, key);
+  }
+
+  /** A leaf of a slot's plain keys or blocks: those around the hash `from`, and where the next leaf begins. */
+  run(space: typeof spaceOfKeys | typeof spaceOfBlocks, slot: number, from: number): IndexRun | undefined {
+    if (space === spaceOfBlocks) return this.#blocks.run(slot, from);
+    const run = this.#keys.run(slot, from);
+    return run && { entries: run.map.values(), end: run.end };
+  }
+
+  /** Plain keys of a slot. */
+  keysOfSlot(slot: number): number {
+    return this.#keys.sizeOf(slot);
   }
 
   /** The versions of a block, the newest first. */
@@ -78,6 +106,9 @@ export class KeyIndex implements RecordIndex {
     let previous: Entry | undefined;
     if (entry.space === spaceOfBlocks) {
       previous = this.#blocks.replace(entry);
+    } else if (entry.space === spaceOfMarks) {
+      previous = this.#marks.get(entry.slot);
+      this.#marks.set(entry.slot, entry);
     } else {
       previous = this.#keys.get(entry.slot, entry.key);
       this.#keys.set(entry.slot, entry.key, entry);
@@ -99,6 +130,8 @@ export class KeyIndex implements RecordIndex {
   *entriesOfSlot(slot: number): Generator<Entry> {
     yield* this.#keys.values(slot);
     yield* this.#blocks.entriesOfSlot(slot);
+    const mark = this.#marks.get(slot);
+    if (mark !== undefined) yield mark;
   }
 
   isHot(entry: Entry): boolean {
@@ -107,6 +140,7 @@ export class KeyIndex implements RecordIndex {
 
   #take(entry: Entry): boolean {
     if (entry.space === spaceOfBlocks) return this.#blocks.remove(entry);
+    if (entry.space === spaceOfMarks) return this.#marks.get(entry.slot) === entry && this.#marks.delete(entry.slot);
     return this.#keys.get(entry.slot, entry.key) === entry && this.#keys.delete(entry.slot, entry.key);
   }
 }

@@ -7,6 +7,7 @@
  */
 import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
+import { KvcacheError } from '../../errors.ts';
 import { indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
@@ -35,6 +36,16 @@ export interface KeyspaceOptions {
   readonly diskThresholdBytes: number;
   /** What the process may hold; the index may take half of it. Absent: the index has no bound. */
   readonly memoryLimitBytes?: number;
+  /** Which slots are this shard's to serve now, where not all are. */
+  readonly serving?: ServedSlots | undefined;
+}
+
+/** What the keyspace must know of slots that come and go. */
+export interface ServedSlots {
+  /** False: the slot is another shard's, or has not been opened here yet; nothing may be written into it. */
+  serves(slot: number): boolean;
+  /** Slots that the index holds and that are another shard's already: no scan or count may show their keys. */
+  departing(): readonly number[];
 }
 
 /** One write of a group. `name` is the key as the index keeps it. */
@@ -127,8 +138,9 @@ export class Keyspace {
     else this.#unreadable.add(entry);
   }
 
+  /** True if the value is on this shard and could be read when last tried. */
   isReadable(entry: Entry): boolean {
-    return !this.#unreadable.has(entry);
+    return !this.#unreadable.has(entry) && this.journal?.isAway(entry) !== true;
   }
 
   /** Why the acknowledgement that the caller wants cannot be had, if so. */
@@ -223,7 +235,33 @@ export class Keyspace {
     }
   }
 
+  /** True if scans may show the slot's keys. */
+  shows(slot: number): boolean {
+    return this.#options.serving?.serves(slot) ?? true;
+  }
+
+  /** Plain keys that are this shard's. */
+  countKeys(): number {
+    const departing = this.#options.serving?.departing() ?? [];
+    return departing.reduce((count, slot) => count - this.index.keysOfSlot(slot), this.index.keys);
+  }
+
+  /**
+   * Puts a record that hand-over has appended into the index: an away record, or with `value` the one that takes its
+   * place. `isWarm`: the value gets a copy in RAM, as it had where it comes from.
+   */
+  installArrived(entry: Entry, value: StoredValue | undefined, isWarm: boolean): void {
+    const previous = this.index.replace(entry);
+    const isHot = isWarm || (previous !== undefined && this.hot.has(previous));
+    if (previous !== undefined) {
+      this.hot.drop(previous);
+      this.journal?.release(previous);
+    }
+    if (value !== undefined && isHot && this.#isKeptHot(entry)) this.hot.put(entry, value);
+  }
+
   #apply(changes: readonly Change[]): JournalPosition | undefined {
+    this.#assertServed(changes);
     // Two for each: the index shrinks to its bound also if it began above it.
     this.trimIndex(changes.length * 2);
     if (this.journal === undefined) {
@@ -233,6 +271,16 @@ export class Keyspace {
     const { entries, position } = this.journal.append(changes);
     for (const [index, change] of changes.entries()) this.#install(change, entries[index]);
     return position;
+  }
+
+  /** The last look before a write is applied: its slots may have gone while it waited. */
+  #assertServed(changes: readonly Change[]): void {
+    const { serving } = this.#options;
+    if (serving === undefined) return;
+    for (const { slot } of changes) {
+      if (serving.serves(slot)) continue;
+      throw new KvcacheError('MOVED', `slot ${slot} has gone to another shard; nothing was written`);
+    }
   }
 
   #entryInMemory(change: Change): Entry | undefined {

@@ -26,7 +26,7 @@ function prefixScan(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> 
     prefix: nameOf(prefix),
     count: Math.min(count, scanCountMax),
     withValues: word === 'VALUES',
-    isLive: (entry) => !keyspace.isExpired(entry),
+    isLive: (entry) => !keyspace.isExpired(entry) && keyspace.shows(entry.slot),
   });
   const nextCursor = encodeCursor(next);
   if (word === 'KEYS') return [nextCursor, entries.map(keyOf)];

@@ -114,6 +114,11 @@ export class SlotMap<Value> {
     return true;
   }
 
+  /** Keys of a slot. */
+  sizeOf(slot: number): number {
+    return this.#slots[slot]?.size ?? 0;
+  }
+
   /** Values of a slot. */
   *values(slot: number): Generator<Value> {
     for (let from = 0; from < hashEnd;) {

@@ -28,7 +28,7 @@ export function stringCommands(keyspace: Keyspace): CommandFamily {
     ['MSET', (args, context) => mset(keyspace, args, 0, 0, context)],
     ['MSETEX', (args, context) => msetex(keyspace, args, context)],
     ['STRLEN', (args) => keyFault(args[0]!) ?? liveOf(keyspace, args[0]!)?.bodyBytes ?? 0],
-    ['DBSIZE', () => keyspace.index.keys],
+    ['DBSIZE', () => keyspace.countKeys()],
   ];
 }
 

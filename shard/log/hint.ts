@@ -16,6 +16,7 @@
  * them. Numbers are little-endian, 8-byte ones float64.
  */
 import { crc32 } from 'node:zlib';
+import type { Space } from '../journal.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { Bloom } from './bloom.ts';
 import type { RecordKind } from './record.ts';
@@ -26,7 +27,7 @@ const entryHeadBytes = 44;
 
 export interface HintEntry {
   readonly kind: RecordKind;
-  readonly space: 0 | 1;
+  readonly space: Space;
   readonly slot: number;
   readonly epoch: number;
   readonly sequence: number;
@@ -180,7 +181,7 @@ function* iterateEntries(bytes: Buffer, from: number): Generator<HintEntry> {
     const extraEnd = keyEnd + bytes.readUInt32LE(at + 40);
     yield {
       kind: bytes[at + 34] as RecordKind,
-      space: bytes[at + 35] as 0 | 1,
+      space: bytes[at + 35] as Space,
       slot: bytes.readUInt16LE(at + 32),
       epoch: bytes.readUInt32LE(at + 28),
       sequence: bytes.readDoubleLE(at),

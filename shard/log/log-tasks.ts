@@ -8,6 +8,7 @@ import { compactionChunkBytes, smallTaskBytesMax, smallTaskRecordsMax } from '..
 import type { SegmentIdentity } from '../segment.ts';
 import { buildHint, HintBuilder, type HintTotals } from './hint.ts';
 import {
+  bodyBytesOf,
   flagGroupContinues,
   flagGroupFollows,
   readRecordBody,
@@ -165,7 +166,7 @@ class Compaction {
         expireAtMs: asTombstone ? 0 : header.expireAtMs,
         offset,
         recordBytes: this.#position - offset,
-        bodyBytes: asTombstone ? 0 : header.valueBytes,
+        bodyBytes: asTombstone ? 0 : bodyBytesOf(header.kind, body.value),
         key: body.key,
         extra: Buffer.alloc(0),
       },

@@ -19,9 +19,10 @@ import { join } from 'node:path';
 import { KvcacheError } from '../../errors.ts';
 import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
-import { Entry, type JournalPosition, type JournalWrite } from '../journal.ts';
+import { Entry, type JournalPosition, type JournalWrite, type Space } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
 import { createFile, type FileOperations, syncFolder, untilRoom } from './files.ts';
+import { LiveRecords } from './live.ts';
 import { LogWorker } from './log-worker-client.ts';
 import type { Part } from './parts.ts';
 import {
@@ -56,8 +57,7 @@ export interface LogOptions {
 export class Log implements SegmentSource {
   readonly worker = new LogWorker();
   readonly segments = new Map<number, SegmentState>();
-  /** Where the parts of large values lie, by their entry. */
-  readonly parts = new Map<Entry, readonly Part[]>();
+  readonly live = new LiveRecords(this.segments);
   readonly #options: LogOptions;
   readonly #folder: string;
   #incarnation = 1;
@@ -149,9 +149,8 @@ export class Log implements SegmentSource {
   }
 
   /** Makes every older record of the slot void. */
-  appendSlotDrop(slot: number): JournalPosition {
+  appendSlotDrop(slot: number): void {
     this.#appendMarker(recordKinds.slotDrop, 0, slot, Buffer.alloc(0));
-    return this.position();
   }
 
   /**
@@ -160,22 +159,23 @@ export class Log implements SegmentSource {
    */
   rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer): void {
     this.#assertOpen();
-    const write = writeOf(entry, meta, body);
+    const { live } = this;
+    const write = writeOf(entry, meta, body, live.isAway(entry));
     const parts = this.#placeChunks(write, entry.sequence);
     const placement = placementOf(write, entry.sequence, parts);
     this.#makeRoom([placement]);
     const at = this.#place(placement, 0);
-    this.countLive(entry, -1);
+    live.count(entry, -1);
     entry.segment = at.segment;
     entry.offset = at.offset;
     entry.recordBytes = at.recordBytes;
-    if (parts === undefined) this.parts.delete(entry);
-    else this.parts.set(entry, parts);
-    this.countLive(entry, 1);
+    if (parts === undefined) live.parts.delete(entry);
+    else live.parts.set(entry, parts);
+    live.count(entry, 1);
   }
 
   /** A tombstone carried forward: older records of its key may still lie in some segment. */
-  rewriteTombstone(space: 0 | 1, slot: number, sequence: number, key: Buffer, kind: RecordKind): void {
+  rewriteTombstone(space: Space, slot: number, sequence: number, key: Buffer, kind: RecordKind): void {
     this.#assertOpen();
     const placement = markerOf(kind, space, slot, sequence, key);
     this.#makeRoom([placement]);
@@ -185,18 +185,6 @@ export class Log implements SegmentSource {
   /** The end of everything appended so far. */
   position(): JournalPosition {
     return { segment: this.#active!.id, end: this.#active!.bytes };
-  }
-
-  /** Adds (1) or takes away (-1) an entry's bytes from what its segments hold alive. */
-  countLive(entry: Entry, sign: 1 | -1): void {
-    const segment = this.segments.get(entry.segment);
-    if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
-    const parts = this.parts.get(entry);
-    if (parts === undefined) return;
-    for (const part of parts) {
-      const holder = this.segments.get(part.segment);
-      if (holder !== undefined) holder.liveBytes += sign * part.recordBytes;
-    }
   }
 
   // ── Durability ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -353,12 +341,13 @@ export class Log implements SegmentSource {
       at.offset,
       at.recordBytes,
     );
-    if (parts !== undefined) this.parts.set(entry, parts);
-    this.countLive(entry, 1);
+    if (parts !== undefined) this.live.parts.set(entry, parts);
+    if (placement.kind === recordKinds.away) this.live.addAway(entry);
+    this.live.count(entry, 1);
     return entry;
   }
 
-  #appendMarker(kind: RecordKind, space: 0 | 1, slot: number, key: Buffer): void {
+  #appendMarker(kind: RecordKind, space: Space, slot: number, key: Buffer): void {
     this.#sequence++;
     this.rewriteTombstone(space, slot, this.#sequence, key, kind);
   }

@@ -1,14 +1,21 @@
 /** What the log places: one record before it has a place. */
 import { chunkBytes, wholeRecordBytesMax } from '../../limits.ts';
-import type { Entry, JournalWrite } from '../journal.ts';
+import type { Entry, JournalWrite, Space } from '../journal.ts';
 import { encodeParts, type Part } from './parts.ts';
-import { flagGroupContinues, flagGroupFollows, recordBytes, type RecordKind, recordKinds } from './record.ts';
+import {
+  awayValue,
+  flagGroupContinues,
+  flagGroupFollows,
+  recordBytes,
+  type RecordKind,
+  recordKinds,
+} from './record.ts';
 
 const noBytes = Buffer.alloc(0);
 
 export interface Placement {
   readonly kind: RecordKind;
-  readonly space: 0 | 1;
+  readonly space: Space;
   readonly slot: number;
   readonly sequence: number;
   readonly expireAtMs: number;
@@ -28,6 +35,10 @@ export function groupFlags(index: number, count: number): number {
 export function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
   const { space, slot, key, expireAtMs } = write;
   const common = { space, slot, key, sequence };
+  if (write.awayBytes !== undefined) {
+    const value = awayValue(write.awayBytes);
+    return { ...common, kind: recordKinds.away, expireAtMs, meta: undefined, value, bodyBytes: write.awayBytes };
+  }
   if (write.body === undefined) {
     return {
       ...common,
@@ -47,7 +58,7 @@ export function placementOf(write: JournalWrite, sequence: number, parts: readon
 }
 
 /** A record without a value: a tombstone, an eviction marker or a slot-drop. */
-export function markerOf(kind: RecordKind, space: 0 | 1, slot: number, sequence: number, key: Buffer): Placement {
+export function markerOf(kind: RecordKind, space: Space, slot: number, sequence: number, key: Buffer): Placement {
   const common = { kind, space, slot, sequence, key };
   return { ...common, expireAtMs: 0, meta: undefined, value: noBytes, bodyBytes: 0 };
 }
@@ -75,8 +86,9 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
   }
 }
 
-/** The write that would store a live entry's value again. */
-export function writeOf(entry: Entry, meta: Buffer | undefined, body: Buffer): JournalWrite {
+/** The write that would store a live entry again, with its value or as away. */
+export function writeOf(entry: Entry, meta: Buffer | undefined, body: Buffer, isAway: boolean): JournalWrite {
   const { space, slot, expireAtMs } = entry;
-  return { space, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs, meta, body };
+  const common = { space, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs };
+  return isAway ? { ...common, awayBytes: entry.bodyBytes } : { ...common, meta, body };
 }

@@ -6,7 +6,7 @@
  *        4     4  body checksum: CRC-32 of key, tags and value
  *        8     1  kind
  *        9     1  flags
- *       10     1  space (plain keys, blocks)
+ *       10     1  space (plain keys, blocks, marks)
  *       11     1  0
  *       12     2  slot
  *       14     2  0
@@ -29,6 +29,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { keyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
+import type { Space } from '../journal.ts';
 
 export const recordHeaderBytes = 56;
 
@@ -48,6 +49,8 @@ export const recordKinds = {
   /** Kept free for collections: a base with its deltas. */
   base: 7,
   delta: 8,
+  /** The key is this shard's, its value still at the shard that hands the slot over; see live.ts. */
+  away: 9,
 } as const;
 export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
@@ -65,7 +68,7 @@ export interface RecordHeader {
   readonly bodyChecksum: number;
   readonly kind: RecordKind;
   readonly flags: number;
-  readonly space: 0 | 1;
+  readonly space: Space;
   readonly slot: number;
   readonly keyBytes: number;
   readonly tagBytes: number;
@@ -79,7 +82,7 @@ export interface RecordHeader {
 export interface RecordFields {
   readonly kind: RecordKind;
   readonly flags: number;
-  readonly space: 0 | 1;
+  readonly space: Space;
   readonly slot: number;
   readonly epoch: number;
   readonly sequence: number;
@@ -150,7 +153,7 @@ export function readRecordHeader(source: Buffer, offset: number, salt: number): 
     bodyChecksum: source.readUInt32LE(offset + 4),
     kind: source[offset + 8] as RecordKind,
     flags: source[offset + 9]!,
-    space: source[offset + 10] as 0 | 1,
+    space: source[offset + 10] as Space,
     slot: source.readUInt16LE(offset + 12),
     keyBytes: source.readUInt32LE(offset + 16),
     tagBytes: source.readUInt32LE(offset + 20),
@@ -203,6 +206,23 @@ function findTag(tags: Buffer, wanted: number): Buffer | undefined {
     offset = start + length;
   }
   return undefined;
+}
+
+/** The value of an away record: the length of the real one, u32. */
+export function awayValue(bodyBytes: number): Buffer {
+  const value = Buffer.allocUnsafe(4);
+  value.writeUInt32LE(bodyBytes);
+  return value;
+}
+
+/** Length of the value as users see it, from a record other than a commit. */
+export function bodyBytesOf(kind: RecordKind, value: Buffer): number {
+  return kind === recordKinds.away && value.byteLength >= 4 ? value.readUInt32LE() : value.byteLength;
+}
+
+/** True for kinds that a live entry may stand for and that lie in one piece. */
+export function isWhole(kind: RecordKind): boolean {
+  return kind === recordKinds.value || kind === recordKinds.away;
 }
 
 /** True for kinds that make older records of their key void without holding a value. */

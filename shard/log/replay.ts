@@ -6,6 +6,7 @@
  * this segment and not one inside somebody's value. Records of an atomic group are handed on only when the whole
  * group is there.
  */
+import { spaceOfMarks } from '../journal.ts';
 import { recordTagsBytesMax, keyBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import {
   flagGroupContinues,
@@ -147,8 +148,9 @@ class Scan {
 
 function ownRecord(record: ReplayedRecord): ReplayedRecord {
   const { key, meta, value } = record.body;
-  // Recovery needs a commit's parts but no whole values.
-  const needsValue = record.header.kind === recordKinds.commit;
+  // Recovery needs a commit's parts and an away record's length but no whole values.
+  const { kind } = record.header;
+  const needsValue = kind === recordKinds.commit || kind === recordKinds.away;
   return {
     header: record.header,
     offset: record.offset,
@@ -165,7 +167,7 @@ function nextCandidate(window: Buffer, from: number): number {
   const last = window.byteLength - recordHeaderBytes;
   for (let at = from; at <= last; at++) {
     const kind = window[at + 8]!;
-    if (kind === 0 || kind > 8 || window[at + 10]! > 1 || window[at + 11] !== 0) continue;
+    if (kind === 0 || kind > recordKinds.away || window[at + 10]! > spaceOfMarks || window[at + 11] !== 0) continue;
     if (window[at + 14] === 0 && window[at + 15] === 0 && window[at + 19] === 0 && window[at + 27] === 0) return at;
   }
   return window.byteLength;

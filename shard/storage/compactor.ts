@@ -17,7 +17,7 @@ import type { Entry, RecordIndex } from '../journal.ts';
 import { hintEntries, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { CompactResult } from '../log/log-tasks.ts';
-import { isTombstone, recordKinds } from '../log/record.ts';
+import { isTombstone, isWhole, recordKinds } from '../log/record.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { SegmentState } from '../log/segment-state.ts';
@@ -210,7 +210,7 @@ export class Compactor {
       const entry = record.kind === recordKinds.slotDrop ? undefined : this.#find(record);
       if (entry !== undefined && entry.segment === victim.id && entry.offset === record.offset) {
         const { offset, recordBytes } = record;
-        if (record.kind === recordKinds.value) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
+        if (isWhole(record.kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
         continue;
       }
       const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= nowMs && !isTombstone(record.kind);
@@ -282,10 +282,10 @@ export class Compactor {
         continue;
       }
       if (!this.#isAt(entry, plan.victim.id, place.offset)) continue;
-      this.#log.countLive(entry, -1);
+      this.#log.live.count(entry, -1);
       entry.segment = output.id;
       entry.offset = offsets[at]!;
-      this.#log.countLive(entry, 1);
+      this.#log.live.count(entry, 1);
     }
     // A value that the disk has lost may still be whole in Blob; of a tombstone the hint tells all there is.
     for (const place of damaged) await this.#moveOne(place, plan.victim);
@@ -318,12 +318,12 @@ export class Compactor {
 
   /** Values in parts of which some part or the commit lies in the victim. */
   async #moveLargeValues(victim: SegmentState): Promise<void> {
-    const entries = [...this.#log.parts]
+    const entries = [...this.#log.live.parts]
       .filter(([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id))
       .map(([entry]) => entry);
     for (const entry of entries) {
       if (this.#index.find(entry.space, entry.key) === entry) await this.#rewrite(entry);
-      else this.#log.parts.delete(entry);
+      else this.#log.live.parts.delete(entry);
     }
   }
 
@@ -342,8 +342,7 @@ export class Compactor {
       // Nobody can read it any more: from now on it is a miss, and an older version must not take its place.
       if (this.#index.find(entry.space, entry.key) !== entry) return;
       this.#log.appendEvicted(entry);
-      this.#log.countLive(entry, -1);
-      this.#log.parts.delete(entry);
+      this.#log.live.release(entry);
       this.#index.remove(entry);
     }
   }
@@ -364,7 +363,7 @@ export class Compactor {
   async #assertDead(victim: SegmentState): Promise<void> {
     if (victim.liveBytes <= 0) return;
     const plan = await this.#planOf(victim);
-    const holdsPart = [...this.#log.parts].some(
+    const holdsPart = [...this.#log.live.parts].some(
       ([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id),
     );
     if (holdsPart || plan.places.some((place) => place.entry !== undefined)) {

@@ -12,7 +12,7 @@
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import type { Entry, EvictionLevel, RecordIndex } from '../journal.ts';
+import { type Entry, type EvictionLevel, type RecordIndex, spaceOfMarks } from '../journal.ts';
 import { hintEntries } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { SegmentState } from '../log/segment-state.ts';
@@ -169,7 +169,7 @@ export class Evictor {
     for (const record of hintEntries(hint)) {
       const entry = this.#index.find(record.space, record.key.toString('latin1'));
       if (entry === undefined || entry.segment !== segment.id || entry.offset !== record.offset) continue;
-      if (level === 'disk' && (await this.#hadSecondChance(entry))) continue;
+      if (await this.#wasKept(entry, level)) continue;
       // Whatever ran meanwhile may have overwritten or deleted it: a marker now would bury the newer record.
       if (!this.#isAt(entry, segment.id, record.offset)) continue;
       this.#evictKey(entry, level, reason, mayHaveOlder);
@@ -178,7 +178,7 @@ export class Evictor {
         await nextStep();
       }
     }
-    for (const [entry, parts] of this.#log.parts) {
+    for (const [entry, parts] of this.#log.live.parts) {
       if (!parts.some((part) => part.segment === segment.id)) continue;
       if (this.#index.find(entry.space, entry.key) === entry) this.#evictKey(entry, level, reason, true);
     }
@@ -207,8 +207,7 @@ export class Evictor {
   /** The marker comes first: if the log takes none, the key stays. */
   #evictKey(entry: Entry, level: EvictionLevel, reason: EvictionReason, needsMarker: boolean): void {
     if (needsMarker) this.#log.appendEvicted(entry);
-    this.#log.countLive(entry, -1);
-    this.#log.parts.delete(entry);
+    this.#log.live.release(entry);
     this.#index.remove(entry, level);
     this.statistics.keys[reason]++;
   }
@@ -217,18 +216,27 @@ export class Evictor {
     return this.#index.find(entry.space, entry.key) === entry && entry.segment === segment && entry.offset === offset;
   }
 
-  /** Appends a key once more that is in RAM, for it was asked for lately. Blob and expiry stay as they are. */
-  async #hadSecondChance(entry: Entry): Promise<boolean> {
-    if (!this.#index.isHot(entry) || this.#hadChance.has(entry)) return false;
+  /**
+   * True if the entry stays and is appended once more. Marks and away records always do: they take next to no room, and
+   * a hand-over needs them. On the disk, so does once a key that is in RAM, for it was asked for lately.
+   */
+  async #wasKept(entry: Entry, level: EvictionLevel): Promise<boolean> {
+    if (entry.space === spaceOfMarks || this.#log.live.isAway(entry)) return this.#appendAgain(entry);
+    if (level !== 'disk' || !this.#index.isHot(entry) || this.#hadChance.has(entry)) return false;
+    if (!(await this.#appendAgain(entry))) return false;
+    this.#hadChance.add(entry);
+    this.statistics.secondChances++;
+    return true;
+  }
+
+  /** False if its record cannot be read. */
+  async #appendAgain(entry: Entry): Promise<boolean> {
     const { segment, offset } = entry;
     const value = await this.#reader.read(entry).catch(ignoreCorrupt);
     if (value === undefined) return false;
     const { meta, body } = value;
     await this.#log.admit(body.byteLength);
-    if (!this.#isAt(entry, segment, offset)) return true;
-    this.#log.rewrite(entry, meta, body);
-    this.#hadChance.add(entry);
-    this.statistics.secondChances++;
+    if (this.#isAt(entry, segment, offset)) this.#log.rewrite(entry, meta, body);
     return true;
   }
 }

@@ -126,7 +126,7 @@ class History {
       this.#wrote(item.key, undefined, 0);
     } else if (item.kind === 'dropSlot') {
       const { slot } = setOf(item.key, '');
-      await store.storage.dropSlot(slot);
+      await store.storage.dropSlots([slot]);
       for (const name of keys) if (setOf(name, '').slot === slot) this.#wrote(name, undefined, 0);
       this.#synced('onDisk');
     } else if (item.kind === 'advance') {

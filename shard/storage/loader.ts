@@ -79,7 +79,7 @@ export class Loader {
   #countLive(): void {
     for (const segment of this.#log.segments.values()) segment.liveBytes = 0;
     for (let slot = 0; slot < slotCount; slot++) {
-      for (const entry of this.#index.entriesOfSlot(slot)) this.#log.countLive(entry, 1);
+      for (const entry of this.#index.entriesOfSlot(slot)) this.#log.live.count(entry, 1);
     }
   }
 
@@ -110,13 +110,14 @@ export class Loader {
     const entry = new Entry(space, key, slot, sequence, expireAtMs, bodyBytes, segment.id, offset, recordBytes);
     if (record.kind === recordKinds.commit) {
       const decoded = decodeParts(record.extra);
-      if (decoded !== undefined) this.#log.parts.set(entry, decoded.parts);
+      if (decoded !== undefined) this.#log.live.parts.set(entry, decoded.parts);
     }
+    if (record.kind === recordKinds.away) this.#log.live.addAway(entry);
     this.#index.install(entry);
   }
 
   #remove(entry: Entry): void {
-    this.#log.parts.delete(entry);
+    this.#log.live.forget(entry);
     this.#index.remove(entry);
   }
 }

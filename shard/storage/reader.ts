@@ -82,7 +82,7 @@ export class Reader {
     if (decoded === undefined) throw corrupt(entry.segment, entry.offset, 'its list of parts is damaged');
     const value = Buffer.allocUnsafeSlow(decoded.totalBytes);
     let end = 0;
-    for (const part of this.#log.parts.get(entry) ?? decoded.parts) {
+    for (const part of this.#log.live.parts.get(entry) ?? decoded.parts) {
       const { header, body } = await this.#record(part.segment, part.offset, part.recordBytes);
       if (header.sequence !== entry.sequence || end + body.value.byteLength > value.byteLength) {
         throw corrupt(part.segment, part.offset, 'it is no part of this value');

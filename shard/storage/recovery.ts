@@ -19,7 +19,7 @@ import type { RecordIndex } from '../journal.ts';
 import { HintBuilder, hintEntries, type HintEntry, isIntactHint, readHintHead } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { type Damage, replay, type ReplayedRecord } from '../log/replay.ts';
-import { recordBytesOf, recordKinds } from '../log/record.ts';
+import { bodyBytesOf, recordBytesOf, recordKinds } from '../log/record.ts';
 import { decodeParts } from '../log/parts.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { encodeSegmentHeader, segmentHeaderBytes } from '../log/segment-header.ts';
@@ -318,7 +318,10 @@ class ReplayedSegment {
       expireAtMs: header.expireAtMs,
       offset,
       recordBytes: recordBytesOf(header),
-      bodyBytes: header.kind === recordKinds.commit ? (decodeParts(extra)?.totalBytes ?? 0) : header.valueBytes,
+      bodyBytes:
+        header.kind === recordKinds.commit
+          ? (decodeParts(extra)?.totalBytes ?? 0)
+          : bodyBytesOf(header.kind, body.value),
       key: Buffer.from(body.key),
       extra,
     });

@@ -68,7 +68,7 @@ describe('recovery', () => {
     const first = await TestStore.open(folder.path);
     first.set('{x}1', 'gone');
     first.set('y', 'stays');
-    await first.storage.dropSlot(setOf('{x}1', '').slot);
+    await first.storage.dropSlots([setOf('{x}1', '').slot]);
     first.set('{x}2', 'after');
     await first.close();
     const second = await TestStore.open(folder.path);

@@ -9,9 +9,9 @@
  * reason; from then on every write is refused with FENCED.
  */
 import { mkdir } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
-import { storageRefreshMs, takeoverRetryDelayMs } from '../../limits.ts';
+import { slotDropEntriesPerStep, storageRefreshMs, takeoverRetryDelayMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
 import { type FileOperations, systemFiles } from '../log/files.ts';
@@ -87,6 +87,10 @@ export class Storage implements Journal {
   incarnation = 0;
   /** Blob is configured, but the manifest could not be taken over yet. */
   isDetached = false;
+  /** Fetches a value from the shard that still has it. Set by hand-over. */
+  fetchAway: (entry: Entry) => Promise<StoredValue> = async ({ slot }) => {
+    throw new KvcacheError('UNAVAILABLE', `the value is still at the shard that had slot ${slot} before`);
+  };
   readonly #options: StorageOptions;
   readonly #lock: DirectoryLock;
   readonly #below: TierBelow | undefined;
@@ -192,16 +196,19 @@ export class Storage implements Journal {
   }
 
   release(entry: Entry): void {
-    this.log.countLive(entry, -1);
-    this.log.parts.delete(entry);
+    this.log.live.release(entry);
   }
 
   durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {
     return untilDurable(this.log, this.#below, position, level);
   }
 
+  isAway(entry: Entry): boolean {
+    return this.log.live.isAway(entry);
+  }
+
   read(entry: Entry): Promise<StoredValue> {
-    return this.reader.read(entry);
+    return this.isAway(entry) ? this.fetchAway(entry) : this.reader.read(entry);
   }
 
   // ── For the process ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,14 +225,24 @@ export class Storage implements Journal {
     if (level === 'blob') await this.durable(position, 'blob');
   }
 
-  /** Makes every record of the slot void, durably. */
-  async dropSlot(slot: number): Promise<void> {
-    const position = this.log.appendSlotDrop(slot);
-    for (const entry of this.#options.index.entriesOfSlot(slot)) {
-      this.release(entry);
-      this.#options.index.remove(entry);
+  /**
+   * Makes every record of these slots void. Resolves when that is on the disk. Takes its time with many keys: nobody
+   * may ask for these slots meanwhile.
+   */
+  async dropSlots(slots: readonly number[]): Promise<void> {
+    const { index } = this.#options;
+    let inStep = 0;
+    for (const slot of slots) {
+      this.log.appendSlotDrop(slot);
+      for (const entry of index.entriesOfSlot(slot)) {
+        this.release(entry);
+        index.remove(entry);
+        if (++inStep < slotDropEntriesPerStep) continue;
+        inStep = 0;
+        await nextStep();
+      }
     }
-    await this.log.synced(position);
+    await this.log.synced(this.log.position());
   }
 
   /** Numbers for metrics and status. */

@@ -1,0 +1,75 @@
+/**
+ * What the log knows of live entries besides their records: how many bytes of each segment they keep alive, where the
+ * parts of large values lie, and which values are still at another shard ("away").
+ *
+ * An away record is all that a shard holds of a key whose slot it has got while the value has not come yet. It is a
+ * record like any other (recovery, compaction, eviction and restore treat it so), only that whoever wants the value
+ * must fetch it from the shard that hands the slot over.
+ */
+import type { Entry } from '../journal.ts';
+import type { Part } from './parts.ts';
+import type { SegmentState } from './segment-state.ts';
+
+export class LiveRecords {
+  /** Where the parts of large values lie, by their entry. */
+  readonly parts = new Map<Entry, readonly Part[]>();
+  readonly #segments: ReadonlyMap<number, SegmentState>;
+  /** By slot: one Set of many millions would stall while it grows. */
+  readonly #away = new Map<number, Set<Entry>>();
+  #awayCount = 0;
+  #awayBytes = 0;
+
+  constructor(segments: ReadonlyMap<number, SegmentState>) {
+    this.#segments = segments;
+  }
+
+  /** Entries whose value is still at another shard, and the bytes of these values. */
+  get away(): { readonly count: number; readonly bytes: number } {
+    return { count: this.#awayCount, bytes: this.#awayBytes };
+  }
+
+  isAway(entry: Entry): boolean {
+    return this.#away.get(entry.slot)?.has(entry) ?? false;
+  }
+
+  /** The away entries of a slot. May be left while entries go. */
+  awayOf(slot: number): Iterable<Entry> {
+    return this.#away.get(slot) ?? [];
+  }
+
+  addAway(entry: Entry): void {
+    const ofSlot = this.#away.get(entry.slot);
+    if (ofSlot === undefined) this.#away.set(entry.slot, new Set([entry]));
+    else ofSlot.add(entry);
+    this.#awayCount += 1;
+    this.#awayBytes += entry.bodyBytes;
+  }
+
+  /** Adds (1) or takes away (-1) an entry's bytes from what its segments hold alive. */
+  count(entry: Entry, sign: 1 | -1): void {
+    const segment = this.#segments.get(entry.segment);
+    if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
+    const parts = this.parts.get(entry);
+    if (parts === undefined) return;
+    for (const part of parts) {
+      const holder = this.#segments.get(part.segment);
+      if (holder !== undefined) holder.liveBytes += sign * part.recordBytes;
+    }
+  }
+
+  /** The entry is no longer live: its bytes are garbage from now on. */
+  release(entry: Entry): void {
+    this.count(entry, -1);
+    this.forget(entry);
+  }
+
+  /** The same for an entry whose bytes were never counted. */
+  forget(entry: Entry): void {
+    this.parts.delete(entry);
+    const ofSlot = this.#away.get(entry.slot);
+    if (ofSlot === undefined || !ofSlot.delete(entry)) return;
+    if (ofSlot.size === 0) this.#away.delete(entry.slot);
+    this.#awayCount -= 1;
+    this.#awayBytes -= entry.bodyBytes;
+  }
+}
