@@ -1,6 +1,7 @@
 /**
  * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`, and without FOLDER
- * `docs/settings.md` and `docs/errors.md` from the code that declares settings and errors too.
+ * `docs/settings.md` and `docs/errors.md` from the code that declares settings and errors, and the CRD and
+ * `docs/reference.md` from the API of the operator, too.
  *
  * All are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder, and
  * the tests beside the documents' sources in memory, and find no difference.
@@ -8,6 +9,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { crdPath, customResourceDefinitionFile } from '../operator/api/crd.ts';
+import { referenceDocument } from '../operator/api/reference.ts';
 import { errorsDocument } from '../process/errors-document.ts';
 import { settingsDocument } from '../settings/document.ts';
 
@@ -63,4 +66,6 @@ protoc([
 if (process.argv[2] === undefined) {
   writeFileSync(join(root, 'docs/settings.md'), settingsDocument());
   writeFileSync(join(root, 'docs/errors.md'), errorsDocument());
+  writeFileSync(join(root, crdPath), customResourceDefinitionFile());
+  writeFileSync(join(root, 'docs/reference.md'), referenceDocument());
 }

@@ -160,7 +160,6 @@ const shards = group(
         rule: `!has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || ${shardMemoryLimit} >= ${shardMemoryNeeded}`,
         message:
           'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi, which is what the process may come to; raise the limit or lower the memory',
-        messageExpression: `"spec.shards.resources.limits.memory is " + string(self.resources.limits['memory']) + " and must be at least " + string(int((${shardMemoryNeeded}) / 1048576.0) + 1) + "Mi: 1.25 × spec.shards.memory (" + string(self.memory) + ") + 128Mi, which is what the process may come to"`,
       },
     ],
   },
