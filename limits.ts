@@ -333,3 +333,69 @@ export const handoverRetryDelayMaxMs = 1_000;
 export const kubernetesShardsMax = 256;
 /** Longest name of a KVCache: the names of its pods and the labels that Kubernetes makes of them end at 63. */
 export const kubernetesNameCharsMax = 40;
+
+// ── Kubernetes API ──────────────────────────────────────────────────────────────────────────────────────────────
+/** Connections for requests at one time; a watch has one of its own. */
+export const kubeConnectionsMax = 16;
+/** An API server that is black-holed sends no reset: one attempt, and a request with all of its attempts. */
+export const kubeAttemptTimeoutMs = 10_000;
+export const kubeRequestTimeoutMs = 30_000;
+/** After so much silence the system probes a connection every second, and gives it up after ten probes. */
+export const kubeTcpKeepaliveMs = 15_000;
+export const kubeRetryDelayMinMs = 100;
+export const kubeRetryDelayMaxMs = 5_000;
+/** Requests that one process begins, at once and every second after that, retries included. */
+export const kubeRequestsBurstMax = 200;
+export const kubeRequestsPerSecondMax = 50;
+export const kubeAnswerBytesMax = 64 * MiB;
+export const kubeErrorTextCharsMax = 4_096;
+export const kubeListPageItems = 500;
+/** A listing whose pages expire under it begins again so often before it counts as failed. */
+export const kubeListRestartsMax = 3;
+/** Pages of one listing: a quarter of a million objects. */
+export const kubeListPagesMax = 512;
+/** How long a mounted service-account token and the certificates beside it are used before they are read again. */
+export const kubeCredentialsAgeMaxMs = 60_000;
+/** A watch is asked to last this long and up to twice as long, so that not all end at one moment. */
+export const kubeWatchTimeoutMs = 300_000;
+/** The API server sends a bookmark a minute: a watch that is silent for longer than this is dead. */
+export const kubeWatchSilenceMaxMs = 90_000;
+export const kubeWatchRetryDelayMinMs = 500;
+export const kubeWatchRetryDelayMaxMs = 30_000;
+/** A watch that lived this long counts as working, and the next delay begins at the first again. */
+export const kubeWatchProvenMs = 5_000;
+/** One object of a watch; etcd takes 1.5 MiB and the wire's escapes can make more of it. */
+export const kubeWatchLineBytesMax = 16 * MiB;
+/** Objects of one store. */
+export const kubeStoreObjectsMax = 250_000;
+/** Every object is handed to its handlers again in this time, changed or not. */
+export const kubeResyncIntervalMs = 600_000;
+/** Keys that wait, run, or will be added later. */
+export const workQueueKeysMax = 65_536;
+export const workQueueWorkersMax = 64;
+export const workQueueRetryDelayMinMs = 5;
+export const workQueueRetryDelayMaxMs = 1_000_000;
+export const workQueueDrainMs = 15_000;
+/** Leader election: how long a lease holds, when a holder that cannot renew gives up, and how often both try. */
+export const leaseDurationMs = 15_000;
+export const leaseRenewDeadlineMs = 10_000;
+export const leaseRetryIntervalMs = 2_000;
+/** A write must be answered this long before the lease ends, for clocks do not run at one speed. */
+export const leaseWriteMarginMs = 1_000;
+/** Kubernetes refuses longer notes. */
+export const eventNoteBytesMax = 1_024;
+export const eventQueueMax = 1_000;
+/** Objects and reasons whose last event is remembered, so that the next of the kind is counted in it. */
+export const eventSeriesMax = 4_096;
+/** The same event within this time belongs to the same series. */
+export const eventSeriesWindowMs = 360_000;
+/** A series is written again this often at most. */
+export const eventSeriesWriteIntervalMs = 30_000;
+/** Events of one object: at once, and one every so often after that. */
+export const eventBurstMax = 25;
+export const eventRefillIntervalMs = 30_000;
+export const eventSendTimeoutMs = 10_000;
+/** How long a process waits for another to take or give a topology. */
+export const topologyExchangeTimeoutMs = 10_000;
+/** How often a command is sent to the next owner that a topology names before its caller is told to try again. */
+export const movedAttemptsMax = 8;
