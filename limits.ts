@@ -107,8 +107,8 @@ export const linkHeartbeatMs = 1_000;
 export const linkHeartbeatsMissedMax = 5;
 /** How long a router waits for all streams of a link to be answered. */
 export const linkConnectTimeoutMs = 5_000;
-/** How long a router waits for a newer topology when a shard refuses a slot, before it tries once more. */
-export const movedWaitMs = 500;
+/** How long a router waits for a newer topology when a shard refuses a slot, before it tries again. */
+export const movedWaitMs = 250;
 export const linkReconnectDelayMinMs = 20;
 export const linkReconnectDelayMaxMs = 500;
 export const commandDeadlineDefaultMs = 30_000;
@@ -399,3 +399,33 @@ export const eventSendTimeoutMs = 10_000;
 export const topologyExchangeTimeoutMs = 10_000;
 /** How often a command is sent to the next owner that a topology names before its caller is told to try again. */
 export const movedAttemptsMax = 8;
+
+// ── Operator ────────────────────────────────────────────────────────────────────────────────────────────────────
+/** How many caches are reconciled at one time. */
+export const reconcileConcurrencyMax = 8;
+/** How long a pass waits for the reports of a cache's pods. */
+export const podReportTimeoutMs = 2_000;
+export const podReportBytesMax = 1 * MiB;
+/** Links to pods that nobody has used for this long are closed. */
+export const podLinkIdleMs = 10_000;
+/** How long a shard may take to flush before it is restarted. */
+export const rollFlushTimeoutMs = 30_000;
+/** What a superseded shard that is not ready, or a ready one that does not answer, gets before the roll goes on. */
+export const rollUnreadyPatienceMs = 60_000;
+/** How long slots that move hold a roll up. */
+export const rollMovingPatienceMs = 900_000;
+/** How soon a cache is looked at again: while something moves or rolls, while something is waited for, else. */
+export const reconcileBusyIntervalMs = 1_000;
+export const reconcileWaitIntervalMs = 5_000;
+export const reconcileSteadyIntervalMs = 60_000;
+/** Figures alone, such as a hit rate, are written no more often than this. */
+export const statusFiguresIntervalMs = 30_000;
+/** How long a shard must not have answered before an annotation gives it up. */
+export const abandonPatienceMs = 30_000;
+/** How long after it should be gone the pod of a lost node is waited for. */
+export const nodeLossPatienceMs = 30_000;
+/** How long the deletion of disks and blobs is tried before it is left to a person. */
+export const deletionDeadlineMs = 600_000;
+/** Blobs that one deletion removes at the same time, and how many in one pass. */
+export const deletionBlobsInFlightMax = 32;
+export const deletionBlobsPerPassMax = 5_000;
