@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
-    exclude: ['node_modules/**', '.kvcache/**', 'e2e/**'],
+    exclude: ['node_modules/**', '.kvcache/**', 'e2e/scenarios/**'],
     setupFiles: ['testing/property-seed.ts'],
     pool: 'forks',
     maxWorkers: 2,

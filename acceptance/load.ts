@@ -32,6 +32,12 @@ export interface LoadOptions {
   readonly prompts: KvStoreClient;
   /** The shard that a key lives on. */
   readonly shardOf: (key: string) => string;
+  /** The levels at which writes are acknowledged, in turn. Default: all. */
+  readonly levels?: readonly Acknowledgement[];
+  /** The pause of a lane between two operations. */
+  readonly pauseMs?: number;
+  /** Hears of every operation: its fault's code, or undefined if it went well. */
+  readonly onOutcome?: (fault: string | undefined) => void;
 }
 
 /**
@@ -40,7 +46,7 @@ export interface LoadOptions {
  */
 const lastMomentMs = 1_000;
 /** Pace of a lane: many of them share two cores with the cluster that they load. */
-const pauseMs = 4;
+const pauseDefaultMs = 4;
 const pauseAfterFaultMs = 40;
 const keysPerLane = 24;
 /** Small ones share batches; the largest travel by the connections for large values. */
@@ -97,12 +103,11 @@ export class Load {
   }
 
   start(): void {
-    for (const level of acknowledgements) {
+    for (const level of this.#options.levels ?? acknowledgements) {
       for (const lane of ['a', 'b'])
         this.#run((turn) => this.#writeKey(`${level}-${lane}-${turn % keysPerLane}`, level));
+      if (level !== 'memory') this.#run(() => this.#writePrompt(level));
     }
-    this.#run(() => this.#writePrompt('disk'));
-    this.#run(() => this.#writePrompt('blob'));
     this.#run(() => this.#readKey());
     this.#run(() => this.#readKey());
     this.#run(() => this.#readPrompt());
@@ -151,10 +156,12 @@ export class Load {
         await operation(turn);
         this.#done[lane]! += 1;
         this.#events.emit('done');
-        await delay(pauseMs);
+        this.#options.onOutcome?.(undefined);
+        await delay(this.#options.pauseMs ?? pauseDefaultMs);
       } catch (error) {
         if (!(error instanceof KvcacheError)) throw error;
         this.faults[error.code] = (this.faults[error.code] ?? 0) + 1;
+        this.#options.onOutcome?.(error.code);
         await delay(pauseAfterFaultMs);
       }
     }
