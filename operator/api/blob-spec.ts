@@ -53,7 +53,7 @@ export const blob = field(
       'The container, which must exist unless the account is Azurite. It cannot be changed.',
     ),
     prefix: field(
-      nonEmptyText(512).regex(/^[^/\s\\][^\s\\]*[^/\s\\]$/),
+      nonEmptyText(400).regex(/^[^/\s\\][^\s\\]*[^/\s\\]$/),
       'Where in the container the cache’s blobs lie, each shard’s under its own name; NAMESPACE/NAME without it. No two caches may share one. It cannot be changed.',
     ).optional(),
     identity,

@@ -16,12 +16,6 @@ const valuesMax = 64;
 const secretDataKey = nonEmptyText(253).regex(/^[-._a-zA-Z0-9]+$/);
 const secretName = field(objectName(), 'The name of the Secret, in the namespace of the KVCache.');
 
-/** The value of one key of a Secret. */
-export const secretKey = z.object({
-  name: secretName,
-  key: field(secretDataKey, 'The key within the Secret.'),
-});
-
 /** The value of one key of a Secret, with the key that is usual for its purpose. */
 export function secretKeyOr(key: string) {
   return z.object({
@@ -217,4 +211,4 @@ export const environmentVariable = z.object({
 export type Resources = z.output<typeof resources>;
 export type Scheduling = z.output<typeof scheduling>;
 export type EnvironmentVariable = z.output<typeof environmentVariable>;
-export type SecretKey = z.output<typeof secretKey>;
+export type SecretKey = z.output<ReturnType<typeof secretKeyOr>>;

@@ -43,6 +43,19 @@ const podDisruptionBudget = group(
   'How many pods voluntary evictions, such as the draining of a node, may take down at one time.',
 );
 
+/** Without these a pod would not be what the operator and the others take it for. */
+export const reservedVariables = [
+  'KVCACHE_CONFIG',
+  'KVCACHE_SHARD_NAME',
+  'KVCACHE_ROUTER_NAME',
+  'KVCACHE_DATA_PATH',
+  'KVCACHE_TOPOLOGY_PATH',
+  'KVCACHE_BLOB_PREFIX',
+  'KVCACHE_GRPC_PORT',
+  'KVCACHE_HTTP_PORT',
+  'KVCACHE_LINK_PORT',
+] as const;
+
 /** What shards and routers have in common: where their pods run and what is added to them. */
 const podFields = {
   resources: field(
@@ -59,9 +72,8 @@ const podFields = {
     {
       rules: [
         {
-          rule: "self.all(variable, !(variable.name in ['KVCACHE_SHARD_NAME', 'KVCACHE_DATA_PATH', 'KVCACHE_TOPOLOGY_PATH', 'KVCACHE_CONFIG', 'KVCACHE_LINK_PORT']))",
-          message:
-            'extraEnv must not set KVCACHE_SHARD_NAME, KVCACHE_DATA_PATH, KVCACHE_TOPOLOGY_PATH, KVCACHE_LINK_PORT or KVCACHE_CONFIG: the operator sets them',
+          rule: `self.all(variable, !(variable.name in [${reservedVariables.map((name) => `'${name}'`).join(', ')}]))`,
+          message: `extraEnv must not set ${reservedVariables.slice(0, -1).join(', ')} or ${reservedVariables.at(-1)}: the operator sets them`,
         },
       ],
     },
@@ -146,6 +158,10 @@ const shards = group(
     acknowledgement: field(
       z.enum(acknowledgements).default('memory'),
       'When a write is answered: once it is in memory, on disk, or in Blob. A request may ask for another.',
+    ),
+    handoverBandwidth: field(
+      quantity().default('128Mi'),
+      'Bytes a second that a shard brings over in the background when keys move to it. Keys that are asked for come at once.',
     ),
     terminationGracePeriodSeconds: field(
       int32({ min: 15, max: 3_600 }).default(60),
@@ -303,6 +319,10 @@ const monitoring = group(
         labels: labels('the ServiceMonitor, by which a Prometheus chooses').optional(),
       }),
       'A ServiceMonitor for Prometheus.',
+    ),
+    openMetrics: field(
+      z.boolean().default(false),
+      'Whether metrics are served without credentials and client certificates, as health and readiness always are.',
     ),
     dashboard: group(
       z.object({
