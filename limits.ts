@@ -259,6 +259,15 @@ export const clusterLinkedMs = 30_000;
 export const statusPatienceMs = 2_000;
 /** Shards of a local cluster: what its hundred ports hold. */
 export const localShardsMax = 20;
+/** How often a supervisor that changes the number of shards asks its processes how far they are. */
+export const scaleIntervalMs = 100;
+/** How long it waits for each answer; who has not answered by then counts as away. */
+export const scaleReportTimeoutMs = 2_000;
+/** A line that `kvcache scale` and the supervisor send each other, and commands that listen at one time. */
+export const controlLineBytesMax = 64 * KiB;
+export const controlConnectionsMax = 64;
+/** How long `kvcache scale` waits for the supervisor's first word. */
+export const controlPatienceMs = 10_000;
 
 // ── Keyspace ────────────────────────────────────────────────────────────────────────────────────────────────────
 /** A leaf of the index splits beyond this, so that no Map grows for more than a fraction of a millisecond. */
@@ -410,6 +419,8 @@ export const podReportBytesMax = 1 * MiB;
 export const podLinkIdleMs = 10_000;
 /** How long a shard may take to flush before it is restarted. */
 export const rollFlushTimeoutMs = 30_000;
+/** How long a restarted shard may look broken before the roll is called halted. */
+export const rollTroublePatienceMs = 10_000;
 /** What a superseded shard that is not ready, or a ready one that does not answer, gets before the roll goes on. */
 export const rollUnreadyPatienceMs = 60_000;
 /** How long slots that move hold a roll up. */
@@ -426,6 +437,8 @@ export const abandonPatienceMs = 30_000;
 export const nodeLossPatienceMs = 30_000;
 /** How long the deletion of disks and blobs is tried before it is left to a person. */
 export const deletionDeadlineMs = 600_000;
+/** The same in a namespace that is deleted as a whole: nothing may hold it up for long. */
+export const namespaceDeletionDeadlineMs = 60_000;
 /** Blobs that one deletion removes at the same time, and how many in one pass. */
 export const deletionBlobsInFlightMax = 32;
 export const deletionBlobsPerPassMax = 5_000;

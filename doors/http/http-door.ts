@@ -35,6 +35,8 @@ export interface HttpDoorOptions {
   readonly metricsPath?: string | undefined;
   /** Health is served here and at /health. */
   readonly healthPath?: string | undefined;
+  /** Readiness is served here and at /ready. */
+  readonly readyPath?: string | undefined;
   readonly metrics?: { healthChecked(seconds: number): void } | undefined;
   readonly connectionsMax?: number | undefined;
   readonly bodyBytesMax?: number | undefined;
@@ -66,6 +68,7 @@ export class HttpDoor implements Door {
       ['/health', () => this.#health()],
       [options.healthPath ?? '/api/v1/health', () => this.#health()],
       ['/ready', () => this.#ready()],
+      [options.readyPath ?? '/ready', () => this.#ready()],
     ]);
     if (registry) routes.set(options.metricsPath ?? '/metrics', () => metricsOf(registry));
     this.#routes = routes;

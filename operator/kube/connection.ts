@@ -152,7 +152,7 @@ export class KubeConnection {
   }
 
   async #access(exchange: Exchange): Promise<Access> {
-    exchange.signal?.throwIfAborted();
+    if (exchange.signal?.aborted) throw connectionError(exchange, exchange.signal.reason);
     try {
       return await this.credentials.access();
     } catch (error) {
