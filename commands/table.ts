@@ -48,6 +48,8 @@ export interface CommandSpec {
   readonly leading: number;
   /** Block keys are digests: their slot is that of the digest alone (the first 20 bytes). */
   readonly space: 'keys' | 'blocks';
+  /** Without keys: about all keys, or about the process. */
+  readonly scope: 'keyspace' | 'process';
   readonly summary: string;
 }
 
@@ -65,7 +67,8 @@ function spec(
   summary: string,
   space: 'keys' | 'blocks' = 'keys',
 ): CommandSpec {
-  return { name, arguments: { min, max }, keys, writes, merge, leading: keys?.first ?? 0, space, summary };
+  const scope = keys !== undefined || merge === 'scan' || merge === 'sum' ? 'keyspace' : 'process';
+  return { name, arguments: { min, max }, keys, writes, merge, leading: keys?.first ?? 0, space, scope, summary };
 }
 
 const specs: readonly CommandSpec[] = [

@@ -62,7 +62,7 @@ export class LinkServer {
 
   constructor(options: LinkServerOptions) {
     this.#options = options;
-    this.#heartbeat = setInterval(() => this.#beat(), options.heartbeatMs ?? linkHeartbeatMs);
+    this.#heartbeat = setInterval(() => this.greet(), options.heartbeatMs ?? linkHeartbeatMs);
     this.#heartbeat.unref();
   }
 
@@ -88,7 +88,8 @@ export class LinkServer {
     await Promise.all([...this.#sessions.values()].map((session) => session.drain(graceMs)));
   }
 
-  #beat(): void {
+  /** Says hello on every link now: the epoch has changed. */
+  greet(): void {
     for (const session of this.#sessions.values()) session.greet();
   }
 

@@ -48,6 +48,8 @@ export interface ShardLinkOptions {
   readonly heartbeatMs?: number;
   /** Called after every change of state. */
   readonly onState?: ((link: ShardLink) => void) | undefined;
+  /** Called with every hello of the shard; `shardEpoch` says which epoch it runs. */
+  readonly onEpoch?: ((link: ShardLink) => void) | undefined;
 }
 
 export interface LinkStatistics {
@@ -176,8 +178,14 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     if (pending !== undefined) this.#settle(pending, reply);
   }
 
+  /** The topology epoch that the shard said it runs. */
+  get shardEpoch(): number | undefined {
+    return this.#shardEpoch;
+  }
+
   onShardEpoch(epoch: number): void {
     this.#shardEpoch = epoch;
+    this.#options.onEpoch?.(this);
   }
 
   onReady(): void {
@@ -185,6 +193,8 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     this.#connects += 1;
     this.#setState('ready');
     this.#connection.flush();
+    // The shard's epoch came with its first hello, before commands could be sent.
+    this.#options.onEpoch?.(this);
   }
 
   onLost(fault: string): void {

@@ -35,7 +35,7 @@ test('a client sees the router’s ports and the shards’ storage', async () =>
     value: { disk_threshold: 1e6 },
   });
   expect(shown).not.toHaveProperty('shard');
-  expect(shown).not.toHaveProperty('link.port');
+  expect(shown).not.toHaveProperty('shard.name');
 });
 
 test('a client of the Go KVCache finds every group and name that it knows', async () => {
@@ -92,7 +92,7 @@ test('what cannot change is told, and nothing is changed anywhere', async () => 
   const fault = await settings.update('{"grpc":{"port":1},"eviction":{"batch_size":7}}');
   expect(fault).toBe('grpc.port does not change while the router runs; start it again with the new value');
   expect(await settings.update('{"disk":{"size":"1GiB"}}')).toContain('disk.size does not change while the shard runs');
-  expect(await settings.update('{"link":{"port":1}}')).toContain('link.port is no setting of this router');
+  expect(await settings.update('{"shard":{"name":"other"}}')).toContain('shard.name is no setting of this router');
   expect(await settings.update('no json')).toContain('the settings are no JSON');
   expect(members.map(({ current }) => current['eviction.batch_size'])).toEqual([100, 100]);
 });

@@ -2,12 +2,17 @@
  * The router process, composed from its parts.
  *
  *   doors (gRPC, HTTP) ─▶ Router ─▶ LinkSet ─▶ shards
+ *   internal port ─▶ topology, ROUTERINFO
  *
  * It keeps nothing but a copy of the topology, so that it starts while the topology's file is away.
  */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { linksReadyMs } from '../limits.ts';
+import { InternalExecutor } from '../link/internal-executor.ts';
+import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts';
+import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
@@ -15,6 +20,7 @@ import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { ClusterSettings } from './cluster-settings.ts';
 import { LinkSet } from '../link/link-set.ts';
+import { routerInfo } from './info.ts';
 import { addRouterMetrics } from './metrics.ts';
 import { Router } from './router.ts';
 
@@ -29,8 +35,12 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   });
   topology.on('fault', (fault) => logger.warn(fault, 'the topology document was not taken'));
   topology.on('change', ({ epoch }) => logger.info({ epoch }, 'topology'));
+  const exchange = new TopologyExchange(topology, (shard, reason) =>
+    logger.warn({ shard, reason }, 'topologies could not be exchanged'),
+  );
   const links = new LinkSet(topology, {
     onState: ({ shard, state }) => logger.info({ shard, state }, 'link'),
+    onEpoch: (link) => exchange.onEpoch(link),
   });
   const router = new Router({
     links,
@@ -38,15 +48,22 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
     unavailableReads: settings['router.unavailable_reads'],
     unavailableWrites: settings['router.unavailable_writes'],
   });
+  const name = settings['router.name'] ?? hostname();
+  const info = { arguments: 0, run: () => Buffer.from(JSON.stringify(routerInfo(name, router))) };
+  const commands = { ...topologyCommands(topology), ROUTERINFO: info };
+  const internal = new InternalPort(live, name, new InternalExecutor(commands), topology);
+  const linkAddress = await internal.listen();
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
   await doors.serve(router, new ClusterSettings(live, router));
   return {
-    addresses: doors.addresses,
+    addresses: { ...doors.addresses, link: linkAddress },
     failed: new Promise(() => undefined),
     stop: async () => {
-      await doors.drain();
+      await Promise.all([doors.drain(), internal.drain()]);
+      await internal.close();
+      exchange.close();
       links.close();
       await topology.close();
       await doors.close();

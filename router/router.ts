@@ -10,13 +10,13 @@ import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable } from '../commands/table.ts';
-import { movedWaitMs } from '../limits.ts';
+import { movedAttemptsMax, movedWaitMs } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
 import { FanOut, keyCountOf, type ShardPart, splitByOwner } from './fan-out.ts';
 import type { ReplySink } from '../link/pending.ts';
 import type { LinkStatistics, ShardLink } from '../link/shard-link.ts';
-import { Part, type PartOwner, type PartRouting, WholeReply } from './part.ts';
+import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
 import { mergeScan, scanPage } from './scan.ts';
 
 /** The links by shard name (link/link-set.ts). */
@@ -68,7 +68,8 @@ export class Router implements Executor, PartRouting {
     if (spec === undefined) return new ReplyError('ERR', `unknown command '${command.name.slice(0, 128)}'`);
     const fault = arityFault(spec, command.args.length);
     if (fault !== undefined) return new ReplyError('ERR', fault);
-    return this.route(spec, command, context, false);
+    if (spec.keys === undefined && spec.scope === 'keyspace') return this.#overAllKeys(spec, command, context);
+    return this.route(spec, command, context, 0);
   }
 
   stats(): RouterStatistics {
@@ -83,17 +84,17 @@ export class Router implements Executor, PartRouting {
     };
   }
 
-  route(spec: CommandSpec, command: Command, context: CommandContext, again: boolean): Reply | Promise<Reply> {
+  route(spec: CommandSpec, command: Command, context: CommandContext, attempt: number): Reply | Promise<Reply> {
     if (spec.merge === 'scan') return this.#scan(command, context);
     if (spec.keys === undefined) return this.#routeToAll(spec, command, context);
     const { slots } = this.#topology;
     if (spec.merge === 'single') {
       const shard = slots.ownerOf(slotOfArgument(spec, command.args[spec.keys.first]!));
-      return this.#routeWhole(spec, command, context, shard, again);
+      return this.#routeWhole(spec, command, context, shard, attempt);
     }
     const parts = splitByOwner(spec, command, slots);
-    if (parts.length === 1) return this.#routeWhole(spec, command, context, parts[0]!.shard, again);
-    return this.#routeParts(spec, parts, keyCountOf(spec, command), context, again);
+    if (parts.length === 1) return this.#routeWhole(spec, command, context, parts[0]!.shard, attempt);
+    return this.#routeParts(spec, parts, keyCountOf(spec, command), context, attempt);
   }
 
   settled(spec: CommandSpec, command: Command, reply: Reply): Reply {
@@ -115,10 +116,10 @@ export class Router implements Executor, PartRouting {
     command: Command,
     context: CommandContext,
     shard: string,
-    again: boolean,
+    attempt: number,
   ): Promise<Reply> {
     const whole = new WholeReply();
-    this.#send(spec, command, context, shard, again, whole, 0);
+    this.#send(spec, command, context, shard, attempt, whole, 0);
     return whole.promise;
   }
 
@@ -127,21 +128,32 @@ export class Router implements Executor, PartRouting {
     parts: readonly ShardPart[],
     keyCount: number,
     context: CommandContext,
-    again: boolean,
+    attempt: number,
   ): Promise<Reply> {
     this.#fanOuts += 1;
     const fanOut = new FanOut(spec, parts, keyCount);
     for (const [index, part] of parts.entries()) {
-      this.#send(spec, part.command, context, part.shard, again, fanOut, index);
+      this.#send(spec, part.command, context, part.shard, attempt, fanOut, index);
     }
     return fanOut.promise;
+  }
+
+  /** All shards must answer by one topology, or a key on the move would be there twice or not at all. */
+  async #overAllKeys(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
+    for (let attempt = 1; ; attempt++) {
+      const { epoch } = this.#topology.slots;
+      const reply = await this.route(spec, command, context, 0);
+      if (!(reply instanceof ReplyError) || reply.code !== 'MOVED') return reply;
+      if (attempt === movedAttemptsMax || Date.now() >= context.deadlineMs) return stillMoving;
+      await this.newerTopology(epoch, context.deadlineMs);
+    }
   }
 
   #routeToAll(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
     const shards = this.#topology.slots.owners();
     const parts = shards.map((shard) => ({ shard, command, positions: [] }));
-    if (spec.merge === 'collect' || parts.length > 1) return this.#routeParts(spec, parts, 0, context, false);
-    return this.#routeWhole(spec, command, context, shards[0]!, false);
+    if (spec.merge === 'collect' || parts.length > 1) return this.#routeParts(spec, parts, 0, context, 0);
+    return this.#routeWhole(spec, command, context, shards[0]!, 0);
   }
 
   async #scan(command: Command, context: CommandContext): Promise<Reply> {
@@ -171,11 +183,11 @@ export class Router implements Executor, PartRouting {
     command: Command,
     context: CommandContext,
     shard: string,
-    again: boolean,
+    attempt: number,
     owner: PartOwner,
     index: number,
   ): void {
-    const part = new Part(this, spec, command, context, shard, this.#topology.slots.epoch, again, owner);
+    const part = new Part(this, spec, command, context, shard, this.#topology.slots.epoch, attempt, owner);
     this.#submit(command, context, shard, part, index);
   }
 

@@ -246,13 +246,35 @@ export const schema = {
   ),
   'http.port': setting(port(), 8_080, serversOnly, 'The port of health, metrics and status.'),
   'http.host': setting(host(), '0.0.0.0', servers, 'The address on which HTTP listens.'),
-  'link.port': setting(port(), 7_051, shardOnly, 'The internal port, on which routers reach this shard.'),
-  'link.host': setting(host(), '0.0.0.0', shard, 'The address of the internal listener.'),
+  'link.port': setting(
+    port(),
+    7_051,
+    serversOnly,
+    'The internal port, on which shards, routers and the operator reach each other.',
+  ),
+  'link.host': setting(host(), '0.0.0.0', servers, 'The address of the internal listener.'),
 
   // ── Security ──────────────────────────────────────────────────────────────────────────────────────────────────
   ...securitySettings,
 
+  'handover.bandwidth': setting(
+    size({ min: MiB }),
+    128 * MiB,
+    shard,
+    'Bytes a second of values that a shard brings over in the background when slots move to it. Values that are asked for come at once.',
+    { changeable: true },
+  ),
+
   // ── Router ────────────────────────────────────────────────────────────────────────────────────────────────────
+  'router.name': optional(
+    text(
+      'name',
+      'a name of lower-case letters, digits, - and . such as router-0',
+      /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/,
+    ),
+    ['router'],
+    'What this router calls itself to the operator. Without it: the host’s name.',
+  ),
   'router.unavailable_reads': setting(
     choice(['miss', 'error']),
     'miss',

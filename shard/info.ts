@@ -6,6 +6,7 @@
 import { slotCount } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import type { WriteBehind } from './blob/write-behind.ts';
+import type { Handover, HandoverReport } from './handover/handover.ts';
 import type { Engine } from './keyspace/engine.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -16,6 +17,7 @@ export interface ShardInfo {
   /** The topology epoch that it runs by, and the slots that are its own by it. */
   readonly epoch: number;
   readonly slots: number;
+  readonly handover: HandoverReport;
   readonly keys: number;
   /** Versions of prompt blocks. */
   readonly blocks: number;
@@ -46,6 +48,7 @@ export interface ShardParts {
   readonly engine: Engine;
   readonly storage: Storage;
   readonly writeBehind: WriteBehind | undefined;
+  readonly handover: Handover;
 }
 
 export function ownedSlots(topology: TopologyView, shard: string): number {
@@ -65,6 +68,7 @@ export function shardInfo(parts: ShardParts): ShardInfo {
     uptimeMs: Math.round(process.uptime() * 1_000),
     epoch: topology.slots.epoch,
     slots: ownedSlots(topology, name),
+    handover: parts.handover.report(),
     keys: engine.keys,
     blocks: engine.blocks,
     hot: { bytes: engine.bytes.hot, bytesMax: engine.bytes.hotLimit, copies: engine.hotCopies },

@@ -2,12 +2,13 @@
  * Options of a shard's parts as views over its live settings: a change is in force at the next look.
  */
 import type { LiveSettings } from '../settings/live.ts';
-import type { KeyspaceOptions } from './keyspace/keyspace.ts';
+import type { KeyspaceOptions, ServedSlots } from './keyspace/keyspace.ts';
 import type { CompactorOptions } from './storage/compactor.ts';
 import type { EvictorOptions } from './storage/evictor.ts';
 
-export function keyspaceOptions(live: LiveSettings): KeyspaceOptions {
+export function keyspaceOptions(live: LiveSettings, serving?: ServedSlots): KeyspaceOptions {
   return {
+    serving,
     memoryLimitBytes: live.current['memory.limit'],
     minimumAcknowledgement: live.current['log.fsync'] === 'always' ? 'disk' : 'memory',
     get acknowledgement() {

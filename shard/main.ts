@@ -1,9 +1,10 @@
 /**
  * The shard process, composed from its parts.
  *
- *   doors (gRPC, HTTP) ─┐
- *                       ├─▶ OwnershipExecutor ─▶ Engine ─▶ KeyIndex, HotTier, Storage ─▶ log, Blob
- *   link (routers) ─────┘
+ *   doors (gRPC, HTTP) ───────┐
+ *                             ├─▶ OwnershipExecutor ─▶ Engine ─▶ KeyIndex, HotTier, Storage ─▶ log, Blob
+ *   link (routers, shards) ───┘          │
+ *                                     Handover ◀─▶ other shards
  *
  * Start: health first (alive, not ready), then topology, recovery, link, doors, ready. Stop: not ready, doors and link
  * drain, the engine refuses what still waits, storage flushes to disk and Blob.
@@ -12,11 +13,16 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
-import { GrpcServer } from '../grpc/server.ts';
-import { blobBlockBytes, blobBlocksInFlightMax, drainGraceMs } from '../limits.ts';
+import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
+import { blobBlockBytes, blobBlocksInFlightMax } from '../limits.ts';
+import type { LinkServer } from '../link/server.ts';
+import { InternalExecutor } from '../link/internal-executor.ts';
+import { ShardLink } from '../link/shard-link.ts';
+import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts';
+import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
-import { listening, makeDataDirectory } from '../process/start.ts';
+import { makeDataDirectory } from '../process/start.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
@@ -30,7 +36,9 @@ import { KeyIndex } from './keyspace/key-index.ts';
 import type { CommandHandler } from './keyspace/handler.ts';
 import { addShardMetrics } from './metrics.ts';
 import { OwnershipExecutor } from './ownership.ts';
-import { LinkServer, linkServerOptions } from '../link/server.ts';
+import { Handover } from './handover/handover.ts';
+import { handoverCommands, HandoverSource } from './handover/source.ts';
+import { SlotStates } from './handover/slot-states.ts';
 import { openShardStorage } from './open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -51,6 +59,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   topology.on('fault', (fault) => logger.warn(fault, 'the topology document was not taken'));
   topology.on('change', ({ epoch }) => logger.info({ epoch }, 'topology'));
 
+  const states = new SlotStates(topology, name);
   const hot = new HotTier({ limitBytes: settings['hot.size'] });
   const index = new KeyIndex(hot, systemClock);
   const { storage, writeBehind } = await openShardStorage(live, index, topology, logger, (reason) =>
@@ -61,7 +70,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     index,
     hot,
     journal: storage,
-    options: keyspaceOptions(live),
+    options: keyspaceOptions(live, states),
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
@@ -71,13 +80,36 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   });
   // Records may be younger than this machine's clock: nothing that they saw expire comes back.
   engine.observeTime(storage.log.now());
+  const { keyspace } = engine;
+  const exchange = new TopologyExchange(topology, (shard, reason) =>
+    logger.warn({ shard, reason }, 'topologies could not be exchanged'),
+  );
+  const deadlines = new DeadlineWheel();
+  const handover = new Handover({
+    topology,
+    states,
+    keyspace,
+    storage,
+    openLink: (shard, address) =>
+      new ShardLink({ shard, address, deadlines, onEpoch: (link) => exchange.onEpoch(link) }),
+    hasBlob: writeBehind !== undefined,
+    bandwidth: () => live.current['handover.bandwidth'],
+    logger,
+  });
   const diskBytesMax = settings['disk.size'];
-  const parts: ShardParts = { name, dataDirectory, diskBytesMax, topology, engine, storage, writeBehind };
-  const executor = new OwnershipExecutor(engine, topology, name);
-
-  const link = new LinkServer({ shard: name, executor, epoch: () => topology.slots.epoch });
-  const linkServer = new GrpcServer(linkServerOptions);
-  link.register(linkServer);
+  const parts: ShardParts = { name, dataDirectory, diskBytesMax, topology, engine, storage, writeBehind, handover };
+  const executor = new OwnershipExecutor(engine, topology, name, {
+    get hasClosed() {
+      return states.hasClosed;
+    },
+    closed: () => states.closed(),
+    isClosed: (slot) => states.isClosed(slot),
+    ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
+  });
+  const source = new HandoverSource(keyspace, states, topology);
+  const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
+  const internal = new InternalPort(live, name, new InternalExecutor(commands, executor), topology);
+  const { link } = internal;
   const budget = new MemoryBudget({
     limitBytes: settings['memory.limit'],
     hotBytesMax: settings['hot.size'],
@@ -88,16 +120,17 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     residentBytes: () => process.memoryUsage.rss(),
   });
   addShardMetrics(doors.registry, { ...parts, link, budget, grpc: () => doors.grpcStatistics() });
-  const { 'link.host': linkHost, 'link.port': linkPort } = settings;
-  const linkAddress = await listening('link', linkHost, linkPort, () => linkServer.listen(linkHost, linkPort));
+  const linkAddress = await internal.listen();
   await doors.serve(executor, live);
 
   return {
     addresses: { ...doors.addresses, link: linkAddress },
     failed: failed.promise,
     stop: async () => {
-      await Promise.all([doors.drain(), link.close(drainGraceMs)]);
-      await linkServer.close(drainGraceMs);
+      await Promise.all([doors.drain(), internal.drain()]);
+      await internal.close();
+      exchange.close();
+      await handover.close();
       budget.close();
       engine.close();
       await storage.close({ flush: true });

@@ -79,7 +79,8 @@ export async function openShardStorage(
     index,
     below: writeBehind,
     epoch: () => topology.slots.epoch,
-    sinceOf: (slot) => topology.slots.sinceOf(slot),
+    // Nothing counts any more of a slot that this shard neither owns nor hands over.
+    sinceOf: (slot) => topology.slots.heldSince(slot, settings['shard.name']) ?? Infinity,
   });
   return { storage, writeBehind };
 }

@@ -1,40 +1,89 @@
 /**
- * Refuses commands for slots that this shard does not own, by the topology that it runs, and names the owner. Stands
- * before the engine for links and for the shard's own doors alike. Commands without keys pass.
+ * Lets commands through to the engine that are about this shard's slots, by the topology that it runs. Stands before
+ * the engine for links and for the shard's own doors alike.
  *
- * The owner is named without its address: a topology has those of links, which are nothing for clients.
+ * For a slot of another shard the answer is MOVED and names the owner, without its address: a topology has those of
+ * links, which are nothing for clients. A slot that is arriving and not open yet is opened first, and the command waits
+ * for it. Commands without keys that look at all of them wait for all.
  */
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
-import { type Reply, ReplyError } from '../commands/reply.ts';
-import { commandTable } from '../commands/table.ts';
+import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
+import { type CommandSpec, commandTable } from '../commands/table.ts';
 import type { TopologyView } from '../topology/holder.ts';
+
+/** Slots on their way to this shard. */
+export interface ArrivingSlots {
+  readonly hasClosed: boolean;
+  closed(): readonly number[];
+  isClosed(slot: number): boolean;
+  /** Resolves when the slots are open; rejects with a KvcacheError. */
+  ready(slots: readonly number[], deadlineMs: number): Promise<void>;
+}
 
 export class OwnershipExecutor implements Executor {
   readonly #inner: Executor;
   readonly #topology: TopologyView;
   readonly #shard: string;
+  readonly #arriving: ArrivingSlots | undefined;
 
-  constructor(inner: Executor, topology: TopologyView, shard: string) {
+  constructor(inner: Executor, topology: TopologyView, shard: string, arriving?: ArrivingSlots) {
     this.#inner = inner;
     this.#topology = topology;
     this.#shard = shard;
+    this.#arriving = arriving;
   }
 
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     const spec = commandTable.get(command.name);
-    const keys = spec?.keys;
-    if (spec !== undefined && keys !== undefined) {
-      const { slots } = this.#topology;
-      const last = keys.many ? command.args.length : Math.min(keys.first + 1, command.args.length);
-      for (let index = keys.first; index < last; index += keys.step) {
-        const slot = slotOfArgument(spec, command.args[index]!);
-        const owner = slots.ownerOf(slot);
-        if (owner !== this.#shard) {
-          return new ReplyError('MOVED', `slot ${slot} is at ${owner}; a router answers for all shards`);
-        }
-      }
+    if (spec === undefined) return this.#inner.execute(command, context);
+    const moved = this.#moved(spec, command, context);
+    if (moved !== undefined) return moved;
+    if (this.#arriving?.hasClosed === true) {
+      const closed = this.#closedSlots(spec, command, this.#arriving);
+      if (closed.length > 0) return this.#executeWhenOpen(command, context, closed, this.#arriving);
     }
     return this.#inner.execute(command, context);
   }
+
+  #moved(spec: CommandSpec, command: Command, context: CommandContext): ReplyError | undefined {
+    const { slots } = this.#topology;
+    if (spec.keys === undefined && spec.scope === 'keyspace' && (context.epoch ?? slots.epoch) !== slots.epoch) {
+      return new ReplyError('MOVED', `asked by epoch ${context.epoch} for all keys, this shard runs ${slots.epoch}`);
+    }
+    for (const slot of slotsOf(spec, command)) {
+      const owner = slots.ownerOf(slot);
+      if (owner !== this.#shard) {
+        return new ReplyError('MOVED', `slot ${slot} is at ${owner}; a router answers for all shards`);
+      }
+    }
+    return undefined;
+  }
+
+  #closedSlots(spec: CommandSpec, command: Command, arriving: ArrivingSlots): readonly number[] {
+    if (spec.keys !== undefined) return [...slotsOf(spec, command)].filter((slot) => arriving.isClosed(slot));
+    return spec.scope === 'keyspace' ? arriving.closed() : [];
+  }
+
+  async #executeWhenOpen(
+    command: Command,
+    context: CommandContext,
+    closed: readonly number[],
+    arriving: ArrivingSlots,
+  ): Promise<Reply> {
+    try {
+      await arriving.ready(closed, context.deadlineMs);
+    } catch (error) {
+      return replyErrorOf(error);
+    }
+    // The topology may have gone on meanwhile.
+    return this.execute(command, context);
+  }
+}
+
+function* slotsOf(spec: CommandSpec, command: Command): Generator<number> {
+  const { keys } = spec;
+  if (keys === undefined) return;
+  const last = keys.many ? command.args.length : Math.min(keys.first + 1, command.args.length);
+  for (let index = keys.first; index < last; index += keys.step) yield slotOfArgument(spec, command.args[index]!);
 }

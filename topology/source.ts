@@ -12,8 +12,9 @@
  */
 import { EventEmitter } from 'node:events';
 import { type FSWatcher, watch } from 'node:fs';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { replaceFile } from '../durable-file.ts';
 import { KvcacheError, messageOf } from '../errors.ts';
 import { topologyPollIntervalMs } from '../limits.ts';
 import { formatTopology, parseTopology } from './document.ts';
@@ -50,7 +51,9 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
   /** The last content of the file that was looked at; the same content is not reported twice. */
   #seen: string | undefined;
   #look: Promise<void> = Promise.resolve();
-  #copied: Promise<void> = Promise.resolve();
+  #copied: Promise<unknown> = Promise.resolve();
+  /** The epoch of the copy on the disk. */
+  #copiedEpoch = -1;
 
   private constructor(options: TopologySourceOptions, first: Topology) {
     super();
@@ -75,6 +78,7 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
     const source = new TopologySource(options, best);
     source.#seen = file?.text;
     if (best !== copy?.topology && best.epoch > 0) await source.#writeCopy(best);
+    else source.#copiedEpoch = best.epoch;
     setImmediate(() => {
       for (const fault of faults) source.emit('fault', fault);
       if (options.file !== undefined && file?.topology !== undefined)
@@ -101,6 +105,20 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
     this.#copied = this.#copied.then(() => this.#writeCopy(topology));
     this.emit('change', this.#holder.slots);
     return true;
+  }
+
+  /**
+   * Resolves when the topology in force is in this process's copy, hence still known to it after a crash; at once where
+   * it keeps none. Rejects with KvcacheError DISKFULL if the copy cannot be written.
+   */
+  async persisted(): Promise<void> {
+    await this.#copied;
+    const { topology } = this.slots;
+    if (this.#options.copy === undefined || this.#copiedEpoch >= topology.epoch) return;
+    await this.#writeCopy(topology);
+    if (this.#copiedEpoch < topology.epoch) {
+      throw new KvcacheError('DISKFULL', `the topology cannot be written to ${this.#options.copy}`);
+    }
   }
 
   /** Looks at the file now. Resolves when what it says has been taken or reported. */
@@ -150,15 +168,8 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
     if (copy === undefined) return;
     try {
       await mkdir(dirname(copy), { recursive: true });
-      const beside = `${copy}.new`;
-      const handle = await open(beside, 'w');
-      try {
-        await handle.writeFile(formatTopology(topology));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(beside, copy);
+      await replaceFile(copy, formatTopology(topology));
+      this.#copiedEpoch = topology.epoch;
     } catch (error) {
       this.emit('fault', { path: copy, message: `could not be written: ${messageOf(error)}` });
     }

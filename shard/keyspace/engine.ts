@@ -108,7 +108,7 @@ export class Engine implements Executor {
   stats(): EngineStatistics {
     const { index, hot, counters, queue } = this.keyspace;
     return {
-      keys: index.keys,
+      keys: this.keyspace.countKeys(),
       blocks: index.blocks,
       bytes: { index: index.bytes, hot: hot.bytes, hotLimit: hot.limitBytes },
       hotCopies: hot.size,

@@ -1,7 +1,5 @@
 /** The few file operations of the log, as promises, and replaceable in tests that need a full or failing disk. */
 import fs from 'node:fs';
-import { open, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { logRetryDelayMs } from '../../limits.ts';
@@ -22,24 +20,6 @@ export const systemFiles: FileOperations = {
       fs.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
     }),
 };
-
-/** Makes names created, renamed or removed in a folder survive a crash of the machine. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/** Replaces a small file in one step: readers and crashes see the old content or the new, never a mixture. */
-export async function replaceFile(path: string, content: Buffer | string): Promise<void> {
-  const temporary = `${path}.new`;
-  await writeFile(temporary, content, { flush: true });
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
-}
 
 /** True for the faults that mean "no room": a full disk, a quota, a file-size limit. */
 export function isNoSpace(error: unknown): boolean {

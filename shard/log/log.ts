@@ -16,12 +16,13 @@
 import { randomInt } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncFolder } from '../../durable-file.ts';
 import { KvcacheError } from '../../errors.ts';
 import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import { Entry, type JournalPosition, type JournalWrite, type Space } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
-import { createFile, type FileOperations, syncFolder, untilRoom } from './files.ts';
+import { createFile, type FileOperations, untilRoom } from './files.ts';
 import { LiveRecords } from './live.ts';
 import { LogWorker } from './log-worker-client.ts';
 import type { Part } from './parts.ts';

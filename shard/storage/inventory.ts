@@ -9,7 +9,7 @@
 import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KvcacheError } from '../../errors.ts';
-import { replaceFile } from '../log/files.ts';
+import { replaceFile } from '../../durable-file.ts';
 import { isIntactHint, readHintHead } from '../log/hint.ts';
 import { decodeSegmentHeader, formatVersion, segmentHeaderBytes, type SegmentHeader } from '../log/segment-header.ts';
 import type { SegmentIdentity } from '../segment.ts';

@@ -1,0 +1,42 @@
+/**
+ * What the internal port answers beside, or instead of, the commands of the table: commands that only processes of the
+ * same cluster may give. They are no part of the command table, so no public door can let them through.
+ */
+import type { Command, CommandContext, Executor } from '../commands/command.ts';
+import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
+
+export interface InternalCommand {
+  /** Number of arguments without the name. */
+  readonly arguments: number;
+  readonly run: (args: readonly Buffer[], context: CommandContext) => Reply | Promise<Reply>;
+}
+
+export type InternalCommands = Readonly<Record<string, InternalCommand>>;
+
+export class InternalExecutor implements Executor {
+  readonly #commands: ReadonlyMap<string, InternalCommand>;
+  readonly #inner: Executor | undefined;
+
+  /** `inner` does every other command; without it they are refused. */
+  constructor(commands: InternalCommands, inner?: Executor) {
+    this.#commands = new Map(Object.entries(commands));
+    this.#inner = inner;
+  }
+
+  execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
+    const internal = this.#commands.get(command.name);
+    if (internal === undefined) {
+      if (this.#inner !== undefined) return this.#inner.execute(command, context);
+      return new ReplyError('ERR', `the internal port of this process knows no command '${command.name}'`);
+    }
+    if (command.args.length !== internal.arguments) {
+      return new ReplyError('ERR', `${command.name} takes ${internal.arguments} arguments, not ${command.args.length}`);
+    }
+    try {
+      const reply = internal.run(command.args, context);
+      return reply instanceof Promise ? reply.catch(replyErrorOf) : reply;
+    } catch (error) {
+      return replyErrorOf(error);
+    }
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Hand-over of slots, seen from one shard: what it gets and what it gives, all driven by the topology in force.
+ *
+ *   topology says                                this shard
+ *   ───────────────────────────────────────────  ─────────────────────────────────────────────────────────────────
+ *   a slot is mine, with a source                opens it (opener.ts), moves its values here (mover.ts), flushes, and
+ *                                                then reports `hasArrived` for this epoch
+ *   a slot is another's, I am its source         takes no writes for it, answers who fetches (source.ts)
+ *   a slot is another's                          drops what it has of it (dropper.ts)
+ *   a slot is mine, without a source             serves it; marks and away records that are left from a hand-over go
+ *
+ * Whatever is under way for one epoch ends with the next and begins again from what the log and the slot states say, so
+ * a crash at any point and a topology that moves on are one case. Who publishes topologies: topology/change.ts.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { handoverListsInFlightMax, handoverRetryDelayMaxMs, handoverRetryDelayMinMs, slotCount } from '../../limits.ts';
+import type { TopologyView } from '../../topology/holder.ts';
+import { type Entry, spaceOfMarks } from '../journal.ts';
+import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
+import type { Storage } from '../storage/storage.ts';
+import { Dropper } from './dropper.ts';
+import { markName, Opener } from './opener.ts';
+import { Mover } from './mover.ts';
+import type { SlotStates } from './slot-states.ts';
+import { type OpenLink, SourceLinks } from './source-links.ts';
+import { WarmKeys } from './warm-keys.ts';
+
+export interface HandoverLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface HandoverParts {
+  readonly topology: TopologyView;
+  readonly states: SlotStates;
+  readonly keyspace: Keyspace;
+  readonly storage: Storage;
+  readonly openLink: OpenLink;
+  readonly hasBlob: boolean;
+  readonly bandwidth: () => number;
+  readonly logger: HandoverLogger;
+}
+
+export interface HandoverReport {
+  /** Everything that was to come at the epoch in force is here, as safe as it was where it came from. */
+  readonly hasArrived: boolean;
+  readonly slotsArriving: number;
+  /** Of these, the ones that are served already. */
+  readonly slotsOpen: number;
+  readonly slotsDeparting: number;
+  /** Of the slots that are served: keys whose values have not come, and the bytes of these. */
+  readonly keysLeft: number;
+  readonly bytesLeft: number;
+  /** Since the start of the process. */
+  readonly keysMoved: number;
+  readonly bytesMoved: number;
+}
+
+/** Deletions of marks and of what was given up are written so many at a time. */
+const deletionsPerStep = 1_000;
+
+export class Handover {
+  readonly #parts: HandoverParts;
+  readonly #links: SourceLinks;
+  readonly #warm = new WarmKeys();
+  readonly #opener: Opener;
+  readonly #mover: Mover;
+  readonly #dropper: Dropper;
+  readonly #stopFollowing: () => void;
+  #run = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  #arrivedEpoch = -1;
+
+  constructor(parts: HandoverParts) {
+    this.#parts = parts;
+    const { topology, states, keyspace, storage, logger } = parts;
+    this.#links = new SourceLinks(topology, parts.openLink);
+    this.#dropper = new Dropper(keyspace.index, storage, (error) =>
+      logger.warn({ error: messageOf(error) }, 'slots that have gone could not be dropped; the next epoch tries again'),
+    );
+    const common = { topology, states, keyspace, storage, links: this.#links, warm: this.#warm };
+    this.#opener = new Opener({ ...common, dropped: () => this.#dropper.idle() });
+    this.#mover = new Mover({ ...common, bandwidth: parts.bandwidth });
+    storage.fetchAway = (entry) => this.#mover.read(entry);
+    for (let slot = 0; slot < slotCount; slot++) {
+      if (keyspace.index.findInSlot(spaceOfMarks, slot, markName(slot)) !== undefined) states.open(slot);
+    }
+    this.#follow();
+    this.#stopFollowing = topology.onChange(() => this.#follow());
+  }
+
+  /**
+   * Resolves when these slots are served, opening them before others. Rejects with KvcacheError TRYAGAIN, UNAVAILABLE,
+   * or TIMEOUT when `deadlineMs` (wall clock) comes first.
+   */
+  async ready(slots: readonly number[], deadlineMs: number): Promise<void> {
+    const expired = delay(Math.max(0, deadlineMs - Date.now()), undefined, { ref: false }).then(() => {
+      throw new KvcacheError('TIMEOUT', 'the slot was not open before the deadline; it is arriving from another shard');
+    });
+    await Promise.race([Promise.all(slots.map((slot) => this.#openWhenBegun(slot, deadlineMs))), expired]);
+  }
+
+  report(): HandoverReport {
+    const { states, storage, topology } = this.#parts;
+    const arriving = [...states.arriving().values()].reduce((sum, slots) => sum + slots.length, 0);
+    const counts = states.counts();
+    const { count, bytes } = storage.log.live.away;
+    return {
+      hasArrived: this.#arrivedEpoch === topology.slots.epoch,
+      slotsArriving: arriving,
+      slotsOpen: arriving - counts.closed,
+      slotsDeparting: counts.departing,
+      keysLeft: count,
+      bytesLeft: bytes,
+      keysMoved: this.#mover.counters.keys,
+      bytesMoved: this.#mover.counters.bytes,
+    };
+  }
+
+  /** Slots whose keys were dropped because they are another shard's. */
+  get slotsDropped(): number {
+    return this.#dropper.dropped;
+  }
+
+  async close(): Promise<void> {
+    this.#stopFollowing();
+    this.#run.abort();
+    this.#links.keep(new Set());
+    await Promise.allSettled([this.#running, this.#dropper.idle()]);
+  }
+
+  /** A source that does not run the epoch yet will in a moment: links carry topologies too. */
+  async #openWhenBegun(slot: number, deadlineMs: number): Promise<void> {
+    for (let delayMs = handoverRetryDelayMinMs; ; delayMs = Math.min(2 * delayMs, handoverRetryDelayMaxMs)) {
+      try {
+        await this.#opener.open(slot);
+        return;
+      } catch (error) {
+        const isLate = error instanceof KvcacheError && error.code === 'TRYAGAIN';
+        if (!isLate || Date.now() + delayMs >= deadlineMs) throw error;
+        await delay(delayMs);
+      }
+    }
+  }
+
+  #follow(): void {
+    const { states, topology } = this.#parts;
+    this.#run.abort();
+    this.#run = new AbortController();
+    const { signal } = this.#run;
+    const { epoch } = topology.slots;
+    const arriving = states.arriving();
+    this.#links.keep(new Set(arriving.keys()));
+    const foreign = states.departing().filter((slot) => !states.isDeparting(slot));
+    this.#dropper.drop(foreign, (slot) => !states.serves(slot) && !states.isDeparting(slot) && !states.isClosed(slot));
+    this.#running = this.#running
+      .then(() => this.#untilDone('', signal, () => this.#tidy(signal)))
+      .then(() => Promise.all([...arriving].map(([source, slots]) => this.#receive(source, slots, signal))))
+      .then(async () => {
+        if (arriving.size > 0) await this.#makeSafe(signal);
+        if (!signal.aborted) this.#arrivedEpoch = epoch;
+      })
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#parts.logger.warn({ error: messageOf(error) }, 'a hand-over has stopped');
+      });
+  }
+
+  /** Opens and moves everything that one source holds; tries again until it is done or the topology goes on. */
+  async #receive(source: string, slots: readonly number[], signal: AbortSignal): Promise<void> {
+    const { logger } = this.#parts;
+    logger.info({ source, slots: slots.length }, 'slots arrive');
+    await this.#untilDone(source, signal, () => this.#openAll(slots, signal));
+    await this.#untilDone(source, signal, () => this.#mover.moveAll(slots, signal));
+    if (!signal.aborted) logger.info({ source, slots: slots.length, ...this.#mover.counters }, 'slots have arrived');
+  }
+
+  async #untilDone(source: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+    let delayMs = handoverRetryDelayMinMs;
+    let reported = '';
+    while (!signal.aborted) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (isOver(error) || signal.aborted) return;
+        const reason = messageOf(error);
+        if (delayMs === handoverRetryDelayMaxMs && reason !== reported) {
+          this.#parts.logger.warn({ source, reason }, 'slots cannot arrive; trying again');
+          reported = reason;
+        }
+        await delay(delayMs, undefined, { ref: false });
+        delayMs = Math.min(2 * delayMs, handoverRetryDelayMaxMs);
+      }
+    }
+  }
+
+  async #openAll(slots: readonly number[], signal: AbortSignal): Promise<void> {
+    const waiting = slots.values();
+    let fault: unknown;
+    const lane = async (): Promise<void> => {
+      for (const slot of waiting) {
+        if (signal.aborted || fault !== undefined) return;
+        await this.#opener.open(slot).catch((error: unknown) => {
+          fault ??= error;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: handoverListsInFlightMax }, lane));
+    if (fault !== undefined) throw fault;
+  }
+
+  /** What has come must be at least as safe here as it was there before that shard may forget it. */
+  async #makeSafe(signal: AbortSignal): Promise<void> {
+    const { storage, hasBlob } = this.#parts;
+    await this.#untilDone('', signal, () => storage.flush(hasBlob ? 'blob' : 'disk'));
+  }
+
+  /**
+   * After a hand-over: marks of slots that have arrived go, and so do keys whose values never came because their source
+   * was given up for lost.
+   */
+  async #tidy(signal: AbortSignal): Promise<void> {
+    const { keyspace, topology, states, storage, logger } = this.#parts;
+    const done: Entry[] = [];
+    let lost = 0;
+    for (let slot = 0; slot < slotCount; slot++) {
+      if (!states.serves(slot) || topology.slots.sourceOf(slot) !== undefined) continue;
+      const mark = keyspace.index.findInSlot(spaceOfMarks, slot, markName(slot));
+      const away = [...storage.log.live.awayOf(slot)];
+      lost += away.length;
+      done.push(...away, ...(mark === undefined ? [] : [mark]));
+      this.#warm.forget(slot);
+    }
+    if (lost > 0) logger.warn({ keys: lost }, 'keys are gone: the shard that had their values was given up for lost');
+    for (let from = 0; from < done.length && !signal.aborted; from += deletionsPerStep) {
+      const batch = done.slice(from, from + deletionsPerStep);
+      await storage.admit(batch.length * deletionBytes);
+      const live = batch.filter((entry) => keyspace.index.findInSlot(entry.space, entry.slot, entry.key) === entry);
+      const stale = live.filter((entry) => entry.space === spaceOfMarks || storage.isAway(entry));
+      if (stale.length > 0) storage.append(stale.map(deletionOf));
+      for (const entry of stale) keyspace.forget(entry);
+    }
+  }
+}
+
+/** About what a tombstone takes in the log. */
+const deletionBytes = 128;
+
+/** Nobody will let it go on: the shard ends, is fenced, or the topology has gone on. */
+function isOver(error: unknown): boolean {
+  if (error instanceof Error && error.name === 'AbortError') return true;
+  return error instanceof KvcacheError && (error.code === 'SHUTDOWN' || error.code === 'FENCED');
+}

@@ -1,0 +1,184 @@
+/**
+ * Brings the values of opened slots over: those that somebody reads at once, all others in the background, warm ones
+ * first, below a bound on bytes a second and on bytes in flight.
+ *
+ * A value is installed only in the place of the away record it was fetched for: whoever has overwritten or deleted the
+ * key meanwhile wins. A key that the source has lost to eviction meanwhile is gone here too.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { KvcacheError } from '../../errors.ts';
+import { handoverFetchBytesInFlightMax, handoverFetchesInFlightMax } from '../../limits.ts';
+import type { TopologyView } from '../../topology/holder.ts';
+import { ownedMemory } from '../hot/owned.ts';
+import type { Entry, StoredValue } from '../journal.ts';
+import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { SourceLinks } from './source-links.ts';
+import type { WarmKeys } from './warm-keys.ts';
+
+/** About what a record takes in the log besides key and value. */
+const recordOverheadBytes = 64;
+
+export interface MoverParts {
+  readonly topology: TopologyView;
+  readonly keyspace: Keyspace;
+  readonly storage: Storage;
+  readonly links: SourceLinks;
+  readonly warm: WarmKeys;
+  /** Bytes a second that may come in the background. */
+  readonly bandwidth: () => number;
+}
+
+export interface MoverCounters {
+  /** Values that have come, and their bytes. */
+  keys: number;
+  bytes: number;
+  /** Keys that were gone where they should have come from. */
+  gone: number;
+}
+
+export class Mover {
+  readonly counters: MoverCounters = { keys: 0, bytes: 0, gone: 0 };
+  readonly #parts: MoverParts;
+  readonly #fetching = new Map<Entry, Promise<StoredValue | undefined>>();
+  #bytesInFlight = 0;
+  #roomWaiters: (() => void)[] = [];
+  #nextAtMs = 0;
+
+  constructor(parts: MoverParts) {
+    this.#parts = parts;
+  }
+
+  /** The value of an away entry, for a reader. Rejects with UNAVAILABLE while the shard that has it is away. */
+  async read(entry: Entry): Promise<StoredValue> {
+    const value = await this.#fetch(entry);
+    if (value === undefined) {
+      await this.#giveUp(entry);
+      throw new KvcacheError('UNAVAILABLE', 'the key was evicted while its slot moved');
+    }
+    // After the reader has seen that the entry is still the live one.
+    setImmediate(() => void this.#arrive(entry, value).catch(() => undefined));
+    return value;
+  }
+
+  /** Moves the values of these slots. Rejects when a source cannot be asked or the log takes nothing. */
+  async moveAll(slots: readonly number[], signal: AbortSignal): Promise<void> {
+    await this.#move(this.#warmOf(slots), signal);
+    await this.#move(this.#awayOf(slots), signal);
+    for (const slot of slots) this.#parts.warm.forget(slot);
+  }
+
+  *#warmOf(slots: readonly number[]): Generator<Entry> {
+    for (const slot of slots) yield* this.#parts.warm.of(slot);
+  }
+
+  *#awayOf(slots: readonly number[]): Generator<Entry> {
+    for (const slot of slots) yield* this.#parts.storage.log.live.awayOf(slot);
+  }
+
+  async #move(entries: Generator<Entry>, signal: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const stop = AbortSignal.any([signal, failed.signal]);
+    const lane = async (): Promise<void> => {
+      for (const entry of entries) {
+        if (stop.aborted) return;
+        if (this.#isAway(entry)) await this.#moveOne(entry);
+      }
+    };
+    const lanes = Array.from({ length: handoverFetchesInFlightMax }, lane);
+    // One lane that fails ends the others, and all have ended when this does.
+    for (const each of lanes) each.catch(() => failed.abort());
+    const results = await Promise.allSettled(lanes);
+    const fault = results.find((result) => result.status === 'rejected');
+    if (fault !== undefined) throw fault.reason;
+    signal.throwIfAborted();
+  }
+
+  async #moveOne(entry: Entry): Promise<void> {
+    await this.#pace(entry.bodyBytes);
+    await this.#takeRoom(entry.bodyBytes);
+    try {
+      const value = await this.#fetch(entry);
+      if (value === undefined) await this.#giveUp(entry);
+      else await this.#arrive(entry, value);
+    } finally {
+      this.#giveRoom(entry.bodyBytes);
+    }
+  }
+
+  /** Concurrent fetches of one entry share one. Undefined: the source has the key no longer. */
+  #fetch(entry: Entry): Promise<StoredValue | undefined> {
+    const underWay = this.#fetching.get(entry);
+    if (underWay !== undefined) return underWay;
+    const fetching = this.#ask(entry).finally(() => this.#fetching.delete(entry));
+    this.#fetching.set(entry, fetching);
+    return fetching;
+  }
+
+  async #ask(entry: Entry): Promise<StoredValue | undefined> {
+    const { topology, links } = this.#parts;
+    const source = topology.slots.sourceOf(entry.slot);
+    if (source === undefined) return undefined;
+    const args = [String(entry.space), String(entry.slot)].map((argument) => Buffer.from(argument));
+    const reply = await links.ask(source, 'HANDOVER.GET', [...args, Buffer.from(entry.key, 'latin1')]);
+    if (reply === null) return undefined;
+    const [meta, body] = Array.isArray(reply) ? reply : [];
+    if (!Buffer.isBuffer(body)) throw new KvcacheError('ERR', 'HANDOVER.GET: the reply is no value');
+    return { meta: Buffer.isBuffer(meta) ? ownedMemory(meta) : undefined, body: ownedMemory(body) };
+  }
+
+  async #arrive(entry: Entry, { meta, body }: StoredValue): Promise<void> {
+    const { storage, keyspace, warm } = this.#parts;
+    await storage.admit(recordOverheadBytes + entry.key.length + (meta?.byteLength ?? 0) + body.byteLength);
+    if (!this.#isAway(entry)) return;
+    const { space, key, slot, expireAtMs } = entry;
+    const write = { space, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body };
+    const [arrived] = storage.append([write]).entries;
+    keyspace.installArrived(arrived!, { meta, body }, warm.has(entry) && this.#fitsIntoRam(body));
+    this.counters.keys += 1;
+    this.counters.bytes += body.byteLength;
+  }
+
+  /** Values that arrive push nothing out of RAM. */
+  #fitsIntoRam(body: Buffer): boolean {
+    const { hot } = this.#parts.keyspace;
+    return hot.bytes + body.byteLength <= hot.limitBytes;
+  }
+
+  async #giveUp(entry: Entry): Promise<void> {
+    const { storage, keyspace } = this.#parts;
+    await storage.admit(recordOverheadBytes + entry.key.length);
+    if (!this.#isAway(entry)) return;
+    storage.append([deletionOf(entry)]);
+    keyspace.forget(entry);
+    this.counters.gone += 1;
+  }
+
+  #isAway(entry: Entry): boolean {
+    const { keyspace, storage } = this.#parts;
+    return storage.isAway(entry) && keyspace.index.findInSlot(entry.space, entry.slot, entry.key) === entry;
+  }
+
+  /** Waits until the bytes before these have had their time. */
+  async #pace(bytes: number): Promise<void> {
+    const nowMs = performance.now();
+    const beginAtMs = Math.max(nowMs, this.#nextAtMs);
+    this.#nextAtMs = beginAtMs + (bytes / this.#parts.bandwidth()) * 1_000;
+    if (beginAtMs - nowMs >= 1) await delay(beginAtMs - nowMs);
+  }
+
+  /** A value above the bound travels alone. */
+  async #takeRoom(bytes: number): Promise<void> {
+    while (this.#bytesInFlight > 0 && this.#bytesInFlight + bytes > handoverFetchBytesInFlightMax) {
+      await new Promise<void>((resolve) => void this.#roomWaiters.push(resolve));
+    }
+    this.#bytesInFlight += bytes;
+  }
+
+  #giveRoom(bytes: number): void {
+    this.#bytesInFlight -= bytes;
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}

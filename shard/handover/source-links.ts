@@ -1,0 +1,51 @@
+/**
+ * The links to the shards that hand slots over to this one: opened when something is asked of them, closed when the
+ * topology names them as a source no longer.
+ */
+import { ReplyError, type Reply } from '../../commands/reply.ts';
+import { KvcacheError } from '../../errors.ts';
+import { handoverTimeoutMs } from '../../limits.ts';
+import { ask } from '../../link/ask.ts';
+import type { ShardLink } from '../../link/shard-link.ts';
+import type { TopologyView } from '../../topology/holder.ts';
+
+export type OpenLink = (shard: string, address: string) => ShardLink;
+
+export class SourceLinks {
+  readonly #topology: TopologyView;
+  readonly #open: OpenLink;
+  readonly #links = new Map<string, ShardLink>();
+
+  constructor(topology: TopologyView, open: OpenLink) {
+    this.#topology = topology;
+    this.#open = open;
+  }
+
+  /** Sends a command to the shard. Rejects with its error as a KvcacheError. */
+  async ask(source: string, name: string, args: readonly Buffer[], signal?: AbortSignal): Promise<Reply> {
+    const { epoch } = this.#topology.slots;
+    const reply = await ask(this.#linkTo(source), name, args, { timeoutMs: handoverTimeoutMs, epoch, signal });
+    if (reply instanceof ReplyError) throw new KvcacheError(reply.code, reply.message);
+    return reply;
+  }
+
+  /** Closes links to all but these shards. */
+  keep(sources: ReadonlySet<string>): void {
+    for (const [source, link] of this.#links) {
+      if (sources.has(source)) continue;
+      link.close();
+      this.#links.delete(source);
+    }
+  }
+
+  #linkTo(source: string): ShardLink {
+    const listed = this.#topology.slots.topology.shards.find(({ name }) => name === source);
+    if (listed === undefined) throw new KvcacheError('UNAVAILABLE', `shard ${source} is in no topology any more`);
+    const known = this.#links.get(source);
+    if (known?.address === listed.address) return known;
+    known?.close();
+    const link = this.#open(source, listed.address);
+    this.#links.set(source, link);
+    return link;
+  }
+}

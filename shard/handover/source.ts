@@ -1,0 +1,88 @@
+/**
+ * The giving side of a hand-over: commands by which the new owner of a slot gets what is in it. They come over the
+ * internal port alone.
+ *
+ *   HANDOVER.BEGIN epoch             → OK once this shard runs that epoch and will know so after a crash: from then on
+ *                                      it takes no writes for the slots that this epoch takes from it. TRYAGAIN before
+ *   HANDOVER.LIST slot cursor        → [next cursor, page]; layout: listing.ts
+ *   HANDOVER.GET space slot key      → [meta | nil, body] | nil if the key is gone
+ *
+ * What is listed stays as it is until the topology says that everything has arrived: nobody can write it any more, and
+ * only expiry and eviction take keys away.
+ */
+import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
+import { KvcacheError } from '../../errors.ts';
+import type { InternalCommands } from '../../link/internal-executor.ts';
+import { slotCount } from '../../limits.ts';
+import { type Space, spaceOfBlocks, spaceOfKeys } from '../journal.ts';
+import { parseInteger } from '../keyspace/arguments.ts';
+import { andThen, type Answer } from '../keyspace/answer.ts';
+import { nameOf } from '../keyspace/key-hash.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { listPage } from './listing.ts';
+import type { SlotStates } from './slot-states.ts';
+
+/** What hand-over needs of where the topology comes from. */
+export interface DurableTopology {
+  readonly slots: { readonly epoch: number };
+  /** Resolves when the topology in force is on this process's disk; rejects if it cannot be written. */
+  persisted(): Promise<void>;
+}
+
+export class HandoverSource {
+  readonly #keyspace: Keyspace;
+  readonly #states: SlotStates;
+  readonly #topology: DurableTopology;
+
+  constructor(keyspace: Keyspace, states: SlotStates, topology: DurableTopology) {
+    this.#keyspace = keyspace;
+    this.#states = states;
+    this.#topology = topology;
+  }
+
+  async begin(epochArgument: Buffer): Promise<Reply> {
+    const epoch = parseInteger(epochArgument);
+    if (epoch === undefined) return new ReplyError('ERR', 'HANDOVER.BEGIN takes an epoch');
+    if (this.#topology.slots.epoch < epoch) {
+      return new ReplyError('TRYAGAIN', `this shard still runs epoch ${this.#topology.slots.epoch}`);
+    }
+    await this.#topology.persisted();
+    return OK;
+  }
+
+  list(slotArgument: Buffer, cursor: Buffer): Reply {
+    const slot = this.#departing(slotArgument);
+    const keyspace = this.#keyspace;
+    const { next, page } = listPage(keyspace.index, slot, cursor, (entry) => !keyspace.isExpired(entry));
+    return [next, page];
+  }
+
+  get(spaceArgument: Buffer, slotArgument: Buffer, key: Buffer): Answer<Reply> {
+    const slot = this.#departing(slotArgument);
+    const space = parseInteger(spaceArgument);
+    if (space !== spaceOfKeys && space !== spaceOfBlocks) throw new KvcacheError('ERR', 'HANDOVER.GET: no such space');
+    const entry = this.#keyspace.live(space satisfies Space, slot, nameOf(key));
+    if (entry === undefined) return null;
+    return andThen(this.#keyspace.peek(entry), (value) =>
+      value === undefined ? null : [value.meta ?? null, value.body],
+    );
+  }
+
+  #departing(argument: Buffer): number {
+    const slot = parseInteger(argument);
+    if (slot === undefined || slot < 0 || slot >= slotCount) throw new KvcacheError('ERR', 'this is no slot');
+    if (!this.#states.isDeparting(slot)) {
+      throw new KvcacheError('MOVED', `slot ${slot} is not being handed over by this shard at its epoch`);
+    }
+    return slot;
+  }
+}
+
+/** The commands of the giving side, for the internal port. */
+export function handoverCommands(source: HandoverSource): InternalCommands {
+  return {
+    'HANDOVER.BEGIN': { arguments: 1, run: ([epoch]) => source.begin(epoch!) },
+    'HANDOVER.LIST': { arguments: 2, run: ([slot, cursor]) => source.list(slot!, cursor!) },
+    'HANDOVER.GET': { arguments: 3, run: ([space, slot, key]) => source.get(space!, slot!, key!) },
+  };
+}
