@@ -41,7 +41,8 @@ USER 1000:1000
 VOLUME /data
 EXPOSE 10000
 ENTRYPOINT ["node", "/opt/azurite/node_modules/azurite/dist/src/blob/main.js"]
-CMD ["--blobHost", "0.0.0.0", "--blobPort", "10000", "--location", "/data", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+# By default a host name with a dot, such as that of a Service, would be read as ACCOUNT.HOST.
+CMD ["--blobHost", "0.0.0.0", "--blobPort", "10000", "--location", "/data", "--disableProductStyleUrl", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
 
 FROM ${NODE_IMAGE} AS program
 WORKDIR /opt/kvcache
