@@ -2,6 +2,7 @@
  * Defaults that follow from other settings, and what no single setting can check alone.
  */
 import { segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { blobConflicts, hasBlob } from './blob-conflicts.ts';
 import { clientTlsNames, securityConflicts } from './security-conflicts.ts';
 import type { ProcessRole } from './setting.ts';
 import { type GivenSettings, schema, settingNames, type Settings, type SettingName } from './schema.ts';
@@ -41,11 +42,6 @@ function isTlsMeant(given: GivenSettings): boolean {
   return isUrl || clientTlsNames.some((name) => given[name] !== undefined);
 }
 
-/** True where a Blob tier is configured. */
-export function hasBlob(settings: Settings): boolean {
-  return settings['blob.connection_string'] !== undefined || settings['blob.account_url'] !== undefined;
-}
-
 /** Faults between settings that `role` would act on, each a sentence that names them. */
 export function conflicts(settings: Settings, role: ProcessRole): string[] {
   const faults = securityConflicts(settings, role);
@@ -63,18 +59,7 @@ export function conflicts(settings: Settings, role: ProcessRole): string[] {
     settings['log.segment_size'] * 4 > settings['disk.size'],
     `${size('log.segment_size')} is above a quarter of ${size('disk.size')}; lower the first or raise the second`,
   );
-  fault(
-    settings['blob.connection_string'] !== undefined && settings['blob.account_url'] !== undefined,
-    'blob.connection_string and blob.account_url are both given; keep one of them',
-  );
-  fault(
-    settings['blob.account_url'] === undefined && (settings['blob.account_key'] ?? settings['blob.sas']) !== undefined,
-    'blob.account_key and blob.sas belong to blob.account_url, which is missing; set it to the account’s URL',
-  );
-  fault(
-    settings['blob.account_key'] !== undefined && settings['blob.sas'] !== undefined,
-    'blob.account_key and blob.sas are both given; keep one of them',
-  );
+  faults.push(...blobConflicts(settings));
   fault(
     // The local cluster brings Azurite where no account is given.
     role === 'shard' && settings.acknowledgement === 'blob' && !hasBlob(settings),

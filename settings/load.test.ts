@@ -208,6 +208,11 @@ describe('faults', () => {
       'blob.account_key and blob.sas are both given; keep one of them',
     ],
     [
+      'a secret and a file with it',
+      { 'blob-connection-string': 'AccountName=a', 'blob-connection-string-file': '/secret' },
+      'blob.connection_string and blob.connection_string_file are both given; keep one of them',
+    ],
+    [
       'acknowledgement by Blob without Blob',
       { acknowledgement: 'blob' },
       "acknowledgement is 'blob' and no Blob account is configured; set blob.connection_string or blob.account_url",

@@ -163,6 +163,7 @@ export const schema = {
     'The Blob account as a connection string. Without this and blob.account_url a shard has no Blob tier.',
     { secret: true },
   ),
+  'blob.connection_string_file': optional(path(), shard, 'A file with the connection string, read at start.'),
   'blob.account_url': optional(
     text('url', 'an http or https URL such as https://ACCOUNT.blob.core.windows.net', /^https?:\/\/[^\s/?]+/),
     shard,
@@ -174,12 +175,14 @@ export const schema = {
     'The account’s shared key.',
     { secret: true },
   ),
+  'blob.account_key_file': optional(path(), shard, 'A file with the account’s shared key, read at start.'),
   'blob.sas': optional(
     text('token', 'a SAS token such as sv=…&sig=…', /sig=/),
     shard,
     'A shared access signature for the account or the container.',
     { secret: true },
   ),
+  'blob.sas_file': optional(path(), shard, 'A file with the shared access signature, read at start.'),
   'blob.identity_client_id': optional(
     text('id', 'the client id of a managed identity, such as 00000000-0000-0000-0000-000000000000', /^[\w-]+$/),
     shard,

@@ -1,11 +1,12 @@
 /** From settings to a shard's storage: Blob account, write-behind, and the log over both. */
 import type { Logger } from 'pino';
 import { segmentAgeMaxMs } from '../limits.ts';
-import { hasBlob } from '../settings/derive.ts';
+import { hasBlob } from '../settings/blob-conflicts.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import type { Settings } from '../settings/schema.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { openBlobAccount } from './blob/blob-account.ts';
+import { blobSecrets } from './blob/blob-secrets.ts';
 import { BlobStore } from './blob/blob-store.ts';
 import { WriteBehind } from './blob/write-behind.ts';
 import { systemClock } from './clock.ts';
@@ -20,10 +21,8 @@ function openWriteBehind(
 ): WriteBehind | undefined {
   if (!hasBlob(settings)) return undefined;
   const account = openBlobAccount({
-    connectionString: settings['blob.connection_string'],
+    ...blobSecrets(settings),
     accountUrl: settings['blob.account_url'],
-    accountKey: settings['blob.account_key'],
-    sas: settings['blob.sas'],
     identityClientId: settings['blob.identity_client_id'],
     container: settings['blob.container'],
     prefix: settings['blob.prefix'],
