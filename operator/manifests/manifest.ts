@@ -1,5 +1,5 @@
 /** What builders are given besides the KVCache, what they return, and the metadata that all objects share. */
-import type { KubeObject, ObjectMeta, Resource } from '../kube/resources.ts';
+import type { KubeObject, OwnerReference, Resource } from '../kube/resources.ts';
 import { apiVersion, kind, type KVCache } from '../api/schema.ts';
 import { type Component, namespaceOf, objectLabels } from './names.ts';
 
@@ -30,8 +30,15 @@ export interface Manifest<T extends KubeObject = KubeObject> {
   readonly object: T | undefined;
 }
 
+export interface Metadata {
+  name: string;
+  namespace: string;
+  labels: Record<string, string>;
+  ownerReferences: OwnerReference[];
+}
+
 /** With an owner, so that the garbage collector removes the object after the KVCache, also without an operator. */
-export function metadataOf(cache: KVCache, name: string, component?: Component): ObjectMeta & { name: string } {
+export function metadataOf(cache: KVCache, name: string, component?: Component): Metadata {
   const { uid } = cache.metadata;
   if (uid === undefined) throw new TypeError('a KVCache from the API server has a uid');
   return {
