@@ -27,6 +27,7 @@ export interface ShardMetricsParts extends ShardParts {
 export function addShardMetrics(registry: Registry, parts: ShardMetricsParts): void {
   observe(registry, [
     ...keyspaceMetrics(parts),
+    ...handoverMetrics(parts),
     ...memoryMetrics(parts),
     ...logMetrics(parts),
     ...maintenanceMetrics(parts),
@@ -52,6 +53,23 @@ function keyspaceMetrics({ engine, topology, name }: ShardMetricsParts): Observe
     counter('kvcache_hot_evictions_total', 'Copies dropped from RAM for others.', () => stats().evictions.copies),
     gauge('kvcache_waiting_writes', 'Writes that wait for room in the log.', () => stats().waitingWrites.commands),
     gauge('kvcache_waiting_write_bytes', 'Bytes of those.', () => stats().waitingWrites.bytes),
+  ];
+}
+
+function handoverMetrics({ handover }: ShardMetricsParts): ObservedMetric[] {
+  const report = (): ReturnType<typeof handover.report> => handover.report();
+  return [
+    gauge('kvcache_slots_arriving', 'Slots on their way to this shard.', () => report().slotsArriving),
+    gauge('kvcache_slots_departing', 'Slots on their way to other shards.', () => report().slotsDeparting),
+    gauge('kvcache_handover_keys_left', 'Keys of open slots whose values have not come.', () => report().keysLeft),
+    gauge('kvcache_handover_bytes_left', 'Bytes of those values.', () => report().bytesLeft),
+    counter('kvcache_handover_keys_total', 'Values that came from other shards.', () => report().keysMoved),
+    counter('kvcache_handover_bytes_total', 'Bytes of those values.', () => report().bytesMoved),
+    counter(
+      'kvcache_slots_dropped_total',
+      'Slots with keys dropped after others had them.',
+      () => handover.slotsDropped,
+    ),
   ];
 }
 

@@ -48,6 +48,7 @@ describe('hand-over', () => {
       const infos = await Promise.all(cluster.members.keys().map((number) => cluster.info(number)));
       expect(infos.map(({ slots }) => slots > 0)).toEqual(cluster.members.map((_, number) => number < count));
       expect(infos.reduce((sum, info) => sum + info.keys, 0)).toBe(keys.length);
+      expect(infos.every(({ handover }) => handover.keysLeft === 0 && handover.slotsDeparting === 0)).toBe(true);
     }
   });
 
@@ -62,6 +63,7 @@ describe('hand-over', () => {
       for (const key of keys.slice(100, 200)) expect(await cluster.do('DEL', key)).toBe(1);
       await cluster.stopShard(1);
       await cluster.startShard(1);
+      await cluster.linked();
     });
     for (let round = 0; round < 2; round++) {
       for (const key of keys.slice(0, 100)) expect([key, await get(key)]).toEqual([key, 'new']);
@@ -69,11 +71,12 @@ describe('hand-over', () => {
       for (const key of keys.slice(200)) expect([key, await get(key)]).toEqual([key, valueOf(key)]);
       await cluster.stopShard(1);
       await cluster.startShard(1);
+      await cluster.linked();
     }
   });
 
   test('expiry, conditions and read-modify-write see a value that has not come yet', async () => {
-    cluster = await HandoverCluster.start(2, 1, { 'handover-bandwidth': '1MiB' });
+    cluster = await HandoverCluster.start(2, 1, { 'handover-bandwidth': '8MiB' });
     await load();
     await cluster.do('SET', 'mortal', 'x', 'PX', '3600000');
     const large = Buffer.alloc(3 * 1024 * 1024, 7);

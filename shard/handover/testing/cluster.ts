@@ -72,7 +72,8 @@ export class HandoverCluster {
     }
     const first = topology(undefined, all.slice(0, members));
     const cluster = new HandoverCluster(all, first, folder, settings);
-    for (const name of all.keys()) await cluster.startShard(name);
+    for (const number of all.keys()) await cluster.startShard(number);
+    await cluster.linked();
     return cluster;
   }
 
@@ -95,7 +96,11 @@ export class HandoverCluster {
     };
     const live = new LiveSettings(loadSettings({ role: 'shard', flags, environment: {} }), 'shard');
     member.service = await startShard(live, pino({ level: 'silent' }));
-    await this.#links.ready(10_000);
+  }
+
+  /** Resolves when the router reaches every shard of the topology. */
+  async linked(): Promise<void> {
+    if (!(await this.#links.ready(10_000))) throw new Error('the links did not get ready');
   }
 
   async stopShard(number: number): Promise<void> {
@@ -111,12 +116,19 @@ export class HandoverCluster {
   }
 
   async info(number: number): Promise<ShardInfo> {
-    const { name, address } = this.members[number]!;
-    const link = new ShardLink({ shard: name, address, deadlines: this.#deadlines });
-    const reply = await ask(link, 'SHARDINFO', [], { timeoutMs: 10_000, epoch: this.topology.slots.epoch });
+    return JSON.parse(String(await this.#ask(number, 'SHARDINFO'))) as ShardInfo;
+  }
+
+  /** Over the internal port of a shard. */
+  async #ask(number: number, name: string, ...args: readonly string[]): Promise<Reply> {
+    const { name: shard, address } = this.members[number]!;
+    const link = new ShardLink({ shard, address, deadlines: this.#deadlines });
+    const options = { timeoutMs: 10_000, epoch: this.topology.slots.epoch };
+    const buffers = args.map((argument) => Buffer.from(argument));
+    const reply = await ask(link, name, buffers, options);
     link.close();
     if (reply instanceof ReplyError) throw new Error(reply.message);
-    return JSON.parse(String(reply)) as ShardInfo;
+    return reply;
   }
 
   /** Publishes what `nextStep` says until the first `count` shards are the members and nothing moves. */
@@ -132,6 +144,9 @@ export class HandoverCluster {
       if (step.kind === 'steady') return;
       if (step.kind === 'publish') {
         this.topology.offer(step.topology);
+        // Shards that leave have no link to the router any more, which would tell them.
+        const document = formatTopology(step.topology);
+        await Promise.all(this.members.keys().map((number) => this.#ask(number, 'TOPOLOGY.SET', document)));
         await onStep?.(step.topology.epoch);
       } else await new Promise((resolve) => setTimeout(resolve, 5));
     }
