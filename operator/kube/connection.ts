@@ -186,7 +186,14 @@ export class KubeConnection {
     };
     const request = isTls ? requestHttps(options) : requestHttp(options);
     request.on('error', (error) => reject(connectionError(exchange, error)));
-    request.on('close', () => reject(connectionError(exchange, new Error('closed before it was answered'))));
+    let isAnswered = false;
+    request.once('response', () => {
+      isAnswered = true;
+    });
+    // Once the head is here, a break shows in the body, whose last part may still be on its way to its reader.
+    request.once('close', () => {
+      if (!isAnswered) reject(connectionError(exchange, new Error('closed before it was answered')));
+    });
     request.once('socket', (socket) => {
       this.#count(socket);
       whenConnected(socket, isTls, () => {
