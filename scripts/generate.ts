@@ -13,6 +13,8 @@ import { crdPath, customResourceDefinitionFile } from '../operator/api/crd.ts';
 import { referenceDocument } from '../operator/api/reference.ts';
 import { errorsDocument } from '../process/errors-document.ts';
 import { settingsDocument } from '../settings/document.ts';
+import { chartFiles } from './chart-files.ts';
+import { hasHelm, plainManifests, plainManifestsPath } from './plain-manifests.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const protoFolder = join(root, 'protos');
@@ -68,4 +70,7 @@ if (process.argv[2] === undefined) {
   writeFileSync(join(root, 'docs/errors.md'), errorsDocument());
   writeFileSync(join(root, crdPath), customResourceDefinitionFile());
   writeFileSync(join(root, 'docs/reference.md'), referenceDocument());
+  for (const [path, content] of chartFiles()) writeFileSync(join(root, path), content);
+  if (hasHelm()) writeFileSync(join(root, plainManifestsPath), plainManifests(customResourceDefinitionFile()));
+  else process.stderr.write(`${plainManifestsPath} is left as it was: it takes Helm, which is not installed\n`);
 }
