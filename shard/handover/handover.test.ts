@@ -15,7 +15,8 @@ async function load(): Promise<void> {
 
 async function get(key: string): Promise<string> {
   const reply = await cluster.do('GET', key);
-  return reply instanceof ReplyError ? `${reply.code} ${reply.message}` : String(reply);
+  if (reply instanceof ReplyError) return `${reply.code} ${reply.message}`;
+  return Buffer.isBuffer(reply) ? reply.toString() : JSON.stringify(reply);
 }
 
 async function expectAll(where: string): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Random histories of one shard's storage against a model: writes, deletes, expiries, atomic groups and slot-drops,
+ * Random histories of one shard's storage against a model: writes, deletes, expiries, atomic groups, slot-drops and
+ * keys whose value is at another shard,
  * with seals, compactions, evictions, clean restarts, crashes and lost disks in between. Nothing resurrects, nothing
  * that was flushed is lost.
  *
@@ -21,6 +22,7 @@ const keys = ['{a}1', '{a}2', '{b}1', 'c', 'd', 'e'];
 
 type Step =
   | { kind: 'set'; key: string; size: number; ttlMs: number }
+  | { kind: 'away'; key: string; ttlMs: number }
   | { kind: 'pair'; first: string; second: string }
   | { kind: 'delete'; key: string }
   | { kind: 'dropSlot'; key: string }
@@ -42,6 +44,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       size: fc.nat(900),
       ttlMs: fc.integer({ min: 1, max: 5000 }),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('away' as const), key, ttlMs: fc.constantFrom(0, 0, 3000) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pair' as const), first: key, second: key }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key }) },
@@ -98,15 +104,17 @@ class History {
     }
   }
 
-  #open(): Promise<TestStore> {
+  async #open(): Promise<TestStore> {
     const clock: Clock = { now: () => this.#nowMs, after: () => () => undefined };
-    return this.#opener(this.#folder.path, {
+    const store = await this.#opener(this.#folder.path, {
       clock,
       segmentBytes: 8192,
       compaction: { liveRatio: 0.7, bytesPerSecond: 1e12, segmentBytes: 8192 },
       // With Blob a full disk costs no key: files above the threshold are dropped and read from there.
       ...(this.#hasBlob && { eviction: { ...roomyEviction, diskBytes: 20_000 }, fullWaitMs: 5_000 }),
     });
+    store.storage.fetchAway = async ({ bodyBytes }) => ({ meta: undefined, body: Buffer.from(`away:${bodyBytes}`) });
+    return store;
   }
 
   async #perform(item: Step): Promise<void> {
@@ -116,6 +124,12 @@ class History {
       const expireAtMs = item.ttlMs === 0 ? 0 : this.#nowMs + item.ttlMs;
       store.set(item.key, value, expireAtMs);
       this.#wrote(item.key, value, expireAtMs);
+    } else if (item.kind === 'away') {
+      const awayBytes = this.#counter++;
+      const expireAtMs = item.ttlMs === 0 ? 0 : this.#nowMs + item.ttlMs;
+      const { body: _, ...write } = setOf(item.key, '', expireAtMs);
+      store.write([{ ...write, awayBytes }]);
+      this.#wrote(item.key, `away:${awayBytes}`, expireAtMs);
     } else if (item.kind === 'pair') {
       const value = `pair:${this.#counter++}`;
       store.write([setOf(item.first, value), setOf(item.second, value)]);

@@ -116,7 +116,7 @@ export class HandoverCluster {
   }
 
   async info(number: number): Promise<ShardInfo> {
-    return JSON.parse(String(await this.#ask(number, 'SHARDINFO'))) as ShardInfo;
+    return JSON.parse(((await this.#ask(number, 'SHARDINFO')) as Buffer).toString()) as ShardInfo;
   }
 
   /** Over the internal port of a shard. */
