@@ -265,6 +265,7 @@ export const scaleIntervalMs = 100;
 export const scaleReportTimeoutMs = 2_000;
 /** A line that `kvcache scale` and the supervisor send each other, and commands that listen at one time. */
 export const controlLineBytesMax = 64 * KiB;
+export const controlUnreadBytesMax = 1 * MiB;
 export const controlConnectionsMax = 64;
 /** How long `kvcache scale` waits for the supervisor's first word. */
 export const controlPatienceMs = 10_000;
@@ -431,6 +432,10 @@ export const reconcileWaitIntervalMs = 5_000;
 export const reconcileSteadyIntervalMs = 60_000;
 /** Figures alone, such as a hit rate, are written no more often than this. */
 export const statusFiguresIntervalMs = 30_000;
+/** What is not ready, or does not answer, for this long needs attention. */
+export const degradedPatienceMs = 60_000;
+/** How long a change of shards may wait for the same before it is called blocked. */
+export const scaleBlockedPatienceMs = 30_000;
 /** How long a shard must not have answered before an annotation gives it up. */
 export const abandonPatienceMs = 30_000;
 /** How long after it should be gone the pod of a lost node is waited for. */

@@ -11,6 +11,7 @@ import { addClusterCommands } from './commands/cluster.ts';
 import { addConfig } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addManyKeyCommands } from './commands/many-keys.ts';
+import { addScale } from './commands/scale.ts';
 import { addServerCommands } from './commands/servers.ts';
 import { addVersion } from './commands/version.ts';
 import { processTerminal } from './terminal.ts';
@@ -52,12 +53,14 @@ Examples:
   kvcache set greeting hello --ttl 1h     store a value for an hour
   kvcache get greeting                    read it
   kvcache status                          shards, slots, tiers, lag
+  kvcache scale 5                         more shards, while the cluster serves
 
 A cluster is found by --server HOST:PORT, else --port-base N, else KVSTORE_GRPC_SERVER, else at localhost:50051.
 Exit codes: 0 done, 1 failed, 2 wrong usage or setting, 3 key not found, 4 cluster not reachable.`,
   );
 addServerCommands(program, terminal);
 addClusterCommands(program, terminal);
+addScale(program, terminal);
 addKeyCommands(program, terminal);
 addManyKeyCommands(program, terminal);
 addConfig(program, terminal);

@@ -14,7 +14,7 @@ import { exitCodes } from '../../process/exit-codes.ts';
 import { formatDurationMs, roundedBytes } from '../../settings/units.ts';
 import type { ShardInfo } from '../../shard/info.ts';
 import { addConnectionFlags, type Connection, connectionOf, UnreachableError } from '../connection.ts';
-import { findClusterByPort, type ProcessRecord } from '../dev/state.ts';
+import { findClusterByAddress, type ProcessRecord } from '../dev/state.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
 import { printJson, printTable, styled, type Terminal } from '../terminal.ts';
 
@@ -35,25 +35,20 @@ Examples:
     );
   addConnectionFlags(command).action(async (options: { json?: boolean }) => {
     const connection = connectionOf(settingsOfCommand(command, 'client', terminal));
-    const processes = localProcesses(connection.server);
+    const processes = findClusterByAddress(connection.server)?.processes ?? [];
     const answer = await askRouter(connection, processes);
     if (options.json) {
       printJson(terminal, { server: connection.server, reachable: answer.isReachable, processes, ...answer.state });
     } else {
       if (processes.length > 0) printProcesses(terminal, processes);
       if (answer.state.shards.length > 0) printShards(terminal, answer.state.shards);
+      for (const line of movesOf(answer.state.shards)) terminal.line(line);
       for (const why of answer.state.away) terminal.warn(`kvcache: ${why}`);
     }
     if (answer.isReachable) return;
     if (!options.json) terminal.warn(`kvcache: the router at ${connection.server} cannot be reached`);
     process.exitCode = exitCodes.unreachable;
   });
-}
-
-function localProcesses(server: string): readonly ProcessRecord[] {
-  const [, host, port] = /^(.*):(\d+)$/.exec(server) ?? [];
-  const isLocal = host !== undefined && ['localhost', '127.0.0.1', '[::1]', '0.0.0.0'].includes(host);
-  return (isLocal && findClusterByPort(Number(port))?.processes) || [];
 }
 
 interface ShardsState {
@@ -135,4 +130,15 @@ function printShards(terminal: Terminal, shards: readonly ShardInfo[]): void {
     blob ? blob.state : '-',
   ]);
   printTable(terminal, ['shard', 'epoch', 'slots', 'keys', 'blocks', 'RAM', 'disk', 'Blob', 'lag', 'Blob is'], rows);
+}
+
+/** A line for every shard to which slots are on their way. */
+function movesOf(shards: readonly ShardInfo[]): string[] {
+  return shards
+    .filter(({ handover }) => handover.slotsArriving > 0)
+    .map(({ name, handover: { slotsArriving, slotsOpen, keysLeft, bytesLeft, hasArrived } }) => {
+      if (hasArrived) return `${name}: ${slotsArriving} slots have arrived`;
+      const left = slotsOpen < slotsArriving ? `${slotsArriving - slotsOpen} not open yet, ` : '';
+      return `${name}: ${slotsArriving} slots arrive, ${left}${keysLeft} keys (${roundedBytes(bytesLeft)}) left to move`;
+    });
 }

@@ -57,6 +57,7 @@ export class SupervisedChild {
   #timer: NodeJS.Timeout | undefined;
   #startedAtMs = 0;
   #wasReady = false;
+  #stopping: Promise<void> | undefined;
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -118,8 +119,13 @@ export class SupervisedChild {
     this.#become('ready', this.#restarts > 0 ? `${this.id} is ready again` : undefined);
   }
 
-  /** Ends the child gently, and by force after `killAfterMs`; resolves when it is gone. */
-  async stop(killAfterMs: number): Promise<void> {
+  /** Ends the child gently, and by force after `killAfterMs`; resolves when it is gone. A second call waits too. */
+  stop(killAfterMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(killAfterMs);
+    return this.#stopping;
+  }
+
+  async #stop(killAfterMs: number): Promise<void> {
     clearTimeout(this.#timer);
     this.#become('stopping');
     const child = this.#process;

@@ -1,23 +1,27 @@
 /**
  * A real cluster on this machine: Azurite, shards and a router as supervised child processes.
  *
- * All start at once; each waits for what it needs. They end in the order in which they need each other: the router,
- * then the shards, which flush to Blob, then Azurite.
+ * All start at once; each waits for what it needs. What starts is what the topology lists; a change of the number of
+ * shards that an earlier supervisor left unfinished goes on once that serves (scaler.ts).
  */
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { KvcacheClient } from '../../client/key-client.ts';
-import { KvcacheError, messageOf } from '../../errors.ts';
+import { KvcacheError } from '../../errors.ts';
 import { childKillMarginMs, clusterLinkedMs } from '../../limits.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { type DirectoryLock, lockDirectory } from '../../shard/storage/directory-lock.ts';
-import { SupervisedChild } from './child.ts';
-import { type Layout, layoutOf, portsOf } from './layout.ts';
-import { hasOwnBlob, loopback, type MemberPlan, planMembers } from './members.ts';
+import type { Topology } from '../../topology/topology.ts';
+import { ClusterLinks } from './cluster-links.ts';
+import { ControlServer } from './control-server.ts';
+import { type Desired, readDesired, writeDesired } from './desired.ts';
+import { type Layout, layoutOf, portsOf, shardIndexOf, shardPlaceOf, type Site } from './layout.ts';
+import { linkedProcesses, LocalHost } from './local-host.ts';
+import { azuritePlan, hasOwnBlob, type MemberPlan, routerPlan, shardPlan } from './members.ts';
 import { requireFreePorts } from './ports.ts';
-import { type ProcessRecord, removeClusterState, writeClusterState, writePointer } from './state.ts';
-import { knownTopology, shardCountOf, writeTopology } from './topology-file.ts';
+import { Processes } from './processes.ts';
+import { Scaler } from './scaler.ts';
+import { desiredAtStart, knownTopology, writeFirstTopology } from './topology-file.ts';
 
 export interface ClusterOptions {
   readonly portBase: number | undefined;
@@ -39,25 +43,34 @@ export interface ClusterOptions {
 /** How often the router is asked whether it reaches every shard. */
 const linkedPollMs = 25;
 
-interface Member {
-  readonly plan: MemberPlan;
-  readonly child: SupervisedChild;
+/** What a cluster is made of before anything runs. */
+interface Blueprint {
+  readonly site: Site;
+  readonly layout: Layout;
+  readonly desired: Desired;
+  readonly topology: Topology;
 }
 
 export class LocalCluster {
   readonly layout: Layout;
   readonly #options: ClusterOptions;
   readonly #lock: DirectoryLock;
-  readonly #startedAtMs = Date.now();
-  readonly #members: readonly Member[];
+  readonly #processes: Processes;
+  readonly #links = new ClusterLinks();
+  readonly #scaler: Scaler;
+  readonly #control: ControlServer;
   #stopping: Promise<void> | undefined;
 
-  private constructor(options: ClusterOptions, layout: Layout, lock: DirectoryLock) {
+  private constructor(options: ClusterOptions, { site, layout, desired, topology }: Blueprint, lock: DirectoryLock) {
+    const { given, say } = options;
     this.#options = options;
     this.layout = layout;
     this.#lock = lock;
-    const plans = planMembers(layout, options.given, options.host);
-    this.#members = plans.map((plan) => ({ plan, child: this.#childOf(plan) }));
+    const processes = new Processes(layout, options.shutdownGraceMs + childKillMarginMs, say);
+    this.#processes = processes;
+    const host = new LocalHost({ layout, site, given, processes, links: this.#links, say });
+    this.#scaler = new Scaler(host, topology, desired);
+    this.#control = new ControlServer(this.#scaler);
   }
 
   /**
@@ -70,14 +83,9 @@ export class LocalCluster {
     makeFolder(dataPath);
     const lock = await lockDirectory(dataPath);
     try {
-      const known = knownTopology(dataPath);
-      const shards = shardCountOf(known, options.shards, options.isShardsGiven, dataPath);
-      const place = { portBase: options.portBase, shards, dataPath };
-      const layout = layoutOf(place);
-      await requireFreePorts(options.host, portsOf(layout, !hasOwnBlob(options.given)), options.portBase);
-      writeTopology(known, place);
-      const cluster = new LocalCluster(options, layout, lock);
-      await cluster.#startAll();
+      const blueprint = await draw(options, dataPath);
+      const cluster = new LocalCluster(options, blueprint, lock);
+      await cluster.#startAll(blueprint);
       return cluster;
     } catch (error) {
       // After `stop` it is released already, which does no harm.
@@ -98,94 +106,76 @@ export class LocalCluster {
 
   /** Ends every child at once. */
   kill(): void {
-    for (const { child } of this.#members) child.kill();
+    this.#processes.kill();
   }
 
-  async #startAll(): Promise<void> {
-    const { signal } = this.#options;
-    for (const { plan } of this.#members) mkdirSync(plan.dataDirectory, { recursive: true });
-    writePointer(this.layout.router.grpcPort, this.layout.statePath);
+  async #startAll({ desired, topology }: Blueprint): Promise<void> {
+    const { signal, say } = this.#options;
     // Told to stop, the children end, and so do the waits for them.
     signal.addEventListener('abort', () => void this.stop(), { once: true });
-    const results = await Promise.allSettled(this.#members.map(({ child }) => child.start()));
+    const results = await Promise.allSettled(this.#plans(topology).map((plan) => this.#processes.start(plan)));
     const failure = results.find((result) => result.status === 'rejected');
-    if (failure === undefined) {
-      await this.#untilLinked();
-      return;
+    if (failure !== undefined || signal.aborted) {
+      await this.stop();
+      throw signal.aborted ? new KvcacheError('SHUTDOWN', 'stopped while starting') : failure!.reason;
     }
-    await this.stop();
-    throw signal.aborted ? new KvcacheError('SHUTDOWN', 'stopped while starting') : failure.reason;
+    await this.#untilLinked(topology);
+    if (signal.aborted) return;
+    await this.#control.listen(this.layout.dataPath);
+    if (desired.shards !== topology.shards.length) say(`going on with the change to ${desired.shards} shards`);
+    this.#scaler.run();
+  }
+
+  #plans(topology: Topology): MemberPlan[] {
+    const { layout } = this;
+    const { given, host, portBase, dataPath } = this.#options;
+    const places = topology.shards.map(({ name }) => shardPlaceOf(shardIndexOf(name)!, { portBase, dataPath }));
+    return [
+      ...(this.usesAzurite ? [azuritePlan(layout)] : []),
+      ...places.map((place) => shardPlan(layout, place, given)),
+      routerPlan(layout, given, host),
+    ];
   }
 
   /** A router that was up before a shard may take a moment to try it again; until then it would answer misses. */
-  async #untilLinked(): Promise<void> {
-    const { router, shards } = this.layout;
-    const host = this.#options.host === '0.0.0.0' ? loopback : this.#options.host;
-    using client = new KvcacheClient({ server: `${host}:${router.grpcPort}`, timeoutMs: clusterLinkedMs });
+  async #untilLinked({ shards }: Topology): Promise<void> {
+    const { signal, say } = this.#options;
+    const processes = linkedProcesses(this.#processes.plans()).filter(({ role }) => role === 'router');
     const untilMs = performance.now() + clusterLinkedMs;
-    while (performance.now() < untilMs && !this.#options.signal.aborted) {
-      if ((await client.status()).length === shards.length) return;
+    while (performance.now() < untilMs && !signal.aborted) {
+      const { routers } = await this.#links.report(processes);
+      const ready = routers[0]?.links.filter(({ state }) => state === 'ready') ?? [];
+      if (ready.length >= shards.length) return;
       await delay(linkedPollMs);
     }
-    if (!this.#options.signal.aborted)
-      this.#options.say('the router does not reach every shard yet; see kvcache status');
+    if (!signal.aborted) say('the router does not reach every shard yet; see kvcache status');
   }
 
   async #stop(): Promise<void> {
-    const killAfterMs = this.#options.shutdownGraceMs + childKillMarginMs;
-    for (const role of ['router', 'shard', 'azurite'] as const) {
-      const members = this.#members.filter(({ plan }) => plan.role === role);
-      await Promise.all(members.map(({ child }) => child.stop(killAfterMs)));
-    }
-    removeClusterState(this.layout.statePath, this.layout.router.grpcPort);
+    // Whoever waits for a shard to start hears of its end; the scaler begins nothing new.
+    const stopped = this.#scaler.stop();
+    await this.#control.close();
+    await this.#processes.stop();
+    await stopped;
+    this.#links.close();
     await this.#lock.release();
   }
+}
 
-  #childOf({ id, run }: MemberPlan): SupervisedChild {
-    return new SupervisedChild({
-      ...run,
-      id,
-      logPath: join(this.layout.logsPath, `${id}.log`),
-      onChange: (_, sentence) => {
-        if (sentence !== undefined) this.#options.say(sentence);
-        this.#writeState();
-      },
-    });
-  }
-
-  #writeState(): void {
-    const supervisor: ProcessRecord = {
-      role: 'supervisor',
-      id: 'supervisor',
-      pid: process.pid,
-      state: this.#stopping ? 'stopping' : 'ready',
-      restarts: 0,
-      addresses: {},
-      dataDirectory: this.layout.dataPath,
-      log: null,
-    };
-    const children = this.#members.map(({ plan, child }): ProcessRecord => ({
-      role: plan.role,
-      id: plan.id,
-      pid: child.pid,
-      state: child.state,
-      restarts: child.restarts,
-      addresses: plan.addresses,
-      dataDirectory: plan.dataDirectory,
-      log: child.logPath,
-    }));
-    try {
-      writeClusterState(this.layout.statePath, {
-        version: 1,
-        dataDirectory: this.layout.dataPath,
-        startedAtMs: this.#startedAtMs,
-        processes: [supervisor, ...children],
-      });
-    } catch (error) {
-      // Only `kvcache status` reads it; the cluster does without while the disk is full.
-      this.#options.say(`the list of processes cannot be written: ${messageOf(error)}`);
-    }
-  }
+/** What is to be started, with its documents written. Throws CONFIG where that cannot be. */
+async function draw(options: ClusterOptions, dataPath: string): Promise<Blueprint> {
+  const { portBase, given, host } = options;
+  const site = { portBase, dataPath };
+  const known = knownTopology(dataPath);
+  const { desiredPath } = layoutOf({ ...site, shards: 0 });
+  const asked = { shards: options.shards, isGiven: options.isShardsGiven };
+  const desired = desiredAtStart(known, readDesired(desiredPath), asked, dataPath);
+  const indices = known?.shards.map(({ name }) => shardIndexOf(name)!) ?? [...Array(desired.shards).keys()];
+  const layout = { ...layoutOf({ ...site, shards: 0 }), shards: indices.map((index) => shardPlaceOf(index, site)) };
+  await requireFreePorts(host, portsOf(layout, !hasOwnBlob(given)), portBase);
+  await writeDesired(desiredPath, desired);
+  const topology = await writeFirstTopology(known, desired, site, layout.topologyPath);
+  return { site, layout, desired, topology };
 }
 
 function makeFolder(path: string): void {

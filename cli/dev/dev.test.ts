@@ -116,7 +116,7 @@ test('what cannot start is told in a sentence and by the exit code', async () =>
   await dev.end('SIGTERM');
   const resized = await kvcache([...base, dev.dataPath, '--shards', '3']);
   expect(resized.code).toBe(2);
-  expect(resized.err).toContain('belongs to 2 shards, and --shards asks for 3; start with --shards 2');
+  expect(resized.err).toContain('belongs to 2 shards, and --shards asks for 3; start without --shards');
   const wrong = await kvcache([...base, dev.dataPath, '--disk-size', 'huge', '--log-level', 'loud']);
   expect(wrong.code).toBe(2);
   expect(wrong.err.split('\n')).toEqual([

@@ -5,23 +5,30 @@
  *                      without --port-base      with --port-base N
  *   router  gRPC       50051                    N
  *           HTTP       8080                     N + 1
+ *           link       7100                     N + 2
  *   Azurite blob       10000                    N + 9
  *   shard i link       7110 + i                 N + 10 + i
  *           gRPC       7130 + i                 N + 30 + i
  *           HTTP       7150 + i                 N + 50 + i
  *
  *   .kvcache/lock.sock       held while a cluster runs
- *            topology.json   written once, by the first start
+ *            control.sock    on which `kvcache scale` reaches the supervisor
+ *            topology.json   by the first start, and by every change of shards since
+ *            desired.json    how many shards there should be
  *            cluster.json    the running processes
  *            logs/           a file a process
  *            azurite/ router/ shard-0/ …
  */
 import { join, resolve } from 'node:path';
+import { localShardsMax } from '../../limits.ts';
 
-export interface LayoutOptions {
+export interface Site {
   readonly portBase: number | undefined;
-  readonly shards: number;
   readonly dataPath: string;
+}
+
+export interface LayoutOptions extends Site {
+  readonly shards: number;
 }
 
 export interface ShardPlace {
@@ -35,9 +42,16 @@ export interface ShardPlace {
 export interface Layout {
   readonly dataPath: string;
   readonly topologyPath: string;
+  readonly desiredPath: string;
+  readonly controlPath: string;
   readonly statePath: string;
   readonly logsPath: string;
-  readonly router: { readonly dataPath: string; readonly grpcPort: number; readonly httpPort: number };
+  readonly router: {
+    readonly dataPath: string;
+    readonly grpcPort: number;
+    readonly httpPort: number;
+    readonly linkPort: number;
+  };
   readonly azurite: { readonly dataPath: string; readonly blobPort: number };
   readonly shards: readonly ShardPlace[];
 }
@@ -49,27 +63,44 @@ export function routerGrpcPort(portBase: number | undefined): number {
 
 export function layoutOf({ portBase, shards, dataPath }: LayoutOptions): Layout {
   const root = resolve(dataPath);
-  const azuritePort = portBase === undefined ? 10_000 : portBase + 9;
-  const firstShardPort = portBase === undefined ? 7_110 : portBase + 10;
   return {
     dataPath: root,
     topologyPath: join(root, 'topology.json'),
+    desiredPath: join(root, 'desired.json'),
+    controlPath: join(root, 'control.sock'),
     statePath: join(root, 'cluster.json'),
     logsPath: join(root, 'logs'),
     router: {
       dataPath: join(root, 'router'),
       grpcPort: routerGrpcPort(portBase),
       httpPort: portBase === undefined ? 8_080 : portBase + 1,
+      linkPort: portBase === undefined ? 7_100 : portBase + 2,
     },
-    azurite: { dataPath: join(root, 'azurite'), blobPort: azuritePort },
-    shards: Array.from({ length: shards }, (_, index) => ({
-      name: `shard-${index}`,
-      dataPath: join(root, `shard-${index}`),
-      linkPort: firstShardPort + index,
-      grpcPort: firstShardPort + 20 + index,
-      httpPort: firstShardPort + 40 + index,
-    })),
+    azurite: { dataPath: join(root, 'azurite'), blobPort: portBase === undefined ? 10_000 : portBase + 9 },
+    shards: Array.from({ length: shards }, (_, index) => shardPlaceOf(index, { portBase, dataPath })),
   };
+}
+
+export function shardPlaceOf(index: number, { portBase, dataPath }: Site): ShardPlace {
+  const firstPort = portBase === undefined ? 7_110 : portBase + 10;
+  const name = shardNameOf(index);
+  return {
+    name,
+    dataPath: join(resolve(dataPath), name),
+    linkPort: firstPort + index,
+    grpcPort: firstPort + 20 + index,
+    httpPort: firstPort + 40 + index,
+  };
+}
+
+export function shardNameOf(index: number): string {
+  return `shard-${index}`;
+}
+
+/** The index of the shard of this name, or undefined for a name that no shard of a local cluster has. */
+export function shardIndexOf(name: string): number | undefined {
+  const index = Number(/^shard-(0|[1-9]\d?)$/.exec(name)?.[1] ?? NaN);
+  return index < localShardsMax ? index : undefined;
 }
 
 export interface PortUse {
@@ -83,11 +114,16 @@ export function portsOf(layout: Layout, withAzurite: boolean): PortUse[] {
   return [
     { port: layout.router.grpcPort, role: 'router gRPC' },
     { port: layout.router.httpPort, role: 'router HTTP' },
+    { port: layout.router.linkPort, role: 'router link' },
     ...(withAzurite ? [{ port: layout.azurite.blobPort, role: 'Azurite' }] : []),
-    ...layout.shards.flatMap(({ name, linkPort, grpcPort, httpPort }) => [
-      { port: linkPort, role: `${name} link` },
-      { port: grpcPort, role: `${name} gRPC` },
-      { port: httpPort, role: `${name} HTTP` },
-    ]),
+    ...layout.shards.flatMap(shardPortsOf),
+  ];
+}
+
+export function shardPortsOf({ name, linkPort, grpcPort, httpPort }: ShardPlace): PortUse[] {
+  return [
+    { port: linkPort, role: `${name} link` },
+    { port: grpcPort, role: `${name} gRPC` },
+    { port: httpPort, role: `${name} HTTP` },
   ];
 }

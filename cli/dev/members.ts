@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { azuriteConnectionString } from '../../azurite/azurite.ts';
 import { threadPoolSize } from '../../limits.ts';
+import { hasBlob } from '../../settings/blob-conflicts.ts';
 import { environmentFor } from '../../settings/present.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
@@ -25,24 +26,16 @@ const root = resolve(import.meta.dirname, '../..');
 const commandModule = join(root, 'cli/main.ts');
 const azuriteModule = join(root, 'azurite/azurite-process.ts');
 export const loopback = '127.0.0.1';
+const routerName = 'router';
 /** How often a child that cannot say so is asked whether it listens. */
 const listenPollMs = 25;
 
 /** True where a Blob account was given, so that no Azurite is needed. */
 export function hasOwnBlob(given: GivenSettings): boolean {
-  return given['blob.connection_string'] !== undefined || given['blob.account_url'] !== undefined;
+  return hasBlob(given);
 }
 
-/** All children, in the order in which they are listed. `host` is where the router's public doors listen. */
-export function planMembers(layout: Layout, given: GivenSettings, host: string): MemberPlan[] {
-  return [
-    ...(hasOwnBlob(given) ? [] : [azurite(layout)]),
-    ...layout.shards.map((place) => shard(layout, place, given)),
-    router(layout, given, host),
-  ];
-}
-
-function azurite({ azurite: { dataPath, blobPort } }: Layout): MemberPlan {
+export function azuritePlan({ azurite: { dataPath, blobPort } }: Layout): MemberPlan {
   const where = ['--blobHost', loopback, '--blobPort', `${blobPort}`, '--location', dataPath];
   return {
     role: 'azurite',
@@ -58,7 +51,7 @@ function azurite({ azurite: { dataPath, blobPort } }: Layout): MemberPlan {
   };
 }
 
-function shard(layout: Layout, place: ShardPlace, given: GivenSettings): MemberPlan {
+export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSettings): MemberPlan {
   const { name, dataPath, linkPort, grpcPort, httpPort } = place;
   const environment = childEnvironment(given, 'shard');
   if (!hasOwnBlob(given)) {
@@ -85,11 +78,15 @@ function shard(layout: Layout, place: ShardPlace, given: GivenSettings): MemberP
   };
 }
 
-function router(layout: Layout, given: GivenSettings, host: string): MemberPlan {
-  const { dataPath, grpcPort, httpPort } = layout.router;
+/** `host` is where the router's public doors listen. */
+export function routerPlan(layout: Layout, given: GivenSettings, host: string): MemberPlan {
+  const { dataPath, grpcPort, httpPort, linkPort } = layout.router;
   const flags = {
     'data-path': dataPath,
     'topology-path': layout.topologyPath,
+    'router-name': routerName,
+    'link-host': loopback,
+    'link-port': linkPort,
     'grpc-host': host,
     'grpc-port': grpcPort,
     'http-host': given['http.host'] ?? host,
@@ -98,8 +95,12 @@ function router(layout: Layout, given: GivenSettings, host: string): MemberPlan 
   const environment = childEnvironment(given, 'router');
   return {
     role: 'router',
-    id: 'router',
-    addresses: { grpc: `${host}:${grpcPort}`, http: `${flags['http-host']}:${httpPort}` },
+    id: routerName,
+    addresses: {
+      grpc: `${host}:${grpcPort}`,
+      http: `${flags['http-host']}:${httpPort}`,
+      link: `${loopback}:${linkPort}`,
+    },
     dataDirectory: dataPath,
     run: { module: commandModule, args: ['router', ...asArguments(flags)], environment, untilReady: untilReadyMessage },
   };

@@ -96,6 +96,13 @@ export function findCluster(portBase: number | undefined): ClusterState | undefi
   return findClusterByPort(routerGrpcPort(portBase));
 }
 
+/** The same, by the address of the router's gRPC; undefined for an address of another machine too. */
+export function findClusterByAddress(server: string): ClusterState | undefined {
+  const [, host, port] = /^(.*):(\d+)$/.exec(server) ?? [];
+  const isLocal = host !== undefined && ['localhost', '127.0.0.1', '[::1]', '0.0.0.0'].includes(host);
+  return isLocal ? findClusterByPort(Number(port)) : undefined;
+}
+
 export function findClusterByPort(grpcPort: number): ClusterState | undefined {
   const pointer = readOwnJson(pointerPath(grpcPort)) as { statePath: string } | undefined;
   if (pointer === undefined) return undefined;
