@@ -1,0 +1,114 @@
+/** Sets up pods/metrics-source.ts as the cluster's `metrics.k8s.io`, for as long as a scenario needs it. */
+import { TestAuthority } from '../../testing/certificates.ts';
+import type { Kube } from './kube.ts';
+import type { Manifest, Pod } from './objects.ts';
+import { isReady } from './objects.ts';
+import { restrictedContainer, restrictedPod } from './pod-parts.ts';
+import { eventually, notYet } from './wait.ts';
+
+const name = 'metrics-source';
+const apiServiceName = 'v1beta1.metrics.k8s.io';
+const tlsPort = 8_443;
+const plainPort = 9_000;
+
+export class MetricsSource {
+  readonly #kube: Kube;
+  readonly #namespace: string;
+
+  private constructor(kube: Kube, namespace: string) {
+    this.#kube = kube;
+    this.#namespace = namespace;
+  }
+
+  /** Resolves when the API server serves metrics. Rejects where the cluster has a metrics server of its own. */
+  static async start(kube: Kube, image: string, namespace: string): Promise<MetricsSource> {
+    if (await kube.find('APIService', apiServiceName)) {
+      throw new Error('the cluster has a metrics server: this scenario would have to take its place');
+    }
+    for (const manifest of manifestsOf(image, namespace)) await kube.apply(manifest);
+    await eventually('the metrics source is ready', async () => {
+      const pod = await kube.get<Pod>('Pod', name, namespace);
+      return isReady(pod) || notYet(pod.status);
+    });
+    await eventually('the API server serves metrics', async () => {
+      await kube.request('GET', `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`);
+      return true;
+    });
+    return new MetricsSource(kube, namespace);
+  }
+
+  /** From now on every container uses so much. */
+  async use(millicores: number): Promise<void> {
+    await this.#kube.throughPod(this.#namespace, name, plainPort, '/usage', { millicores });
+  }
+
+  /** What is not in the scenario's namespace goes by hand. */
+  async stop(): Promise<void> {
+    await this.#kube.delete('APIService', apiServiceName);
+  }
+}
+
+function manifestsOf(image: string, namespace: string): Manifest[] {
+  const metadata = { name, namespace };
+  const labels = { app: name };
+  const host = `${name}.${namespace}.svc`;
+  const { cert, key } = new TestAuthority().issue(host, { names: [host] });
+  const rbac = 'rbac.authorization.k8s.io';
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'Role',
+      metadata,
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }],
+    },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace }],
+    },
+    { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { 'tls.crt': cert, 'tls.key': key } },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { selector: labels, ports: [{ port: 443, targetPort: tlsPort }] },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...metadata, labels },
+      spec: {
+        ...restrictedPod,
+        automountServiceAccountToken: true,
+        serviceAccountName: name,
+        containers: [
+          {
+            ...restrictedContainer,
+            name,
+            image,
+            args: ['/opt/kvcache/e2e/pods/metrics-source.ts'],
+            readinessProbe: { tcpSocket: { port: tlsPort }, periodSeconds: 1 },
+            volumeMounts: [...restrictedContainer.volumeMounts, { name: 'tls', mountPath: '/tls', readOnly: true }],
+          },
+        ],
+        volumes: [...restrictedPod.volumes, { name: 'tls', secret: { secretName: name } }],
+      },
+    },
+    {
+      apiVersion: 'apiregistration.k8s.io/v1',
+      kind: 'APIService',
+      metadata: { name: apiServiceName },
+      spec: {
+        group: 'metrics.k8s.io',
+        version: 'v1beta1',
+        groupPriorityMinimum: 100,
+        versionPriority: 100,
+        insecureSkipTLSVerify: true,
+        service: { name, namespace },
+      },
+    },
+  ];
+}
