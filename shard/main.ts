@@ -62,7 +62,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const states = new SlotStates(topology, name);
   const hot = new HotTier({ limitBytes: settings['hot.size'] });
   const index = new KeyIndex(hot, systemClock);
-  const { storage, writeBehind } = await openShardStorage(live, index, topology, logger, (reason) =>
+  const { storage, writeBehind, topologyBlob } = await openShardStorage(live, index, topology, logger, (reason) =>
     failed.resolve(new KvcacheError('FENCED', reason)),
   );
   const engine = new Engine({
@@ -134,6 +134,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       budget.close();
       engine.close();
       await storage.close({ flush: true });
+      await topologyBlob?.close();
       await topology.close();
       await doors.close();
     },

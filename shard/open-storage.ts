@@ -4,21 +4,18 @@ import { segmentAgeMaxMs } from '../limits.ts';
 import { hasBlob } from '../settings/blob-conflicts.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import type { Settings } from '../settings/schema.ts';
-import type { TopologyView } from '../topology/holder.ts';
+import type { TopologySource } from '../topology/source.ts';
 import { openBlobAccount } from './blob/blob-account.ts';
 import { blobSecrets } from './blob/blob-secrets.ts';
 import { BlobStore } from './blob/blob-store.ts';
+import { TopologyBlob } from './blob/topology-blob.ts';
 import { WriteBehind } from './blob/write-behind.ts';
 import { systemClock } from './clock.ts';
 import type { RecordIndex } from './journal.ts';
 import { compactorOptions, evictorOptions } from './live-options.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 
-function openWriteBehind(
-  settings: Settings,
-  logger: Logger,
-  onFenced: (reason: string) => void,
-): WriteBehind | undefined {
+function openBlobStore(settings: Settings, logger: Logger): BlobStore | undefined {
   if (!hasBlob(settings)) return undefined;
   const account = openBlobAccount({
     ...blobSecrets(settings),
@@ -27,39 +24,52 @@ function openWriteBehind(
     container: settings['blob.container'],
     prefix: settings['blob.prefix'],
   });
-  const store = new BlobStore(account);
   logger.info({ blob: account.description }, 'Blob tier');
-  return new WriteBehind(store, {
-    shard: settings['shard.name'],
-    flushIntervalMs: settings['blob.flush_interval'],
-    onFenced,
-    log: logger,
-    clock: systemClock,
-  });
+  return new BlobStore(account);
+}
+
+/** The copy of the topology in Blob; where the disk has none, it may be the only one there is. */
+async function openTopologyBlob(store: BlobStore, topology: TopologySource, logger: Logger): Promise<TopologyBlob> {
+  const blob = new TopologyBlob(store, logger);
+  const found = topology.hadCopy ? undefined : await blob.read();
+  if (found !== undefined && topology.offer(found)) logger.info({ epoch: found.epoch }, 'the topology came from Blob');
+  return blob;
 }
 
 export interface OpenedStorage {
   readonly storage: Storage;
   readonly writeBehind: WriteBehind | undefined;
+  readonly topologyBlob: TopologyBlob | undefined;
 }
 
 /**
- * Locks the data directory, takes the shard over in Blob, and recovers into `index`. `onFenced` is called when another
+ * Finds the newest topology there is, locks the data directory, takes the shard over in Blob, and recovers into `index`. `onFenced` is called when another
  * process takes the shard over later; storage refuses writes by then.
  */
 export async function openShardStorage(
   live: LiveSettings,
   index: RecordIndex,
-  topology: TopologyView,
+  topology: TopologySource,
   logger: Logger,
   onFenced: (reason: string) => void,
 ): Promise<OpenedStorage> {
   const settings = live.current;
+  const shard = settings['shard.name'];
+  const store = openBlobStore(settings, logger);
+  const topologyBlob = store && (await openTopologyBlob(store, topology, logger));
   let storage: Storage | undefined;
-  const writeBehind = openWriteBehind(settings, logger, (reason) => {
-    storage?.fence(reason);
-    onFenced(reason);
-  });
+  const writeBehind =
+    store &&
+    new WriteBehind(store, {
+      shard,
+      flushIntervalMs: settings['blob.flush_interval'],
+      onFenced: (reason) => {
+        storage?.fence(reason);
+        onFenced(reason);
+      },
+      log: logger,
+      clock: systemClock,
+    });
   storage = await openStorage({
     folder: settings['data.path'],
     fsync: settings['log.fsync'],
@@ -79,7 +89,8 @@ export async function openShardStorage(
     below: writeBehind,
     epoch: () => topology.slots.epoch,
     // Nothing counts any more of a slot that this shard neither owns nor hands over.
-    sinceOf: (slot) => topology.slots.heldSince(slot, settings['shard.name']) ?? Infinity,
+    sinceOf: (slot) => topology.slots.heldSince(slot, shard) ?? Infinity,
   });
-  return { storage, writeBehind };
+  topologyBlob?.follow(topology);
+  return { storage, writeBehind, topologyBlob };
 }

@@ -86,7 +86,12 @@ export class TestStore {
     const entry = this.index.find(0, key);
     if (entry === undefined) return undefined;
     if (entry.expireAtMs !== 0 && entry.expireAtMs <= this.storage.log.now()) return undefined;
-    return (await this.storage.read(entry)).body;
+    const isAway = this.storage.isAway(entry);
+    const { body } = await this.storage.read(entry);
+    if (!isAway && body.byteLength !== entry.bodyBytes) {
+      throw new Error(`${key} has ${body.byteLength} bytes, its entry says ${entry.bodyBytes}`);
+    }
+    return body;
   }
 
   async text(key: string): Promise<string | undefined> {

@@ -46,6 +46,8 @@ interface TopologySourceEvents {
 export class TopologySource extends EventEmitter<TopologySourceEvents> implements TopologyView {
   readonly #options: TopologySourceOptions;
   readonly #holder: TopologyHolder;
+  /** This process had a copy of its own on its disk when it started. */
+  readonly hadCopy: boolean;
   readonly #poll: NodeJS.Timeout | undefined;
   #watcher: FSWatcher | undefined;
   /** The last content of the file that was looked at; the same content is not reported twice. */
@@ -55,8 +57,9 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
   /** The epoch of the copy on the disk. */
   #copiedEpoch = -1;
 
-  private constructor(options: TopologySourceOptions, first: Topology) {
+  private constructor(options: TopologySourceOptions, first: Topology, hadCopy: boolean) {
     super();
+    this.hadCopy = hadCopy;
     this.#options = options;
     this.#holder = new TopologyHolder(first);
     if (options.file === undefined) return;
@@ -75,7 +78,7 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
     const file = await readDocument(options.file, faults);
     const best = [options.fallback, copy?.topology, file?.topology].reduce(higher, undefined);
     if (best === undefined) throw new KvcacheError('CONFIG', noTopologyMessage(options, faults));
-    const source = new TopologySource(options, best);
+    const source = new TopologySource(options, best, copy?.topology !== undefined);
     source.#seen = file?.text;
     if (best !== copy?.topology && best.epoch > 0) await source.#writeCopy(best);
     else source.#copiedEpoch = best.epoch;

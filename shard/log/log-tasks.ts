@@ -166,7 +166,7 @@ class Compaction {
         expireAtMs: asTombstone ? 0 : header.expireAtMs,
         offset,
         recordBytes: this.#position - offset,
-        bodyBytes: asTombstone ? 0 : bodyBytesOf(header.kind, body.value),
+        bodyBytes: asTombstone ? 0 : bodyBytesOf(header, body.value),
         key: body.key,
         extra: Buffer.alloc(0),
       },

@@ -215,9 +215,9 @@ export function awayValue(bodyBytes: number): Buffer {
   return value;
 }
 
-/** Length of the value as users see it, from a record other than a commit. */
-export function bodyBytesOf(kind: RecordKind, value: Buffer): number {
-  return kind === recordKinds.away && value.byteLength >= 4 ? value.readUInt32LE() : value.byteLength;
+/** Length of the value as users see it, from a record other than a commit. Only an away record's value is looked at. */
+export function bodyBytesOf(header: RecordHeader, value: Buffer): number {
+  return header.kind === recordKinds.away && value.byteLength >= 4 ? value.readUInt32LE() : header.valueBytes;
 }
 
 /** True for kinds that a live entry may stand for and that lie in one piece. */

@@ -25,6 +25,8 @@ export class Loader {
   #tombstones: Map<string, number>[] = Array.from({ length: tombstoneMaps }, () => new Map());
   readonly #slotDrops = new Map<number, number>();
   records = 0;
+  /** The highest topology epoch of any record. */
+  newestEpoch = 0;
   /** Values that recovery knows of but whose bytes are gone: misses from now on. */
   lost = 0;
 
@@ -50,6 +52,7 @@ export class Loader {
   apply(segment: SegmentState, record: HintEntry, readableBytes: number): void {
     this.records++;
     this.#log.observe(record.sequence, 0);
+    if (record.epoch > this.newestEpoch) this.newestEpoch = record.epoch;
     if (record.kind === recordKinds.slotDrop) {
       this.#slotDrops.set(record.slot, Math.max(record.sequence, this.#slotDrops.get(record.slot) ?? 0));
       return;

@@ -42,6 +42,8 @@ export interface RecoveryReport {
   damagedFiles: readonly string[];
   /** Bytes of open segments that Blob had and the disk had lost. */
   bytesFromBlob: number;
+  /** The highest topology epoch that any record was written by. */
+  newestEpoch: number;
 }
 
 export interface RecoveryInput {
@@ -81,6 +83,7 @@ class Recovery {
       staleSegments: [],
       damagedFiles: input.inventory.damaged,
       bytesFromBlob: 0,
+      newestEpoch: 0,
     };
   }
 
@@ -102,6 +105,7 @@ class Recovery {
     this.#loader.finish();
     this.#report.segments = log.segments.size;
     this.#report.records = this.#loader.records;
+    this.#report.newestEpoch = this.#loader.newestEpoch;
     this.#report.lostRecords = this.#loader.lost;
     return this.#report;
   }
@@ -319,9 +323,7 @@ class ReplayedSegment {
       offset,
       recordBytes: recordBytesOf(header),
       bodyBytes:
-        header.kind === recordKinds.commit
-          ? (decodeParts(extra)?.totalBytes ?? 0)
-          : bodyBytesOf(header.kind, body.value),
+        header.kind === recordKinds.commit ? (decodeParts(extra)?.totalBytes ?? 0) : bodyBytesOf(header, body.value),
       key: Buffer.from(body.key),
       extra,
     });

@@ -142,6 +142,7 @@ export class Storage implements Journal {
       takeover,
       sinceOf: sinceOf ?? (() => 0),
     });
+    this.#assertTopologyIsNewEnough(this.report.newestEpoch);
     const { damages, lostRecords, staleSegments, damagedFiles } = this.report;
     const isClean = damages.length + lostRecords + staleSegments.length + damagedFiles.length === 0;
     logger[isClean ? 'info' : 'warn']({ ...this.report, keys: index.size }, 'recovered');
@@ -294,6 +295,16 @@ export class Storage implements Journal {
         await delay(takeoverRetryDelayMs);
       }
     }
+  }
+
+  /** By an older topology than the data's, slots that are this shard's would seem another's, and be dropped. */
+  #assertTopologyIsNewEnough(newestEpoch: number): void {
+    const epoch = this.#options.epoch?.() ?? newestEpoch;
+    if (epoch >= newestEpoch) return;
+    throw new KvcacheError(
+      'CONFIG',
+      `the data was written under topology epoch ${newestEpoch}, but the topology given is of epoch ${epoch}; give the newest one (each process keeps a copy as topology.json)`,
+    );
   }
 
   async #attachLater(inventory: Inventory): Promise<void> {
