@@ -68,6 +68,7 @@ type Listener = (event: ScaleEvent) => void;
 
 export class Scaler {
   readonly #host: ScaleHost;
+  readonly #intervalMs: number;
   readonly #meter = new MoveMeter();
   readonly #listeners = new Set<Listener>();
   #topology: Topology;
@@ -81,8 +82,9 @@ export class Scaler {
   #wake: () => void = () => undefined;
   #running: Promise<void> | undefined;
 
-  constructor(host: ScaleHost, topology: Topology, desired: Desired) {
+  constructor(host: ScaleHost, topology: Topology, desired: Desired, intervalMs = scaleIntervalMs) {
     this.#host = host;
+    this.#intervalMs = intervalMs;
     this.#topology = topology;
     this.#desired = desired;
   }
@@ -171,7 +173,7 @@ export class Scaler {
       });
       const isSteady = await this.#turn();
       if (isSteady) this.#host.rest();
-      const timer = isSteady ? undefined : setTimeout(() => this.#wake(), scaleIntervalMs);
+      const timer = isSteady ? undefined : setTimeout(() => this.#wake(), this.#intervalMs);
       await woken;
       clearTimeout(timer);
     }
@@ -216,7 +218,9 @@ export class Scaler {
       return false;
     }
     await Promise.all(leaving.map((name) => this.#remove(name)));
-    if (step.kind !== 'steady' || leaving.length > 0 || this.#isStopped) return false;
+    // One that leaves and still runs by an older topology is not removable yet, and nextStep does not wait for it.
+    const isComplete = this.#host.shards().every((name) => isDesired(desired, name));
+    if (step.kind !== 'steady' || !isComplete || leaving.length > 0 || this.#isStopped) return false;
     await this.#deleteFolders(desired);
     return true;
   }
@@ -297,13 +301,13 @@ export class Scaler {
         : leaving.length > 0
           ? { reason: 'leaving', names: leaving }
           : undefined;
-    const phase = this.#phaseOf(desired, step, leaving);
+    const phase = this.#phaseOf(desired, step);
     this.#emit({ kind: 'progress', progress: this.#progressOf(desired, phase, report.shards, waiting) });
   }
 
-  #phaseOf(desired: Desired, step: ChangeStep, leaving: readonly string[]): ScalePhase {
+  #phaseOf(desired: Desired, step: ChangeStep): ScalePhase {
     if (isMoving(this.#topology)) return 'moving';
-    if (step.kind === 'steady' && leaving.length === 0) return 'steady';
+    if (step.kind === 'steady' && this.#host.shards().length === desired.shards) return 'steady';
     return ownersOf(this.#topology) === desired.shards ? 'finishing' : 'preparing';
   }
 
