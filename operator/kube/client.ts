@@ -18,11 +18,21 @@ import { TokenBucket } from './backoff.ts';
 import { KubeConnection, type OpenAnswer } from './connection.ts';
 import type { Credentials } from './credentials.ts';
 import { errorOfAnswer, isAlreadyExists, isGone, isNotFound, KubeError } from './kube-error.ts';
+import type {
+  Applied,
+  ApplyOptions,
+  DeleteOptions,
+  Eviction,
+  EvictOptions,
+  Listing,
+  ListOptions,
+  Sendable,
+  WatchOptions,
+} from './verbs.ts';
 import { queryText, type RequestOptions, RequestRunner, type RequestStatistics, type WriteFence } from './requests.ts';
 import {
   collectionPath,
   keyOf,
-  type KubeObject,
   type ObjectKey,
   objectPath,
   pods,
@@ -32,67 +42,6 @@ import {
 } from './resources.ts';
 
 export const fieldManager = 'kvcache-operator';
-
-export interface Selection {
-  /** Undefined or empty: all namespaces. */
-  readonly namespace?: string | undefined;
-  readonly labelSelector?: string | undefined;
-  readonly fieldSelector?: string | undefined;
-}
-
-export interface ListOptions extends Selection, RequestOptions {
-  readonly pageItems?: number;
-  /** Name, labels, annotations, owners and nothing else: for kinds whose content is large or secret. */
-  readonly isMetadataOnly?: boolean | undefined;
-}
-
-export interface Listing<T extends object> {
-  readonly items: Stored<T>[];
-  /** Where a watch goes on. */
-  readonly resourceVersion: string;
-}
-
-export interface WatchOptions extends Selection {
-  readonly resourceVersion: string;
-  readonly timeoutMs: number;
-  readonly headTimeoutMs: number;
-  readonly isMetadataOnly?: boolean | undefined;
-  readonly signal: AbortSignal;
-}
-
-export interface Applied<T extends object> {
-  readonly object: Stored<T>;
-  readonly outcome: 'created' | 'changed' | 'unchanged';
-}
-
-export interface ApplyOptions extends RequestOptions {
-  /**
-   * The object as it was last seen, for telling `changed` from `unchanged`. From a cache, it may be old: then `changed`
-   * also says that somebody else changed it. Null: it is not there. Without this the object is read first.
-   */
-  readonly known?: { readonly metadata: { readonly resourceVersion: string } } | null | undefined;
-  readonly fieldManager?: string;
-}
-
-export interface DeleteOptions extends RequestOptions {
-  /** Only that object, and not one that was made under its name since. */
-  readonly uid?: string | undefined;
-  /** Only as it was seen. */
-  readonly resourceVersion?: string | undefined;
-  readonly propagation?: 'Foreground' | 'Background' | 'Orphan';
-  readonly gracePeriodSeconds?: number | undefined;
-}
-
-export interface EvictOptions extends RequestOptions {
-  readonly uid?: string | undefined;
-  readonly gracePeriodSeconds?: number | undefined;
-}
-
-/** `blocked`: a PodDisruptionBudget does not allow it now. `gone`: there is no such pod (any more). */
-export type Eviction =
-  | { readonly kind: 'evicted' }
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'blocked'; readonly why: string };
 
 export interface KubeClientOptions {
   readonly credentials: Credentials;
@@ -248,7 +197,7 @@ export class KubeClient {
   /** Server-side apply of what the operator owns of an object. */
   async apply<T extends object>(
     resource: Resource<T>,
-    body: KubeObject & NoInfer<T>,
+    body: Sendable<T>,
     options: ApplyOptions = {},
   ): Promise<Applied<T>> {
     return this.#apply(resource, body, undefined, options);
@@ -257,7 +206,7 @@ export class KubeClient {
   /** The same for the status, which has a life of its own. The object must exist. */
   async applyStatus<T extends object>(
     resource: Resource<T>,
-    body: KubeObject & NoInfer<T>,
+    body: Sendable<T>,
     options: ApplyOptions = {},
   ): Promise<Applied<T>> {
     return this.#apply(resource, body, 'status', options);
@@ -265,7 +214,7 @@ export class KubeClient {
 
   async #apply<T extends object>(
     resource: Resource<T>,
-    body: KubeObject,
+    body: Sendable<T>,
     subresource: string | undefined,
     options: ApplyOptions,
   ): Promise<Applied<T>> {
@@ -291,7 +240,7 @@ export class KubeClient {
   /** Rejects with AlreadyExists where it does; after a broken connection that may be this very call's object. */
   async create<T extends object>(
     resource: Resource<T>,
-    body: KubeObject & NoInfer<T>,
+    body: Sendable<T>,
     options: RequestOptions = {},
   ): Promise<Stored<T>> {
     const { body: created } = await this.#runner.run(
@@ -311,7 +260,7 @@ export class KubeClient {
   /** As `create`; undefined where an object of that name is there. */
   async createIfAbsent<T extends object>(
     resource: Resource<T>,
-    body: KubeObject & NoInfer<T>,
+    body: Sendable<T>,
     options: RequestOptions = {},
   ): Promise<Stored<T> | undefined> {
     try {
@@ -325,7 +274,7 @@ export class KubeClient {
   /** The whole object in place of the stored one; with a resourceVersion, only of that one (else Conflict). */
   async replace<T extends object>(
     resource: Resource<T>,
-    body: KubeObject & NoInfer<T>,
+    body: Sendable<T>,
     options: RequestOptions = {},
   ): Promise<Stored<T>> {
     const { body: stored } = await this.#runner.run(

@@ -22,9 +22,10 @@ import {
   kubeWatchTimeoutMs,
 } from '../../limits.ts';
 import { backoffMs, sleep } from './backoff.ts';
-import type { KubeClient, Selection } from './client.ts';
+import type { KubeClient } from './client.ts';
 import { isGone } from './kube-error.ts';
 import { collectionPath, type Resource, type Stored } from './resources.ts';
+import type { Selection } from './verbs.ts';
 import { watchEvents } from './watch-stream.ts';
 
 export interface WatchLog {

@@ -104,9 +104,12 @@ export class FaultServer {
     return this.#connections;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get client(): KubeClient {
-    const { port } = this.#server.address() as AddressInfo;
-    return new KubeClient({ credentials: fixedCredentials(`http://127.0.0.1:${port}`) });
+    return new KubeClient({ credentials: fixedCredentials(`http://127.0.0.1:${this.port}`) });
   }
 
   async close(): Promise<void> {
