@@ -95,6 +95,10 @@ export const blob = field(
         message:
           'spec.blob.accountURL is needed unless spec.blob.identity.connectionString names the account, and excludes it',
       },
+      {
+        rule: "!has(self.identity.workloadIdentity) || !has(self.accountURL) || self.accountURL.startsWith('https://')",
+        message: 'spec.blob.accountURL must be https with workloadIdentity: a token is only ever sent over TLS',
+      },
       immutable(
         'accountURL',
         'spec.blob.accountURL cannot be changed: the blobs lie there. Make a second KVCache and move over',

@@ -130,6 +130,7 @@ const storage = group(
 /** What the process needs besides shards.memory: see `shardPodMemoryBytes` in operator/manifests/resources.ts. */
 const shardMemoryNeeded =
   "quantity(string(self.memory)).asApproximateFloat() * 1.25 + quantity('128Mi').asApproximateFloat()";
+const shardMemoryRequest = "quantity(string(self.resources.requests['memory'])).asApproximateFloat()";
 const shardMemoryLimit = "quantity(string(self.resources.limits['memory'])).asApproximateFloat()";
 
 const shards = group(
@@ -176,6 +177,11 @@ const shards = group(
         rule: `!has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || ${shardMemoryLimit} >= ${shardMemoryNeeded}`,
         message:
           'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi, which is what the process may come to; raise the limit or lower the memory',
+      },
+      {
+        rule: `!has(self.resources) || !has(self.resources.requests) || !('memory' in self.resources.requests) || ${shardMemoryRequest} <= (has(self.resources.limits) && 'memory' in self.resources.limits ? ${shardMemoryLimit} : ${shardMemoryNeeded})`,
+        message:
+          'spec.shards.resources.requests.memory must not be above the limit, which is 1.25 × spec.shards.memory + 128Mi unless resources.limits says otherwise',
       },
     ],
   },

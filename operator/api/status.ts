@@ -12,14 +12,22 @@ import { field, int32, int64, listMap, nonEmptyText, text } from './field.ts';
 const count = (description: string) => field(int64(), description);
 const replicas = (description: string) => field(int32({ min: 0, max: 2_147_483_647 }), description);
 
-export const conditionTypes = ['Ready', 'Progressing', 'Degraded', 'Durable', 'ScaleBlocked'] as const;
+export const conditionTypes = [
+  'Ready',
+  'Progressing',
+  'Degraded',
+  'Durable',
+  'ScaleBlocked',
+  'Reconciling',
+  'Stalled',
+] as const;
 export type ConditionType = (typeof conditionTypes)[number];
 
 const condition = field(
   z.object({
     type: field(
       nonEmptyText(316),
-      'Ready (serving as the spec says), Progressing (on the way to it), Degraded (something needs attention), Durable (every write reaches Blob), ScaleBlocked (shards cannot be removed yet).',
+      'Ready (serving as the spec says), Progressing (on the way to it), Degraded (something needs attention), Durable (every write reaches Blob), ScaleBlocked (a change of shards does not go on), Reconciling and Stalled (Progressing and what needs a person, as kstatus calls them).',
     ),
     status: field(z.enum(['True', 'False', 'Unknown']), 'Whether it holds.'),
     reason: field(nonEmptyText(1_024), 'Why, as one word for programs.'),
@@ -51,6 +59,10 @@ const shard = z.object({
     'Of these, the ones whose keys are still on the way.',
   ).optional(),
   restarts: replicas('How often its container was restarted.').optional(),
+  keys: count('Keys and prompt blocks that it holds, to three digits.').optional(),
+  memory: field(text(32), 'Memory that hot values and the index take.').optional(),
+  hitRate: field(text(16), 'The share of its reads that found their key.').optional(),
+  blobLag: field(text(16), 'How long ago everything then written was in Blob.').optional(),
   message: field(text(1_024), 'What is wrong with it, if anything.').optional(),
 });
 

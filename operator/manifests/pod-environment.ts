@@ -36,6 +36,7 @@ function settingVariables(cache: KVCache, component: Component): Variable[] {
   const podName = { valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
   if (component === 'router') return [file, { name: environmentNameOf('router.name'), ...podName }];
   const shardName = environmentNameOf('shard.name');
+  const tenant = cache.spec.blob?.identity.workloadIdentity?.tenantID;
   return [
     file,
     { name: shardName, ...podName },
@@ -43,6 +44,8 @@ function settingVariables(cache: KVCache, component: Component): Variable[] {
       ? []
       : // The kubelet puts the shard's name in, because it stands before this one.
         [{ name: environmentNameOf('blob.prefix'), value: `${blobPrefix(cache)}/$(${shardName})` }]),
+    // Azure's webhook takes it from the ServiceAccount too, but would leave running pods with the old one.
+    ...(tenant === undefined ? [] : [{ name: 'AZURE_TENANT_ID', value: tenant }]),
   ];
 }
 

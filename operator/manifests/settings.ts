@@ -46,7 +46,6 @@ function processSettings({ spec }: KVCache, component: Component): WrittenSettin
     // A door that is off is out of reach from outside of the pod.
     'grpc.host': grpc.enabled ? '0.0.0.0' : '127.0.0.1',
     'grpc.port': grpc.port,
-    'grpc.max_connection_age': spec.routers.maxConnectionAge,
     'http.port': http.port,
     'link.port': linkPort,
     log_level: spec.logLevel,
@@ -93,6 +92,7 @@ function sizeOrShare(written: string): string {
 
 function routerSettings({ spec: { routers } }: KVCache): WrittenSettings {
   return {
+    'grpc.max_connection_age': routers.maxConnectionAge,
     'router.unavailable_reads': routers.unavailableReads,
     'router.unavailable_writes': routers.unavailableWrites,
   };
