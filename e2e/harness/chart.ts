@@ -1,6 +1,7 @@
 /** The chart, installed as people install it. */
 import { operatorNamespace, releaseName } from './environment.ts';
 import { chartFolder, type Images } from './images.ts';
+import { killPod } from './faults.ts';
 import type { Kube } from './kube.ts';
 import type { Pod, Workload } from './objects.ts';
 import { isReady } from './objects.ts';
@@ -60,4 +61,12 @@ export async function untilOperators(kube: Kube, count: number): Promise<Pod[]> 
 function splitReference(reference: string): [repository: string, tag: string] {
   const colon = reference.lastIndexOf(':');
   return [reference.slice(0, colon), reference.slice(colon + 1)];
+}
+
+/** SIGKILL of every operator; the lease goes with them, as it would by itself after its fifteen seconds. */
+export async function killOperators(kube: Kube): Promise<void> {
+  for (const { metadata } of await operatorPods(kube)) await killPod(kube, operatorNamespace, metadata.name);
+  for (const { metadata } of await kube.list('Lease', operatorNamespace)) {
+    await kube.delete('Lease', metadata.name, operatorNamespace);
+  }
 }

@@ -3,6 +3,7 @@
  * see of kills, drains and rollouts is seen. Its program is pods/client.ts, spoken to over HTTP through the API server.
  */
 import type { Acknowledgement } from '../../commands/command.ts';
+import { azuriteSecret } from './azurite.ts';
 import type { Cache } from './cache.ts';
 import type { Kube } from './kube.ts';
 import { isReady, type Pod } from './objects.ts';
@@ -43,6 +44,11 @@ export interface LoadReport {
 }
 
 const port = 9_000;
+/** Where there is an Azurite beside it. */
+const azuriteVariable = {
+  name: 'AZURITE_CONNECTION_STRING',
+  valueFrom: { secretKeyRef: { name: azuriteSecret, key: 'connectionString', optional: true } },
+};
 
 export class ClientPod {
   readonly #kube: Kube;
@@ -73,7 +79,7 @@ export class ClientPod {
             name: 'client',
             image,
             args: ['/opt/kvcache/e2e/pods/client.ts'],
-            env: [{ name: 'KVSTORE_GRPC_SERVER', value: server }, ...env],
+            env: [{ name: 'KVSTORE_GRPC_SERVER', value: server }, azuriteVariable, ...env],
             ports: [{ containerPort: port }],
             readinessProbe: { httpGet: { path: '/health', port }, periodSeconds: 1 },
             volumeMounts: [
@@ -142,6 +148,11 @@ export class ClientPod {
 
   async flush(level: 'disk' | 'blob'): Promise<void> {
     await this.#post('/flush', { level });
+  }
+
+  /** Names of all blobs of the namespace's Azurite, in the container of caches. */
+  async blobs(): Promise<string[]> {
+    return (await this.#post('/blobs', {})) as string[];
   }
 
   /** What each shard tells of itself (SHARDINFO). */

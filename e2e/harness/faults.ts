@@ -49,3 +49,12 @@ export async function endBlackHole(controlPlane: string): Promise<void> {
 }
 
 const apiServerPackets = ['-p', 'tcp', '--dport', '6443', '!', '-i', 'lo', '-j', 'DROP'];
+
+/**
+ * SIGKILL and a new pod in place of the old one: its container would wait longer before each further start (the
+ * kubelet's back-off), and soon a test of kills would be a test of that.
+ */
+export async function killPod(kube: Kube, namespace: string, name: string): Promise<void> {
+  await signalPod(kube, namespace, name, 'SIGKILL');
+  await kube.delete('Pod', name, namespace, { graceSeconds: 0 });
+}

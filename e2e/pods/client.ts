@@ -4,6 +4,7 @@
  *
  * Without a password and for the suite's own clusters only: whoever reaches the port may read and write the cache.
  */
+import { BlobServiceClient } from '@azure/storage-blob';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import { Load } from '../../acceptance/load.ts';
@@ -115,6 +116,14 @@ async function faultOf(name: string): Promise<string | undefined> {
   }
 }
 
+async function blobs(): Promise<string[]> {
+  const service = BlobServiceClient.fromConnectionString(process.env['AZURITE_CONNECTION_STRING'] ?? '');
+  const container = service.getContainerClient('kvcache');
+  const names: string[] = [];
+  if (await container.exists()) for await (const { name } of container.listBlobsFlat()) names.push(name);
+  return names;
+}
+
 function namesOf(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 }
@@ -141,6 +150,7 @@ const routes: Readonly<Record<string, Route>> = {
     await keys.flush(level);
     return null;
   },
+  '/blobs': () => blobs(),
   '/status': () => keys.status(),
 };
 
