@@ -15,7 +15,7 @@ import type { HotCopy } from './hot/hot-copy.ts';
 
 /**
  * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), and the shard's
- * own marks, one a slot at most (key: the slot, big-endian).
+ * own marks, one a slot at most (key: the slot, big-endian, and what the mark is about).
  */
 export const spaceOfKeys = 0;
 export const spaceOfBlocks = 1;

@@ -142,11 +142,22 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
 }
 
 /** What is on its way through the process: messages, writes that wait, the log's buffer, blocks of an upload. */
-function bytesInFlight({ engine, storage, writeBehind }: ShardParts, link: LinkServer, doors: PublicDoors): number {
+function bytesInFlight(
+  { engine, storage, writeBehind, handover }: ShardParts,
+  link: LinkServer,
+  doors: PublicDoors,
+): number {
   const uploading = writeBehind === undefined ? 0 : blobBlocksInFlightMax * blobBlockBytes;
   const pending = storage.log.active?.writer?.pendingBytes ?? 0;
   const waiting = engine.stats().waitingWrites.bytes;
-  return doors.grpcStatistics().bytesInFlight + link.stats().inFlightBytes + waiting + pending + uploading;
+  return (
+    doors.grpcStatistics().bytesInFlight +
+    link.stats().inFlightBytes +
+    waiting +
+    pending +
+    uploading +
+    handover.bytesInFlight
+  );
 }
 
 function changeSettings(live: LiveSettings, json: string, mode: Buffer | undefined): Reply {

@@ -9,7 +9,7 @@
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
-import { type CommandSpec, commandTable } from '../commands/table.ts';
+import { type CommandSpec, commandTable, type KeySpec } from '../commands/table.ts';
 import type { TopologyView } from '../topology/holder.ts';
 
 /** Slots on their way to this shard. */
@@ -51,7 +51,11 @@ export class OwnershipExecutor implements Executor {
     if (spec.keys === undefined && spec.scope === 'keyspace' && (context.epoch ?? slots.epoch) !== slots.epoch) {
       return new ReplyError('MOVED', `asked by epoch ${context.epoch} for all keys, this shard runs ${slots.epoch}`);
     }
-    for (const slot of slotsOf(spec, command)) {
+    const { keys } = spec;
+    if (keys === undefined) return undefined;
+    const end = endOfKeys(keys, command);
+    for (let index = keys.first; index < end; index += keys.step) {
+      const slot = slotOfArgument(spec, command.args[index]!);
       const owner = slots.ownerOf(slot);
       if (owner !== this.#shard) {
         return new ReplyError('MOVED', `slot ${slot} is at ${owner}; a router answers for all shards`);
@@ -61,8 +65,11 @@ export class OwnershipExecutor implements Executor {
   }
 
   #closedSlots(spec: CommandSpec, command: Command, arriving: ArrivingSlots): readonly number[] {
-    if (spec.keys !== undefined) return [...slotsOf(spec, command)].filter((slot) => arriving.isClosed(slot));
-    return spec.scope === 'keyspace' ? arriving.closed() : [];
+    const { keys } = spec;
+    if (keys === undefined) return spec.scope === 'keyspace' ? arriving.closed() : [];
+    const before = command.args.slice(0, endOfKeys(keys, command));
+    const named = before.filter((_, index) => index >= keys.first && (index - keys.first) % keys.step === 0);
+    return named.map((key) => slotOfArgument(spec, key)).filter((slot) => arriving.isClosed(slot));
   }
 
   async #executeWhenOpen(
@@ -81,9 +88,7 @@ export class OwnershipExecutor implements Executor {
   }
 }
 
-function* slotsOf(spec: CommandSpec, command: Command): Generator<number> {
-  const { keys } = spec;
-  if (keys === undefined) return;
-  const last = keys.many ? command.args.length : Math.min(keys.first + 1, command.args.length);
-  for (let index = keys.first; index < last; index += keys.step) yield slotOfArgument(spec, command.args[index]!);
+/** One past the last argument that may be a key. */
+function endOfKeys(keys: KeySpec, command: Command): number {
+  return keys.many ? command.args.length : Math.min(keys.first + 1, command.args.length);
 }

@@ -22,6 +22,7 @@ import type { Storage } from '../storage/storage.ts';
 import { Dropper } from './dropper.ts';
 import { markName, Opener } from './opener.ts';
 import { Mover } from './mover.ts';
+import type { DurableTopology } from './source.ts';
 import type { SlotStates } from './slot-states.ts';
 import { type OpenLink, SourceLinks } from './source-links.ts';
 import { WarmKeys } from './warm-keys.ts';
@@ -32,7 +33,7 @@ export interface HandoverLogger {
 }
 
 export interface HandoverParts {
-  readonly topology: TopologyView;
+  readonly topology: TopologyView & DurableTopology;
   readonly states: SlotStates;
   readonly keyspace: Keyspace;
   readonly storage: Storage;
@@ -84,7 +85,8 @@ export class Handover {
     this.#mover = new Mover({ ...common, bandwidth: parts.bandwidth });
     storage.fetchAway = (entry) => this.#mover.read(entry);
     for (let slot = 0; slot < slotCount; slot++) {
-      if (keyspace.index.findInSlot(spaceOfMarks, slot, markName(slot)) !== undefined) states.open(slot);
+      const mark = keyspace.index.markOf(slot);
+      if (mark?.key === markName(slot, topology.slots.sinceOf(slot))) states.open(slot);
     }
     this.#follow();
     this.#stopFollowing = topology.onChange(() => this.#follow());
@@ -116,6 +118,11 @@ export class Handover {
       keysMoved: this.#mover.counters.keys,
       bytesMoved: this.#mover.counters.bytes,
     };
+  }
+
+  /** Bytes of values on their way here in the background. */
+  get bytesInFlight(): number {
+    return this.#mover.bytesInFlight;
   }
 
   /** Slots whose keys were dropped because they are another shard's. */
@@ -226,7 +233,7 @@ export class Handover {
     let lost = 0;
     for (let slot = 0; slot < slotCount; slot++) {
       if (!states.serves(slot) || topology.slots.sourceOf(slot) !== undefined) continue;
-      const mark = keyspace.index.findInSlot(spaceOfMarks, slot, markName(slot));
+      const mark = keyspace.index.markOf(slot);
       const away = [...storage.log.live.awayOf(slot)];
       lost += away.length;
       done.push(...away, ...(mark === undefined ? [] : [mark]));

@@ -49,6 +49,11 @@ export class Mover {
     this.#parts = parts;
   }
 
+  /** Bytes of values that are being fetched in the background. */
+  get bytesInFlight(): number {
+    return this.#bytesInFlight;
+  }
+
   /** The value of an away entry, for a reader. Rejects with UNAVAILABLE while the shard that has it is away. */
   async read(entry: Entry): Promise<StoredValue> {
     const value = await this.#fetch(entry);

@@ -20,6 +20,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Storage } from '../storage/storage.ts';
 import { listedKeys, type ListedKey } from './listing.ts';
 import type { SlotStates } from './slot-states.ts';
+import type { DurableTopology } from './source.ts';
 import type { SourceLinks } from './source-links.ts';
 import type { WarmKeys } from './warm-keys.ts';
 
@@ -27,7 +28,7 @@ import type { WarmKeys } from './warm-keys.ts';
 const awayRecordBytes = 64;
 
 export interface OpenerParts {
-  readonly topology: TopologyView;
+  readonly topology: TopologyView & DurableTopology;
   readonly states: SlotStates;
   readonly keyspace: Keyspace;
   readonly storage: Storage;
@@ -60,6 +61,8 @@ export class Opener {
     if (!states.isClosed(slot)) return;
     const source = topology.slots.sourceOf(slot)!;
     const since = topology.slots.sinceOf(slot);
+    // By an older topology than its data's this shard could not start again.
+    await topology.persisted();
     await this.#begin(source);
     await dropped();
     this.#assertStill(slot, source, since);
@@ -99,7 +102,7 @@ export class Opener {
       expireAtMs,
       awayBytes: bodyBytes,
     }));
-    if (isLast) writes.push(markOf(slot));
+    if (isLast) writes.push(markOf(slot, this.#parts.topology.slots.sinceOf(slot)));
     if (writes.length === 0) return;
     const { entries } = storage.append(writes);
     for (const [place, entry] of entries.entries()) {
@@ -119,17 +122,21 @@ export class Opener {
 }
 
 /** The record that says that a slot's keys are all listed. */
-export function markOf(slot: number): JournalWrite {
-  return { space: spaceOfMarks, key: markKey(slot), slot, expireAtMs: 0, body: Buffer.alloc(0) };
+function markOf(slot: number, since: number): JournalWrite {
+  return { space: spaceOfMarks, key: markKey(slot, since), slot, expireAtMs: 0, body: Buffer.alloc(0) };
 }
 
-export function markKey(slot: number): Buffer {
-  return Buffer.from([Math.floor(slot / 256), slot % 256]);
+/** The slot, and the epoch since which it is this shard's: a mark of an earlier time means nothing. */
+function markKey(slot: number, since: number): Buffer {
+  const key = Buffer.alloc(6);
+  key.writeUInt16BE(slot);
+  key.writeUInt32BE(since, 2);
+  return key;
 }
 
 /** A mark's name in the index. */
-export function markName(slot: number): string {
-  return nameOf(markKey(slot));
+export function markName(slot: number, since: number): string {
+  return nameOf(markKey(slot, since));
 }
 
 function decimal(value: number): Buffer {

@@ -30,6 +30,7 @@ export class SlotStates implements ServedSlots {
   readonly #openedSince = new Float64Array(slotCount);
   #slots: SlotMap;
   #closed = 0;
+  #notMine: readonly number[] = [];
 
   constructor(topology: TopologyView, shard: string) {
     this.#shard = shard;
@@ -58,7 +59,7 @@ export class SlotStates implements ServedSlots {
 
   /** Slots that are another shard's: the index may still hold keys of them. */
   departing(): readonly number[] {
-    return this.#where((state) => state === foreign || state === departing);
+    return this.#notMine;
   }
 
   closed(): readonly number[] {
@@ -99,6 +100,7 @@ export class SlotStates implements ServedSlots {
       this.#states[slot] = state;
       if (state === closed) this.#closed += 1;
     }
+    this.#notMine = this.#where((state) => state === foreign || state === departing);
   }
 
   #stateOf(slot: number): number {

@@ -87,6 +87,11 @@ export class KeyIndex implements RecordIndex {
     return run && { entries: run.map.values(), end: run.end };
   }
 
+  /** The slot's mark, if it has one. */
+  markOf(slot: number): Entry | undefined {
+    return this.#marks.get(slot);
+  }
+
   /** Plain keys of a slot. */
   keysOfSlot(slot: number): number {
     return this.#keys.sizeOf(slot);
