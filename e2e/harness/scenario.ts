@@ -7,8 +7,8 @@
  *       const cache = await scenario.cache('cache', { shards: { replicas: 3 } });
  *     });
  *
- * The tests of a file are steps of one story: when one fails, those after it are skipped, for what they would say is
- * known. Nothing is tried a second time.
+ * The tests of a file are steps of one story unless it says otherwise: when one fails, those after it are skipped, for
+ * what they would say is known. Nothing is tried a second time.
  */
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -29,7 +29,12 @@ export interface Scenario {
   client(cache: Cache, options?: ClientPodOptions): Promise<ClientPod>;
 }
 
-export function useScenario(name: string): Scenario {
+export interface ScenarioOptions {
+  /** Whether a step that fails makes the later ones pointless. Default: 'dependent'. */
+  readonly steps?: 'dependent' | 'independent';
+}
+
+export function useScenario(name: string, { steps = 'dependent' }: ScenarioOptions = {}): Scenario {
   const namespace = `e2e-${name}-${randomBytes(2).toString('hex')}`;
   let kube: Kube | undefined;
   let failed: string | undefined;
@@ -53,7 +58,7 @@ export function useScenario(name: string): Scenario {
     await createNamespace(kube, namespace);
   });
   beforeEach((context) => {
-    if (failed !== undefined) context.skip(`an earlier step failed: ${failed}`);
+    if (failed !== undefined && steps === 'dependent') context.skip(`an earlier step failed: ${failed}`);
   });
   afterEach(async ({ task }) => {
     if (task.result?.state !== 'fail' || failed !== undefined) return;
