@@ -52,6 +52,10 @@ export interface Selector {
   readonly fields?: string;
 }
 
+export interface DryRun {
+  readonly dryRun?: boolean;
+}
+
 export class KubeError extends Error {
   readonly status: number;
 
@@ -120,20 +124,27 @@ export class Kube {
   }
 
   /** Server-side apply, as `kubectl apply --server-side --force-conflicts` does it. */
-  async apply<Applied extends KubeObject>(
-    manifest: Manifest,
-    options: { readonly dryRun?: boolean } = {},
-  ): Promise<Applied> {
+  async apply<Applied extends KubeObject>(manifest: Manifest, options: DryRun = {}): Promise<Applied> {
     const query = queryOf({ fieldManager, force: 'true', dryRun: options.dryRun ? 'All' : undefined });
-    return this.#json('PATCH', `${pathOfManifest(manifest)}${query}`, manifest, 'application/apply-patch+yaml');
+    const path = pathOf(kindOf(manifest), manifest.metadata.namespace, manifest.metadata.name);
+    return this.#json('PATCH', `${path}${query}`, manifest, 'application/apply-patch+yaml');
   }
 
-  async create<Created extends KubeObject>(manifest: Manifest, subresource = ''): Promise<Created> {
-    const { kind, metadata } = manifest;
-    const path = subresource
-      ? `${pathOf(kind as Kind, metadata.namespace, metadata.name)}/${subresource}`
-      : pathOf(kind as Kind, metadata.namespace);
-    return this.#json('POST', path, manifest);
+  /** Creates it, with unknown fields refused, as kubectl does. */
+  async create<Created extends KubeObject>(manifest: Manifest, options: DryRun = {}): Promise<Created> {
+    const query = queryOf({ fieldValidation: 'Strict', dryRun: options.dryRun ? 'All' : undefined });
+    return this.#json('POST', `${pathOf(kindOf(manifest), manifest.metadata.namespace)}${query}`, manifest);
+  }
+
+  /** Puts it in the place of what is there, whatever happened to that meanwhile. */
+  async replace<Replaced extends KubeObject>(manifest: Manifest, options: DryRun = {}): Promise<Replaced> {
+    const { name, namespace } = manifest.metadata;
+    const path = pathOf(kindOf(manifest), namespace, name);
+    const { metadata } = await this.#json<KubeObject>('GET', path);
+    const { resourceVersion } = metadata;
+    const query = queryOf({ fieldValidation: 'Strict', dryRun: options.dryRun ? 'All' : undefined });
+    const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
+    return this.#json('PUT', `${path}${query}`, replacement);
   }
 
   async patch<Patched extends KubeObject>(
@@ -255,9 +266,9 @@ function pathOf(kind: Kind, namespace?: string, name?: string): string {
   return ['', group, ...(namespace ? ['namespaces', namespace] : []), plural, ...(name ? [name] : [])].join('/');
 }
 
-function pathOfManifest({ kind, metadata }: Manifest): string {
+function kindOf({ kind }: Manifest): Kind {
   if (!(kind in kinds)) throw new Error(`harness/kube.ts does not know where ${kind} objects are`);
-  return pathOf(kind as Kind, metadata.namespace, metadata.name);
+  return kind as Kind;
 }
 
 function queryOf(parameters: Readonly<Record<string, string | undefined>>): string {
