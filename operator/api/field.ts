@@ -102,7 +102,16 @@ export function listMap<Type extends z.ZodType>(
   return z.array(item).max(itemsMax).meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': keys });
 }
 
-/** Labels or annotations. */
+/** Labels. */
+export function labelMap(entriesMax: number): z.ZodRecord<z.ZodString, z.ZodString> {
+  const value = z
+    .string()
+    .max(63)
+    .regex(/^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/);
+  return z.record(z.string(), value).meta({ maxProperties: entriesMax });
+}
+
+/** Annotations, or selectors. */
 export function stringMap(entriesMax: number, charsMax: number): z.ZodRecord<z.ZodString, z.ZodString> {
   return z.record(z.string(), z.string().max(charsMax)).meta({ maxProperties: entriesMax });
 }

@@ -124,6 +124,33 @@ export const invalidSpecs: readonly InvalidSpec[] = [
     message: 'extraEnv must not set KVCACHE_CONFIG, KVCACHE_SHARD_NAME',
   },
   {
+    title: 'a variable with two values',
+    spec: {
+      shards: { extraEnv: [{ name: 'A', value: '1', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] },
+    },
+    message: 'a variable of extraEnv has either value or valueFrom',
+  },
+  {
+    title: 'a variable from nowhere',
+    spec: { shards: { extraEnv: [{ name: 'A', valueFrom: {} }] } },
+    message: 'valueFrom of extraEnv must have exactly one of',
+  },
+  {
+    title: 'requests above limits',
+    spec: { routers: { resources: { requests: { cpu: '2' }, limits: { cpu: '1500m' } } } },
+    message: 'resources.requests must not be above resources.limits',
+  },
+  {
+    title: 'a router without memory',
+    spec: { routers: { resources: { limits: { memory: '64Mi' } } } },
+    message: 'spec.routers.resources.limits.memory must be at least 128Mi',
+  },
+  {
+    title: 'a label value that no label can have',
+    spec: { shards: { podLabels: { team: 'two words' } } },
+    message: 'spec.shards.podLabels.team in body should match',
+  },
+  {
     title: 'one variable twice',
     spec: {
       routers: {
@@ -249,6 +276,14 @@ export const invalidSpecs: readonly InvalidSpec[] = [
     title: 'TLS without its Secret',
     spec: { security: { tls: {} } },
     message: 'spec.security.tls.secretName: Required value',
+  },
+  {
+    title: 'a ServiceMonitor that would be refused for want of a token',
+    spec: {
+      security: { auth: { password: { name: 'clients' } } },
+      monitoring: { serviceMonitor: { enabled: true } },
+    },
+    message: 'spec.monitoring.serviceMonitor: Prometheus can show a token, and neither a password nor a certificate',
   },
   {
     title: 'an unknown deletion policy',

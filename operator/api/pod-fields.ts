@@ -27,10 +27,19 @@ export function secretKeyOr(key: string) {
 // ── Resources ───────────────────────────────────────────────────────────────────────────────────────────────────
 const resourceMap = z.record(z.string(), quantity()).meta({ maxProperties: 16 });
 
-export const resources = z.object({
-  requests: field(resourceMap, 'What the scheduler sets aside for a pod, such as cpu and memory.').optional(),
-  limits: field(resourceMap, 'What a pod may use at most.').optional(),
-});
+export const resources = z
+  .object({
+    requests: field(resourceMap, 'What the scheduler sets aside for a pod, such as cpu and memory.').optional(),
+    limits: field(resourceMap, 'What a pod may use at most.').optional(),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: '!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits) || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)',
+        message: 'resources.requests must not be above resources.limits',
+      },
+    ],
+  });
 
 // ── Scheduling ──────────────────────────────────────────────────────────────────────────────────────────────────
 const labelSelector = z.object({
@@ -192,21 +201,34 @@ const keyOf = (kind: string) =>
     optional: field(z.boolean(), 'Whether it may be missing.').optional(),
   });
 
-export const environmentVariable = z.object({
-  name: field(nonEmptyText(256).regex(/^[-._a-zA-Z][-._a-zA-Z0-9]*$/), 'The variable’s name.'),
-  value: field(text(8_192), 'Its value.').optional(),
-  valueFrom: field(
-    z.object({
-      secretKeyRef: field(keyOf('Secret'), 'A key of a Secret in the cache’s namespace.').optional(),
-      configMapKeyRef: field(keyOf('ConfigMap'), 'A key of a ConfigMap in the cache’s namespace.').optional(),
-      fieldRef: field(
-        z.object({ fieldPath: field(nonEmptyText(256), 'The field of the pod, such as status.hostIP.') }),
-        'A field of the pod.',
-      ).optional(),
-    }),
-    'Where its value comes from, instead of `value`.',
-  ).optional(),
-});
+export const environmentVariable = z
+  .object({
+    name: field(nonEmptyText(256).regex(/^[-._a-zA-Z][-._a-zA-Z0-9]*$/), 'The variable’s name.'),
+    value: field(text(8_192), 'Its value.').optional(),
+    valueFrom: field(
+      z.object({
+        secretKeyRef: field(keyOf('Secret'), 'A key of a Secret in the cache’s namespace.').optional(),
+        configMapKeyRef: field(keyOf('ConfigMap'), 'A key of a ConfigMap in the cache’s namespace.').optional(),
+        fieldRef: field(
+          z.object({ fieldPath: field(nonEmptyText(256), 'The field of the pod, such as status.hostIP.') }),
+          'A field of the pod.',
+        ).optional(),
+      }),
+      'Where its value comes from, instead of `value`.',
+    ).optional(),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: '!(has(self.value) && has(self.valueFrom))',
+        message: 'a variable of extraEnv has either value or valueFrom, not both',
+      },
+      {
+        rule: '!has(self.valueFrom) || (has(self.valueFrom.secretKeyRef) ? 1 : 0) + (has(self.valueFrom.configMapKeyRef) ? 1 : 0) + (has(self.valueFrom.fieldRef) ? 1 : 0) == 1',
+        message: 'valueFrom of extraEnv must have exactly one of secretKeyRef, configMapKeyRef and fieldRef',
+      },
+    ],
+  });
 
 export type Resources = z.output<typeof resources>;
 export type Scheduling = z.output<typeof scheduling>;

@@ -9,6 +9,7 @@ import { acknowledgements } from '../../commands/command.ts';
 import { kubernetesShardsMax } from '../../limits.ts';
 import { logLevels } from '../../settings/schema.ts';
 import { blob } from './blob-spec.ts';
+import { linkPort, residentRatio, routerMebibytesMin, shardMebibytesMin, shardOverheadMebibytes } from './facts.ts';
 import {
   duration,
   field,
@@ -19,6 +20,7 @@ import {
   nonEmptyText,
   objectName,
   quantity,
+  labelMap,
   stringMap,
 } from './field.ts';
 import { environmentVariable, resources, scheduling } from './pod-fields.ts';
@@ -30,7 +32,7 @@ const annotationCharsMax = 4_096;
 
 const annotations = (what: string) => field(stringMap(annotationsMax, annotationCharsMax), `Annotations of ${what}.`);
 const labels = (what: string) =>
-  field(stringMap(annotationsMax, 63), `Labels of ${what}, besides the operator’s own, which win.`);
+  field(labelMap(annotationsMax), `Labels of ${what}, besides the operator’s own, which win.`);
 
 const podDisruptionBudget = group(
   z.object({
@@ -128,10 +130,9 @@ const storage = group(
 );
 
 /** What the process needs besides shards.memory: see `shardPodMemoryBytes` in operator/manifests/resources.ts. */
-const shardMemoryNeeded =
-  "quantity(string(self.memory)).asApproximateFloat() * 1.25 + quantity('128Mi').asApproximateFloat()";
-const shardMemoryRequest = "quantity(string(self.resources.requests['memory'])).asApproximateFloat()";
-const shardMemoryLimit = "quantity(string(self.resources.limits['memory'])).asApproximateFloat()";
+const shardMemoryNeeded = `quantity(string(self.memory)).asApproximateFloat() * ${residentRatio} + quantity('${shardOverheadMebibytes}Mi').asApproximateFloat()`;
+const memoryRequest = "quantity(string(self.resources.requests['memory'])).asApproximateFloat()";
+const memoryLimit = "quantity(string(self.resources.limits['memory'])).asApproximateFloat()";
 
 const shards = group(
   z.object({
@@ -145,8 +146,8 @@ const shards = group(
       {
         rules: [
           {
-            rule: "quantity(string(self)).compareTo(quantity('64Mi')) >= 0",
-            message: 'spec.shards.memory must be at least 64Mi',
+            rule: `quantity(string(self)).compareTo(quantity('${shardMebibytesMin}Mi')) >= 0`,
+            message: `spec.shards.memory must be at least ${shardMebibytesMin}Mi`,
           },
         ],
       },
@@ -174,14 +175,12 @@ const shards = group(
   {
     rules: [
       {
-        rule: `!has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || ${shardMemoryLimit} >= ${shardMemoryNeeded}`,
-        message:
-          'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi, which is what the process may come to; raise the limit or lower the memory',
+        rule: `!has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || ${memoryLimit} >= ${shardMemoryNeeded}`,
+        message: `spec.shards.resources.limits.memory must be at least ${residentRatio} × spec.shards.memory + ${shardOverheadMebibytes}Mi, which is what the process may come to; raise the limit or lower the memory`,
       },
       {
-        rule: `!has(self.resources) || !has(self.resources.requests) || !('memory' in self.resources.requests) || ${shardMemoryRequest} <= (has(self.resources.limits) && 'memory' in self.resources.limits ? ${shardMemoryLimit} : ${shardMemoryNeeded})`,
-        message:
-          'spec.shards.resources.requests.memory must not be above the limit, which is 1.25 × spec.shards.memory + 128Mi unless resources.limits says otherwise',
+        rule: `!has(self.resources) || !has(self.resources.requests) || !('memory' in self.resources.requests) || ${memoryRequest} <= (has(self.resources.limits) && 'memory' in self.resources.limits ? ${memoryLimit} : ${shardMemoryNeeded})`,
+        message: `spec.shards.resources.requests.memory must not be above the limit, which is ${residentRatio} × spec.shards.memory + ${shardOverheadMebibytes}Mi unless resources.limits says otherwise`,
       },
     ],
   },
@@ -236,6 +235,10 @@ const routers = group(
         rule: '!(has(self.replicas) && has(self.autoscaling))',
         message: 'spec.routers.replicas and spec.routers.autoscaling exclude each other; keep one of them',
       },
+      {
+        rule: `!has(self.resources) || !has(self.resources.limits) || !('memory' in self.resources.limits) || ${memoryLimit} >= quantity('${routerMebibytesMin}Mi').asApproximateFloat()`,
+        message: `spec.routers.resources.limits.memory must be at least ${routerMebibytesMin}Mi, or no router starts`,
+      },
     ],
   },
 );
@@ -281,8 +284,8 @@ const listeners = group(
         message: 'spec.listeners: grpc and http must have different ports',
       },
       {
-        rule: 'self.grpc.port != 7051 && self.http.port != 7051',
-        message: 'spec.listeners: port 7051 is the internal port of shards and routers; choose another',
+        rule: `self.grpc.port != ${linkPort} && self.http.port != ${linkPort}`,
+        message: `spec.listeners: port ${linkPort} is the internal port of shards and routers; choose another`,
       },
       {
         rule: 'self.grpc.enabled || self.http.enabled',
@@ -343,6 +346,9 @@ const monitoring = group(
   'What watches the cache.',
 );
 
+const noCertificateAsked =
+  "(!has(self.security.tls) || !has(self.security.tls.clientCA) || self.security.tls.clientAuthentication == 'Optional')";
+
 export const spec = group(
   z.object({
     image: field(nonEmptyText(512), 'The image of shards and routers; the operator’s own without it.').optional(),
@@ -399,6 +405,11 @@ export const spec = group(
       {
         rule: "self.nodeLossPolicy != 'RestoreFromBlob' || has(self.blob)",
         message: "spec.nodeLossPolicy is 'RestoreFromBlob', which needs spec.blob",
+      },
+      {
+        rule: `!self.monitoring.serviceMonitor.enabled || self.monitoring.openMetrics || ((!has(self.security.auth) || has(self.security.auth.token)) && ${noCertificateAsked})`,
+        message:
+          'spec.monitoring.serviceMonitor: Prometheus can show a token, and neither a password nor a certificate; give spec.security.auth.token, make client certificates Optional, or set spec.monitoring.openMetrics',
       },
     ],
   },

@@ -8,7 +8,7 @@
  * stored data and with the users' own selectors: they never change.
  */
 import type { KVCache } from '../api/schema.ts';
-import { schema as settings } from '../../settings/schema.ts';
+import { linkPort } from '../api/facts.ts';
 
 export const fieldManager = 'kvcache-operator';
 
@@ -16,10 +16,6 @@ export const fieldManager = 'kvcache-operator';
 export type Component = 'shard' | 'router';
 
 export const portNames = { grpc: 'grpc', http: 'http', link: 'link' } as const;
-
-/** The internal port of shards and routers: the setting's default, which the CRD's rules name too. */
-export const linkPort: number =
-  settings['link.port'].default.kind === 'value' ? settings['link.port'].default.value : 0;
 
 /** Within the pods. ConfigMaps and Secrets are mounted as directories: a subPath would never see an update. */
 export const paths = {

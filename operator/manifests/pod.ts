@@ -9,6 +9,7 @@
  *   readiness   /ready every 3 s                   log usable, doors open, some topology loaded
  */
 import type { V1Container, V1PodTemplateSpec, V1Probe, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import { linkPort } from '../api/facts.ts';
 import type { KVCache } from '../api/schema.ts';
 import type { Wire } from '../kube/resources.ts';
 import type { ManifestContext } from './manifest.ts';
@@ -16,7 +17,6 @@ import {
   annotationNames,
   type Component,
   dataVolume,
-  linkPort,
   namesOf,
   objectLabels,
   paths,

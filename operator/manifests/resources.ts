@@ -8,11 +8,10 @@
  */
 import type { KVCacheSpec } from '../api/schema.ts';
 import type { Quantity } from '../api/field.ts';
+import { residentRatio, shardOverheadMebibytes } from '../api/facts.ts';
 import { mebibytes, quantityBytes } from './quantity.ts';
 
 const MiB = 2 ** 20;
-export const residentRatio = 1.25;
-export const podOverheadBytes = 128 * MiB;
 
 const processorRequest = '100m';
 const routerMemoryRequest = '256Mi';
@@ -26,7 +25,7 @@ export interface PodResources {
 
 /** The least memory limit of a shard's pod. */
 export function shardPodMemoryBytes(memory: Quantity): number {
-  return quantityBytes(memory) * residentRatio + podOverheadBytes;
+  return quantityBytes(memory) * residentRatio + shardOverheadMebibytes * MiB;
 }
 
 export function shardResources({ shards }: KVCacheSpec): PodResources {
@@ -50,12 +49,15 @@ function texts(quantities: Readonly<Record<string, Quantity>>): Record<string, s
   return Object.fromEntries(Object.entries(quantities).map(([name, quantity]) => [name, String(quantity)]));
 }
 
+/** What the runtime's own objects take of the heap. */
+const baseHeapMebibytes = 64;
+
 /**
  * MiB of V8's heap, whose default is a quarter of the pod's memory: too little for a shard's index, which may take half
  * of its memory. The process's own budget keeps everything together below the pod's limit.
  */
 export function shardHeapMebibytes({ shards }: KVCacheSpec): number {
-  return Math.floor(quantityBytes(shards.memory) / MiB);
+  return Math.floor(quantityBytes(shards.memory) / MiB) + baseHeapMebibytes;
 }
 
 export function routerHeapMebibytes(spec: KVCacheSpec): number {

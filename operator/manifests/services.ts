@@ -7,10 +7,11 @@
  *               that is still on its way
  */
 import type { V1Service, V1ServicePort } from '@kubernetes/client-node';
+import { linkPort } from '../api/facts.ts';
 import type { KVCache } from '../api/schema.ts';
 import { services, type Wire } from '../kube/resources.ts';
 import { type Manifest, metadataOf } from './manifest.ts';
-import { type Component, linkPort, namesOf, portNames, scrapeLabel, selectorLabels } from './names.ts';
+import { type Component, namesOf, portNames, scrapeLabel, selectorLabels } from './names.ts';
 
 export function clientService(cache: KVCache): Manifest<Wire<V1Service>> {
   const { clientService: name } = namesOf(cache);

@@ -11,11 +11,12 @@
  */
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
+import { linkPort } from '../api/facts.ts';
 import type { KVCache } from '../api/schema.ts';
 import { schema, type SettingName, settingOf } from '../../settings/schema.ts';
 import type { Written } from '../../settings/units.ts';
 import { formatBytes } from '../../settings/units.ts';
-import { type Component, linkPort, namespaceOf, nameOf, paths, topologyKey } from './names.ts';
+import { type Component, namespaceOf, nameOf, paths, topologyKey } from './names.ts';
 import { quantityBytes } from './quantity.ts';
 import { graceMarginSeconds, routerDrainDelaySeconds } from './shutdown.ts';
 import { secretFiles, secretPath } from './secrets.ts';
