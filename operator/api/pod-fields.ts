@@ -41,6 +41,9 @@ export const resources = z
     ],
   });
 
+/** In CEL: the memory limit of the `resources` of `self`, where there is one. */
+export const memoryLimit = "quantity(string(self.resources.limits['memory'])).asApproximateFloat()";
+
 // ── Scheduling ──────────────────────────────────────────────────────────────────────────────────────────────────
 const labelSelector = z.object({
   matchLabels: field(
