@@ -153,10 +153,10 @@ export class KubeClient {
       );
       const list = body as { items?: Stored<T>[]; metadata?: { resourceVersion?: string; continue?: string } };
       const items = list.items ?? [];
-      // The items of a list do not say what they are.
+      // The items of a list do not say what they are, or say that they are mere metadata.
       for (const item of items) {
-        item.apiVersion ??= resource.apiVersion;
-        item.kind ??= resource.kind;
+        item.apiVersion = resource.apiVersion;
+        item.kind = resource.kind;
       }
       yield { items, resourceVersion: list.metadata?.resourceVersion ?? '' };
       next = list.metadata?.continue;

@@ -131,6 +131,9 @@ export class Informer<T extends object> {
   #set(object: Stored<T>): void {
     // What other managers own is of no interest here, and a third of an object's memory.
     delete object.metadata.managedFields;
+    // Metadata alone comes as an object of another kind, which nobody who reads the store should have to know.
+    object.apiVersion = this.resource.apiVersion;
+    object.kind = this.resource.kind;
     const previous = this.store.set(object);
     if (!previous) this.#tell({ kind: 'added', object });
     else if (previous.metadata.uid !== object.metadata.uid) {

@@ -43,6 +43,8 @@ export interface LeaderElectionOptions extends LeaseTiming {
   readonly onElected?: () => void;
   /** Called once; the process should end at once. */
   readonly onLost: (reason: string) => void;
+  /** Both clocks of this machine; for tests. */
+  readonly now?: () => Moment;
 }
 
 export type LeaderState = 'candidate' | 'leader' | 'lost' | 'released';
@@ -50,23 +52,23 @@ export type LeaderState = 'candidate' | 'leader' | 'lost' | 'released';
 type Lease = Stored<Wire<V1Lease>>;
 
 /** A moment on both clocks. */
-interface Moment {
+export interface Moment {
   readonly monotonicMs: number;
   readonly wallMs: number;
 }
 
-function now(): Moment {
+function realNow(): Moment {
   return { monotonicMs: performance.now(), wallMs: Date.now() };
 }
 
 /** How much time has passed at least, for waiting until another's lease has ended. */
-function passedAtLeastMs({ monotonicMs, wallMs }: Moment): number {
-  return Math.min(performance.now() - monotonicMs, Date.now() - wallMs);
+function passedAtLeastMs(from: Moment, to: Moment): number {
+  return Math.min(to.monotonicMs - from.monotonicMs, to.wallMs - from.wallMs);
 }
 
 /** How much time may have passed, for believing in one's own lease. */
-function passedAtMostMs({ monotonicMs, wallMs }: Moment): number {
-  return Math.max(performance.now() - monotonicMs, Date.now() - wallMs);
+function passedAtMostMs(from: Moment, to: Moment): number {
+  return Math.max(to.monotonicMs - from.monotonicMs, to.wallMs - from.wallMs);
 }
 
 /** The API's times have exactly six digits after the second. */
@@ -80,13 +82,14 @@ export class LeaderElection implements WriteFence {
   readonly #renewDeadlineMs: number;
   readonly #retryIntervalMs: number;
   readonly #writeMarginMs: number;
+  readonly #now: () => Moment;
   readonly #stopping = new AbortController();
   readonly #elected = Promise.withResolvers<void>();
   #state: LeaderState = 'candidate';
   #running: Promise<void> | undefined;
   /** The record as it was last read or written, and when its last change was seen. */
   #lease: Lease | undefined;
-  #changeSeen = now();
+  #changeSeen: Moment;
   /** Just before the last answered renewal was sent. */
   #renewed: Moment = { monotonicMs: -Infinity, wallMs: -Infinity };
   #renewals = 0;
@@ -94,6 +97,8 @@ export class LeaderElection implements WriteFence {
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
+    this.#now = options.now ?? realNow;
+    this.#changeSeen = this.#now();
     this.#durationMs = options.durationMs ?? leaseDurationMs;
     this.#renewDeadlineMs = options.renewDeadlineMs ?? leaseRenewDeadlineMs;
     this.#retryIntervalMs = options.retryIntervalMs ?? leaseRetryIntervalMs;
@@ -129,7 +134,7 @@ export class LeaderElection implements WriteFence {
 
   remainingMs(): number {
     if (this.#state !== 'leader') return 0;
-    return this.#durationMs - this.#writeMarginMs - passedAtMostMs(this.#renewed);
+    return this.#durationMs - this.#writeMarginMs - passedAtMostMs(this.#renewed, this.#now());
   }
 
   start(): void {
@@ -162,7 +167,7 @@ export class LeaderElection implements WriteFence {
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      if (this.#state === 'leader' && passedAtMostMs(this.#renewed) >= this.#renewDeadlineMs) {
+      if (this.#state === 'leader' && passedAtMostMs(this.#renewed, this.#now()) >= this.#renewDeadlineMs) {
         this.#lose(`the lease was not renewed within ${this.#renewDeadlineMs} ms`);
         return;
       }
@@ -184,7 +189,7 @@ export class LeaderElection implements WriteFence {
       await this.#read();
       if (!this.#mayAcquire()) return;
     }
-    const sent = now();
+    const sent = this.#now();
     try {
       await this.#write(this.#recordOfMine());
     } catch (error) {
@@ -209,7 +214,7 @@ export class LeaderElection implements WriteFence {
     const spec = this.#lease?.spec;
     if (!spec?.holderIdentity || spec.holderIdentity === this.#options.identity) return true;
     const durationMs = Math.max(this.#durationMs, (spec.leaseDurationSeconds ?? 0) * 1_000);
-    return passedAtLeastMs(this.#changeSeen) >= durationMs;
+    return passedAtLeastMs(this.#changeSeen, this.#now()) >= durationMs;
   }
 
   #recordOfMine(): NonNullable<Lease['spec']> {
@@ -229,7 +234,7 @@ export class LeaderElection implements WriteFence {
   async #read(): Promise<void> {
     const { client, namespace, name } = this.#options;
     const lease = await client.get(leases, { namespace, name }, this.#requestOptions());
-    if (lease?.metadata.resourceVersion !== this.#lease?.metadata.resourceVersion) this.#changeSeen = now();
+    if (lease?.metadata.resourceVersion !== this.#lease?.metadata.resourceVersion) this.#changeSeen = this.#now();
     this.#lease = lease;
   }
 
@@ -241,12 +246,13 @@ export class LeaderElection implements WriteFence {
     this.#lease = await (resourceVersion
       ? client.replace(leases, body, options)
       : client.create(leases, body, options));
-    this.#changeSeen = now();
+    this.#changeSeen = this.#now();
   }
 
   /** One attempt within what is left of the deadline: the loop itself is the repetition. */
   #requestOptions(): { readonly attemptsMax: 1; readonly timeoutMs: number; readonly signal?: AbortSignal } {
-    const leftMs = this.#state === 'leader' ? this.#renewDeadlineMs - passedAtMostMs(this.#renewed) : Infinity;
+    const leftMs =
+      this.#state === 'leader' ? this.#renewDeadlineMs - passedAtMostMs(this.#renewed, this.#now()) : Infinity;
     const timeoutMs = Math.max(1, Math.min(this.#renewDeadlineMs / 2, leftMs));
     // The last write, which releases the lease, comes after the loop has been told to stop.
     return { attemptsMax: 1, timeoutMs, ...(this.#state === 'released' ? {} : { signal: this.#stopping.signal }) };

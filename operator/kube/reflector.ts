@@ -133,7 +133,7 @@ export class Reflector<T extends object> {
       isMetadataOnly,
       resourceVersion: this.#version,
       timeoutMs: watchTimeoutMs * (1 + Math.random()),
-      headTimeoutMs: kubeAttemptTimeoutMs,
+      headTimeoutMs: Math.min(kubeAttemptTimeoutMs, silenceMaxMs),
       signal,
     });
     for await (const event of watchEvents<T>(stream, { description: `WATCH ${this.#path}`, silenceMaxMs })) {
