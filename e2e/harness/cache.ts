@@ -171,7 +171,7 @@ function settledOrNot(object: CacheObject) {
 type Tree = { readonly [member: string]: unknown };
 
 /** The second over the first, objects member by member. */
-function merged(under: object, over: object): object {
+export function merged(under: object, over: object): object {
   const result: Record<string, unknown> = { ...under };
   for (const [member, value] of Object.entries(over as Tree)) {
     const below = result[member];

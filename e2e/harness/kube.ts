@@ -42,6 +42,7 @@ const kinds = {
   PriorityClass: ['apis/scheduling.k8s.io/v1', 'priorityclasses'],
   APIService: ['apis/apiregistration.k8s.io/v1', 'apiservices'],
   CustomResourceDefinition: ['apis/apiextensions.k8s.io/v1', 'customresourcedefinitions'],
+  ServiceMonitor: ['apis/monitoring.coreos.com/v1', 'servicemonitors'],
   KVCache: ['apis/kvcache.dev/v1alpha1', 'kvcaches'],
 } as const;
 
