@@ -5,12 +5,16 @@
  *     await cluster.kill('shard-1');            // SIGKILL; the supervisor starts it again
  *     await cluster.untilReady('shard-1');
  *     await cluster.wipe('shard-2');            // its disk is gone, and it comes up again without it
+ *     await cluster.scale(5);                   // kvcache scale 5
+ *     await cluster.killSupervisor();           // SIGKILL; everything ends, and
+ *     await cluster.startSupervisor();          // comes up again on the same data
  *     await cluster.stop();                     // SIGTERM, as Ctrl-C; fails if anything is left
  *
  * Processes are found in the state that the cluster writes, which `kvcache status --json` prints: it is there at once,
  * also while a shard is paused and does not answer.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findCluster, type ProcessRecord } from '../cli/dev/state.ts';
 import { layoutOf, portsOf } from '../cli/dev/layout.ts';
@@ -20,6 +24,9 @@ import { DevProcess, isAlive, type Outcome, untilGone } from '../cli/testing/com
 import { KvcacheClient } from '../client/key-client.ts';
 import type { ClientOptions } from '../client/options.ts';
 import { KvStoreClient } from '../client/prompt-client.ts';
+import { localShardsMax } from '../limits.ts';
+import { parseTopology } from '../topology/document.ts';
+import type { Topology } from '../topology/topology.ts';
 
 export interface TestClusterOptions {
   /** Default 3. */
@@ -32,18 +39,18 @@ export interface TestClusterOptions {
 const pollMs = 25;
 
 export class TestCluster {
-  readonly #dev: DevProcess;
-  readonly #shards: number;
+  #dev: DevProcess;
+  readonly #args: readonly string[];
   readonly #clients: Disposable[] = [];
 
-  private constructor(dev: DevProcess, shards: number) {
+  private constructor(dev: DevProcess, args: readonly string[]) {
     this.#dev = dev;
-    this.#shards = shards;
+    this.#args = args;
   }
 
   /** Resolves when every process is ready. */
   static async start({ shards = 3, args = [] }: TestClusterOptions = {}): Promise<TestCluster> {
-    return new TestCluster(await DevProcess.start({ args: ['--shards', `${shards}`, ...args] }), shards);
+    return new TestCluster(await DevProcess.start({ args: ['--shards', `${shards}`, ...args] }), args);
   }
 
   /** host:port of the router's gRPC. */
@@ -61,12 +68,30 @@ export class TestCluster {
   }
 
   get shardIds(): string[] {
-    return Array.from({ length: this.#shards }, (_, index) => `shard-${index}`);
+    return this.processes().flatMap(({ role, id }) => (role === 'shard' ? [id] : []));
   }
 
   /** Runs a command of `kvcache` against this cluster. */
   run(args: readonly string[]): Promise<Outcome> {
     return this.#dev.run(args);
+  }
+
+  /** Runs `kvcache scale`, which waits until everything has arrived. */
+  scale(shards: number, args: readonly string[] = []): Promise<Outcome> {
+    return this.run(['scale', `${shards}`, ...args]);
+  }
+
+  /** Ends `kvcache dev` at once; resolves when its children have noticed and ended too. */
+  async killSupervisor(): Promise<void> {
+    const pids = this.processes().flatMap(({ pid }) => pid ?? []);
+    await this.#dev.end('SIGKILL');
+    await untilGone(pids);
+  }
+
+  /** Starts `kvcache dev` again on the same data and ports, with the flags of the first start. */
+  async startSupervisor(): Promise<void> {
+    const { portBase, dataPath } = this.#dev;
+    this.#dev = await DevProcess.start({ portBase, dataPath, args: this.#args });
   }
 
   /** Runs the playground; rejects if it printed no report. */
@@ -86,6 +111,11 @@ export class TestCluster {
     const client = this.#closing(new KvStoreClient({ server: this.server, ...options }));
     client.initialize('https://acceptance.example', 'acceptance');
     return client;
+  }
+
+  /** The topology that the supervisor has published last. */
+  topology(): Topology {
+    return parseTopology(readFileSync(join(this.dataPath, 'topology.json'), 'utf8'));
   }
 
   processes(): readonly ProcessRecord[] {
@@ -146,7 +176,7 @@ export class TestCluster {
     if (code !== 0) throw new Error(`kvcache dev ended with ${code}: ${this.lines.join('\n')}`);
     const left = pids.filter(isAlive);
     if (left.length > 0) throw new Error(`processes ${left.join(', ')} outlived their cluster`);
-    const layout = layoutOf({ portBase: this.#dev.portBase, shards: this.#shards, dataPath: this.dataPath });
+    const layout = layoutOf({ portBase: this.#dev.portBase, shards: localShardsMax, dataPath: this.dataPath });
     await requireFreePorts('127.0.0.1', portsOf(layout, true), this.#dev.portBase);
     if (existsSync(layout.statePath)) throw new Error(`${layout.statePath} was left behind`);
   }

@@ -1,0 +1,146 @@
+/**
+ * Processes are killed at every step of 3 → 5 → 2 → 5 shards, disks kept, with overwrites, deletions and expiries running:
+ * no key is lost, none comes back, and none is out of reach for longer than clients try.
+ *
+ * Every pass is a cluster of its own that goes through the three changes with a few kills in each. By default one pass
+ * meets a choice of kills; with KVCACHE_LONG=1 passes go on until every process has been killed at every step of every
+ * change, and KVCACHE_SEED chooses another order and other writes.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { TestCluster } from './cluster.ts';
+import { Ledger, randomOf } from './ledger.ts';
+import { Load } from './load.ts';
+import { ChangeWatcher, type Moment, moments } from './moments.ts';
+
+const changes = [5, 2, 5] as const;
+const victims = ['source', 'target', 'router', 'supervisor'] as const;
+type Victim = (typeof victims)[number];
+
+interface Kill {
+  readonly moment: Moment;
+  readonly victim: Victim;
+}
+
+/** The kills of a pass, by change. */
+type Plan = readonly (readonly Kill[])[];
+
+const shortPlan: Plan = [
+  [
+    { moment: 'acknowledged', victim: 'source' },
+    { moment: 'opening', victim: 'target' },
+    { moment: 'moved-40', victim: 'router' },
+  ],
+  [
+    { moment: 'published', victim: 'target' },
+    { moment: 'moved-40', victim: 'supervisor' },
+    { moment: 'settled', victim: 'source' },
+  ],
+  [
+    { moment: 'opened', victim: 'source' },
+    { moment: 'moved-40', victim: 'target' },
+    { moment: 'dropped', victim: 'source' },
+  ],
+];
+
+const killsPerChange = 3;
+
+/** Plans in which every process is killed at every step of every change, in an order that the seed chooses. */
+function allPlans(random: () => number): Plan[] {
+  const decks = changes.map(() =>
+    shuffled(
+      moments.flatMap((moment) => victims.map((victim): Kill => ({ moment, victim }))),
+      random,
+    ),
+  );
+  const passes = Math.ceil(decks[0]!.length / killsPerChange);
+  return Array.from({ length: passes }, (_, pass) =>
+    decks.map((deck) =>
+      deck
+        .slice(pass * killsPerChange, (pass + 1) * killsPerChange)
+        .sort((a, b) => moments.indexOf(a.moment) - moments.indexOf(b.moment)),
+    ),
+  );
+}
+
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  const drawn = items.map((item) => ({ item, place: random() }));
+  return drawn.sort((a, b) => a.place - b.place).map(({ item }) => item);
+}
+
+const isLong = process.env['KVCACHE_LONG'] === '1';
+const seed = Number(process.env['KVCACHE_SEED'] ?? 1);
+const plans = isLong ? allPlans(randomOf(seed)) : [shortPlan];
+const passTimeoutMs = 300_000;
+
+let cluster: TestCluster;
+afterEach(() => cluster?.dispose());
+
+/** Kills the victim and goes on when the next one may come; a supervisor is started again at once. */
+async function kill(victim: Victim, watcher: ChangeWatcher, random: () => number): Promise<string> {
+  if (victim === 'supervisor') {
+    await cluster.killSupervisor();
+    await cluster.startSupervisor();
+    return victim;
+  }
+  const running = new Set(cluster.shardIds);
+  const ids = (victim === 'source' ? watcher.sources : watcher.targets).filter((id) => running.has(id));
+  const id = victim === 'router' ? victim : (ids[Math.floor(random() * ids.length)] ?? 'shard-0');
+  await cluster.untilReady(id);
+  await cluster.kill(id);
+  return id;
+}
+
+/** Changes the number of shards with these kills on the way; resolves when it is done, with what was killed when. */
+async function change(shards: number, kills: readonly Kill[], random: () => number): Promise<string[]> {
+  const told: string[] = [];
+  using watcher = new ChangeWatcher(cluster);
+  const scaling = cluster.scale(shards);
+  for (const { moment, victim } of kills) {
+    const reached = await watcher.reach(moment);
+    told.push(`${reached}: ${await kill(victim, watcher, random)}`);
+  }
+  let outcome = await scaling;
+  // The command ends with the supervisor that it listens to; asked once more, the next one tells of the same change.
+  if (kills.some(({ victim }) => victim === 'supervisor')) outcome = await cluster.scale(shards);
+  expect(outcome).toMatchObject({ code: 0, out: expect.stringContaining(`${shards} shards serve\n`) as string });
+  return told;
+}
+
+describe('from 3 to 5 to 2 to 5 shards', () => {
+  test.each(plans.map((plan, pass) => [pass + 1, plan] as const))(
+    'pass %i: kills lose no key, bring none back and keep none out of reach',
+    { timeout: passTimeoutMs },
+    async (pass, plan) => {
+      const random = randomOf(seed * 1_000 + pass);
+      // So slow that a kill finds values on their way.
+      const args = ['--router-unavailable-reads', 'error', '--handover-bandwidth', '1MiB'];
+      cluster = await TestCluster.start({ args });
+      const patient = { timeoutMs: 60_000, retry: { attemptsMax: 200 } };
+      const client = cluster.keyClient(patient);
+      const ledger = new Ledger({ client, random, acknowledgement: 'disk', lastingKeys: 300, lastingBytes: 10_000 });
+      const load = new Load({
+        keys: client,
+        prompts: cluster.promptClient(patient),
+        // At `disk`, no kill of a shard takes anything.
+        shardOf: () => '',
+        levels: ['disk'],
+        pauseMs: 40,
+      });
+      await ledger.start();
+      load.start();
+      for (const [index, kills] of plan.entries()) {
+        const told = await change(changes[index]!, kills, random);
+        await Promise.all([ledger.progress(), load.progress()]);
+        if (isLong) console.log(`pass ${pass} to ${changes[index]}: ${told.join(', ')}`);
+        expect([told, ledger.violations, load.violations]).toEqual([told, [], []]);
+      }
+      await Promise.all([ledger.stop(), load.stop()]);
+      expect(await ledger.check()).toEqual([]);
+      expect(await load.check()).toEqual([]);
+      expect(cluster.shardIds).toHaveLength(changes.at(-1)!);
+      if (isLong)
+        console.log(`pass ${pass}: ${JSON.stringify({ ...ledger.counts, slowestReadMs: ledger.slowestReadMs })}`);
+      await cluster.stop();
+    },
+  );
+});
