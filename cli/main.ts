@@ -4,9 +4,7 @@
  * Each command is declared in a file of its own under `commands/`; what it needs is loaded when it runs, so that
  * `kvcache get` does not wait for the code of a shard. Errors are one sentence on standard error, never a stack.
  */
-import { Command, CommanderError } from 'commander';
-import { KvcacheError, messageOf } from '../errors.ts';
-import { exitCodes } from '../process/exit-codes.ts';
+import { Command } from 'commander';
 import { addClusterCommands } from './commands/cluster.ts';
 import { addConfig } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
@@ -14,29 +12,11 @@ import { addManyKeyCommands } from './commands/many-keys.ts';
 import { addScale } from './commands/scale.ts';
 import { addServerCommands } from './commands/servers.ts';
 import { addVersion } from './commands/version.ts';
+import { runProgram } from './run-program.ts';
 import { processTerminal } from './terminal.ts';
 import { readVersion } from './version.ts';
 
 const terminal = processTerminal();
-
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  if (!(error instanceof KvcacheError)) return exitCodes.failed;
-  if (error.code === 'CONFIG') return exitCodes.usage;
-  if (error.code === 'LOCKED') return exitCodes.locked;
-  return error.code === 'UNAVAILABLE' ? exitCodes.unreachable : exitCodes.failed;
-}
-
-function report(error: unknown): void {
-  // Commander has printed its own by now.
-  if (error instanceof CommanderError) return;
-  const code = error instanceof KvcacheError ? error.code : 'ERR';
-  if (process.argv.includes('--json')) {
-    terminal.warn(JSON.stringify({ error: { code, message: messageOf(error) } }));
-    return;
-  }
-  for (const line of messageOf(error).split('\n')) terminal.warn(`kvcache: ${line}`);
-}
 
 const program = new Command('kvcache')
   .description('The shared prompt-block and key-value cache under LLM serving: RAM over a log on disk over Azure Blob.')
@@ -66,14 +46,4 @@ addManyKeyCommands(program, terminal);
 addConfig(program, terminal);
 addVersion(program, terminal);
 
-// A reader that has seen enough, such as `head`, is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed);
-});
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  report(error);
-  process.exitCode = exitCodeOf(error);
-}
+await runProgram(program, terminal);

@@ -11,7 +11,7 @@ import { layoutOf, portsOf } from '../dev/layout.ts';
 import { requireFreePorts } from '../dev/ports.ts';
 import type { ProcessRecord } from '../dev/state.ts';
 
-const commandModule = resolve(import.meta.dirname, '../main.ts');
+const folder = resolve(import.meta.dirname, '..');
 /** The launcher's, so that a test's many processes start fast. */
 const compileCache = resolve(import.meta.dirname, '../../node_modules/.cache/compile');
 
@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly input?: string | Buffer;
   readonly environment?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** `kubectl.ts` for the plugin. */
+  readonly program?: 'main.ts' | 'kubectl.ts';
 }
 
 /** The environment without settings of whoever runs the tests. */
@@ -35,7 +37,7 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 }
 
 export function spawnCommand(args: readonly string[], options: RunOptions & { detached?: boolean } = {}): ChildProcess {
-  return spawn(process.execPath, [commandModule, ...args], {
+  return spawn(process.execPath, [join(folder, options.program ?? 'main.ts'), ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { NODE_COMPILE_CACHE: compileCache, ...cleanEnvironment(), ...options.environment },
     cwd: options.cwd ?? tmpdir(),
