@@ -24,6 +24,7 @@ import { TokenBucket } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './kube-error.ts';
 import { microTime } from './lease.ts';
+import type { RequestOptions } from './requests.ts';
 import { events, type ObjectMeta } from './resources.ts';
 
 /** Anything with a kind and a name. */
@@ -86,6 +87,9 @@ export class EventRecorder {
   readonly #timer: NodeJS.Timeout;
   readonly #counts = { recorded: 0, written: 0, dropped: 0, failed: 0 };
   #sending: Promise<void> | undefined;
+  /** Aborted when the time for last words is over. */
+  readonly #ending = new AbortController();
+  #writing: Series | undefined;
   #isStopped = false;
 
   constructor(options: EventRecorderOptions) {
@@ -120,12 +124,14 @@ export class EventRecorder {
     this.#begin(key, cut, nowMs);
   }
 
-  /** Writes what is left, within a moment. Nothing is recorded afterwards. */
-  async stop(): Promise<void> {
+  /** Writes what is left, as far as that is done in time. Nothing is recorded afterwards. */
+  async stop(withinMs = eventSendTimeoutMs): Promise<void> {
     this.#writeCounts();
     this.#isStopped = true;
     clearInterval(this.#timer);
+    const timer = setTimeout(() => this.#ending.abort(), withinMs);
     await this.#sending;
+    clearTimeout(timer);
   }
 
   #begin(key: string, event: EventToRecord, nowMs: number): void {
@@ -162,7 +168,9 @@ export class EventRecorder {
   }
 
   #writeCounts(): void {
-    for (const series of this.#series.values()) if (series.count > series.writtenCount) this.#send(series);
+    for (const series of this.#series.values()) {
+      if (series !== this.#writing && series.count > series.writtenCount) this.#send(series);
+    }
   }
 
   #send(series: Series): void {
@@ -174,9 +182,16 @@ export class EventRecorder {
   async #sendAll(): Promise<void> {
     for (const series of this.#outbox) {
       this.#outbox.delete(series);
+      if (this.#ending.signal.aborted) {
+        this.#counts.dropped += 1;
+        continue;
+      }
+      this.#writing = series;
       try {
-        await this.#write(series);
+        await this.#write(series, { timeoutMs: eventSendTimeoutMs, signal: this.#ending.signal });
         this.#counts.written += 1;
+        // Nobody comes later to write what was counted meanwhile.
+        if (this.#isStopped && series.count > series.writtenCount) this.#outbox.add(series);
       } catch (error) {
         this.#counts.failed += 1;
         // An event that could not be created is not counted on: the next of its kind begins a new series.
@@ -185,11 +200,11 @@ export class EventRecorder {
         this.#options.log.debug(fields, 'an event could not be written');
       }
     }
+    this.#writing = undefined;
     this.#sending = undefined;
   }
 
-  async #write(series: Series): Promise<void> {
-    const options = { timeoutMs: eventSendTimeoutMs };
+  async #write(series: Series, options: RequestOptions): Promise<void> {
     const { count } = series;
     if (series.writtenCount > 0) {
       const patch = { series: { count, lastObservedTime: microTime(series.lastAt) } };

@@ -31,11 +31,10 @@ export function observeKube(registry: Registry, parts: KubeParts): void {
   ]);
 }
 
-/** For `WorkQueueOptions.onWorked`. */
-export function workDurationHistogram(
+/** For `WorkQueueOptions.onWorked`, by queue. */
+export function workDurations(
   registry: Registry,
-  queue: string,
-): (seconds: number, outcome: 'done' | 'failed') => void {
+): (queue: string) => (seconds: number, outcome: 'done' | 'failed') => void {
   const histogram = new Histogram({
     name: 'kvcache_operator_reconcile_seconds',
     help: 'How long the work on one key took.',
@@ -43,7 +42,7 @@ export function workDurationHistogram(
     buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers: [registry],
   });
-  return (seconds, outcome) => histogram.observe({ queue, outcome }, seconds);
+  return (queue) => (seconds, outcome) => histogram.observe({ queue, outcome }, seconds);
 }
 
 export interface OperatorDoorOptions {
