@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { crdName, crdPath } from '../operator/api/crd.ts';
+import { chartFiles } from './chart-files.ts';
 import {
   chartFolder,
   hasHelm,
@@ -23,8 +24,11 @@ const chart = parse(read('charts/kvcache/Chart.yaml')) as {
   annotations: Record<string, string>;
 };
 
-test('the chart has the CRD of this repository, and its plain manifests have it too', () => {
-  expect(read('charts/kvcache/files/kvcache.dev_kvcaches.yaml')).toBe(crd);
+test('files of the chart that are made from the program are as it says', () => {
+  for (const [path, content] of chartFiles()) expect([path, read(path)]).toEqual([path, content]);
+});
+
+test('the plain manifests have the CRD as it lies in crds/', () => {
   expect(read(plainManifestsPath)).toContain(`---\n${crd.replace(/^#.*\n/, '')}---\n`);
 });
 
@@ -148,6 +152,9 @@ describe.skipIf(!hasHelm())('the chart, rendered', () => {
     const two = render('watchNamespaces={one,two}');
     const roles = two.filter(({ kind, metadata }) => kind === 'Role' && metadata.name === 'system-kvcache-operator');
     expect(roles.map(({ metadata }) => metadata.namespace)).toEqual(['one', 'two']);
+    expect(names(two)).toContain('ClusterRole/system-kvcache-operator');
+    const narrow = render('watchNamespaces={one}', 'rbac.clusterReads=false', 'rbac.aggregate=false');
+    expect(names(narrow).filter((name) => name.startsWith('ClusterRole'))).toEqual([]);
     expect(environment(two)).toContainEqual({ name: 'KVCACHE_OPERATOR_WATCH_NAMESPACES', value: 'one,two' });
   });
 
