@@ -280,6 +280,24 @@ describe('against a server with faults', () => {
     expect(informer.statistics.failures).toBe(isHarmless ? 0 : 1);
   });
 
+  test('a server that is behind the version we know, as after a restored backup, is listed again', async () => {
+    let lists = 0;
+    const started = await faulty((request) => {
+      if (!request.isWatch) {
+        lists += 1;
+        request.list(
+          lists === 1 ? [storedConfigMap('lost', '90')] : [storedConfigMap('kept', '5')],
+          lists === 1 ? '99' : '7',
+        );
+      } else if (request.query.get('resourceVersion') === '99') request.refuse(504, 'Timeout');
+      else request.open();
+    });
+    const [, changes] = follow(started.client);
+    expect(await changes.next()).toBe('added lost');
+    expect(await changes.next()).toBe('deleted lost');
+    expect(await changes.next()).toBe('added kept');
+  });
+
   test('a listing that fails is tried again until it succeeds', async () => {
     const started = await faulty((request, count) => {
       if (request.isWatch) request.open();

@@ -33,7 +33,7 @@ export interface LeaseTiming {
 }
 
 export interface LeaderElectionOptions extends LeaseTiming {
-  /** Not fenced: it writes the lease itself. */
+  /** Not fenced, and with connections of its own: a renewal must not wait behind what reconciliation asks for. */
   readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;

@@ -23,7 +23,7 @@ import {
 } from '../../limits.ts';
 import { backoffMs, sleep } from './backoff.ts';
 import type { KubeClient } from './client.ts';
-import { isGone } from './kube-error.ts';
+import { isGone, KubeError } from './kube-error.ts';
 import { collectionPath, type Resource, type Stored } from './resources.ts';
 import type { Selection } from './verbs.ts';
 import { watchEvents } from './watch-stream.ts';
@@ -138,15 +138,12 @@ export class Reflector<T extends object> {
     });
     for await (const event of watchEvents<T>(stream, { description: `WATCH ${this.#path}`, silenceMaxMs })) {
       if (signal.aborted) return;
-      this.#version = event.object.metadata.resourceVersion;
-      if (event.type === 'BOOKMARK') {
-        this.#counts.bookmarks += 1;
-        continue;
-      }
-      this.#counts.events += 1;
-      this.#failuresInARow = 0;
+      if (event.type === 'BOOKMARK') this.#counts.bookmarks += 1;
+      else this.#counts.events += 1;
       if (event.type === 'DELETED') this.#options.onDelete(event.object);
-      else this.#options.onSet(event.object);
+      else if (event.type !== 'BOOKMARK') this.#options.onSet(event.object);
+      this.#failuresInARow = 0;
+      this.#version = event.object.metadata.resourceVersion;
     }
   }
 
@@ -160,6 +157,9 @@ export class Reflector<T extends object> {
       return;
     }
     this.#counts.failures += 1;
+    // A server that answers and refuses again and again may never take this version: etcd that was restored from a backup
+    // is behind it for ever.
+    if (error instanceof KubeError && error.status > 0 && this.#failuresInARow >= 2) this.#version = undefined;
     // One failure is a server that restarts; more of them are worth a person's attention.
     if (this.#failuresInARow < 2) log.debug(fields, 'watch: failed, trying again');
     else log.warn({ ...fields, failures: this.#failuresInARow + 1 }, 'watch: keeps failing, trying again');
