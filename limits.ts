@@ -67,6 +67,15 @@ export const grpcScanPageKeys = 1_000;
 /** Characters of an error text that travels in a header. */
 export const grpcErrorTextMax = 2_048;
 
+// ── TLS and credentials ─────────────────────────────────────────────────────────────────────────────────────────
+export const tlsHandshakeTimeoutMs = 10_000;
+/** A file of certificates, a key or secrets. */
+export const securityFileBytesMax = 1 * MiB;
+/** How often such files are looked at where no file system event tells of a change. */
+export const securityPollIntervalMs = 1_000;
+/** Passwords, tokens or secrets of one kind that are accepted at the same time. */
+export const secretsAcceptedMax = 16;
+
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const httpConnectionsMax = 1_000;
 export const httpHeaderBytesMax = 16 * KiB;
@@ -444,6 +453,12 @@ export const nodeLossPatienceMs = 30_000;
 export const deletionDeadlineMs = 600_000;
 /** The same in a namespace that is deleted as a whole: nothing may hold it up for long. */
 export const namespaceDeletionDeadlineMs = 60_000;
+/** How long nodes, storage classes and namespaces are taken to be as they were last read. */
+export const clusterFactsAgeMs = 5_000;
+/** How long Secrets are. */
+export const secretsAgeMs = 30_000;
+/** Answers of one kind that are kept. */
+export const recentAnswersMax = 4_096;
 /** Blobs that one deletion removes at the same time, and how many in one pass. */
 export const deletionBlobsInFlightMax = 32;
 export const deletionBlobsPerPassMax = 5_000;

@@ -112,8 +112,9 @@ export class PodLinks {
   }
 
   /** Changes settings of a running process. Answers why it did not take them. */
-  async changeSettings(name: string, json: string): Promise<string | undefined> {
-    return faultText(await this.#ask(name, 'SETTINGS.SET', [Buffer.from(json)], podReportTimeoutMs));
+  async changeSettings(name: string, json: string): Promise<ReplyError | undefined> {
+    const reply = await this.#ask(name, 'SETTINGS.SET', [Buffer.from(json)], podReportTimeoutMs);
+    return isFault(reply) ? reply : undefined;
   }
 
   close(): void {

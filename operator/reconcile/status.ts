@@ -45,6 +45,23 @@ export function statusOf(seen: Assessment, before: KVCacheStatus | undefined): K
   };
 }
 
+/** Of an object that this operator cannot read: of its status only the epoch is kept, which must never be forgotten. */
+export function refusedStatus(
+  stored: { readonly metadata: { readonly generation?: number }; readonly status?: unknown },
+  message: string,
+  now: Date,
+): KVCacheStatus {
+  const { epoch, conditions } = (stored.status ?? {}) as KVCacheStatus;
+  const generation = stored.metadata.generation ?? 0;
+  const refused = { reason: 'SpecRefused', message } as const;
+  const judged = { Ready: { status: 'False', ...refused }, Degraded: { status: 'True', ...refused } } as const;
+  return {
+    observedGeneration: generation,
+    conditions: conditionsOf(judged, Array.isArray(conditions) ? conditions : [], generation, now.toISOString()),
+    ...(typeof epoch === 'number' && { epoch }),
+  };
+}
+
 /** Whether to write it now, given what is stored and when that was written. */
 export function isWorthWriting(next: KVCacheStatus, stored: KVCacheStatus | undefined, sinceWriteMs: number): boolean {
   if (isDeepStrictEqual(next, stored)) return false;
