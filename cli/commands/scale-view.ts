@@ -98,12 +98,16 @@ class BarView implements ScaleView {
 
 /** What goes to standard output; faults are told by the command's own error. */
 function sentenceOf(answer: Exclude<ControlAnswer, { kind: 'progress' }>): string | undefined {
-  if (answer.kind === 'done') return `${answer.shards} shards serve`;
+  if (answer.kind === 'done') return answer.shards === 1 ? '1 shard serves' : `${answer.shards} shards serve`;
   if (answer.kind !== 'accepted') return undefined;
   const { from, shards, isQueued } = answer;
-  if (from === shards) return `the cluster is to have ${shards} shards already`;
+  if (from === shards) return `the cluster is to have ${shardsText(shards)} already`;
   const queued = isQueued ? '; it begins when the change under way is done' : '';
-  return `scaling from ${from} to ${shards} shards${queued}`;
+  return `scaling from ${from} to ${shardsText(shards)}${queued}`;
+}
+
+export function shardsText(shards: number): string {
+  return shards === 1 ? '1 shard' : `${shards} shards`;
 }
 
 function descriptionOf(progress: ScaleProgress): string {

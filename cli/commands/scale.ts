@@ -13,7 +13,7 @@ import type { ControlAnswer } from '../dev/control.ts';
 import { findClusterByAddress } from '../dev/state.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
 import type { Terminal } from '../terminal.ts';
-import { scaleView } from './scale-view.ts';
+import { scaleView, shardsText } from './scale-view.ts';
 
 interface ScaleFlags {
   readonly deleteFolders?: boolean;
@@ -98,7 +98,10 @@ function requireSuccess(last: ControlAnswer | undefined, shards: number, waits: 
     case 'failed':
       throw new KvcacheError('ERR', `the cluster stays as it was: ${last.message}`);
     case 'superseded':
-      throw new KvcacheError('ERR', `${last.shards} shards were asked for instead of ${shards}`);
+      throw new KvcacheError(
+        'ERR',
+        `${shardsText(last.shards)} instead of ${shards}: another command has asked for that meanwhile`,
+      );
     case 'progress':
     case undefined:
       throw endedMeanwhile();
