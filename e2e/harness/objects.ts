@@ -45,6 +45,7 @@ export interface ContainerStatus {
   containerID?: string;
   image: string;
   state?: { waiting?: { reason?: string; message?: string }; running?: object; terminated?: { exitCode: number } };
+  lastState?: { terminated?: { exitCode: number } };
 }
 
 export interface Container {
