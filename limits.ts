@@ -422,6 +422,8 @@ export const movedAttemptsMax = 8;
 // ── Operator ────────────────────────────────────────────────────────────────────────────────────────────────────
 /** How many caches are reconciled at one time. */
 export const reconcileConcurrencyMax = 8;
+/** A pass that takes longer than this hangs: the operator is not healthy. */
+export const operatorStuckMs = 900_000;
 /** How long a pass waits for the reports of a cache's pods. */
 export const podReportTimeoutMs = 2_000;
 export const podReportBytesMax = 1 * MiB;

@@ -12,6 +12,7 @@ const groupTitles: Readonly<Record<string, string>> = {
   tls: 'Security',
   router: 'Router',
   monitoring: 'Watching',
+  operator: 'Operator',
   dev: 'Local cluster',
   client: 'Client',
 };

@@ -7,6 +7,7 @@
 import { acknowledgements } from '../commands/command.ts';
 import { localShardsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
 import { clientSettings } from './client-schema.ts';
+import { operatorSettings } from './operator-schema.ts';
 import { securitySettings } from './security-schema.ts';
 import { derived, optional, type ProcessRole, type Setting, setting } from './setting.ts';
 import {
@@ -36,6 +37,7 @@ const servers: readonly ProcessRole[] = ['shard', 'router', 'dev'];
 /** Settings of one process, which `kvcache dev` chooses for each of its children. */
 const shardOnly: readonly ProcessRole[] = ['shard'];
 const serversOnly: readonly ProcessRole[] = ['shard', 'router'];
+const withOperator: readonly ProcessRole[] = [...servers, 'operator'];
 
 const urlPath = (): ReturnType<typeof text> => text('path', 'a path that begins with /', /^\/[\w./-]*$/);
 const ignoredText = 'Accepted so that files of the Go KVCache load; without effect.';
@@ -247,8 +249,8 @@ export const schema = {
     servers,
     'A connection this old, plus or minus a tenth, is asked to go when its calls are done, so that clients spread over new routers; 0 for never.',
   ),
-  'http.port': setting(port(), 8_080, serversOnly, 'The port of health, metrics and status.'),
-  'http.host': setting(host(), '0.0.0.0', servers, 'The address on which HTTP listens.'),
+  'http.port': setting(port(), 8_080, [...serversOnly, 'operator'], 'The port of health, metrics and status.'),
+  'http.host': setting(host(), '0.0.0.0', withOperator, 'The address on which HTTP listens.'),
   'link.port': setting(
     port(),
     7_051,
@@ -296,15 +298,18 @@ export const schema = {
   disable_metrics: setting(boolean(), false, servers, 'KVStoreV2’s way to turn monitoring.enabled off.'),
   'monitoring.metrics_path': setting(urlPath(), '/metrics', servers, 'Where HTTP serves Prometheus metrics.'),
   'monitoring.health_path': setting(urlPath(), '/api/v1/health', servers, 'Where HTTP serves health, besides /health.'),
-  log_level: setting(choice(logLevels), 'info', servers, 'How much is logged; `verbose` is `debug`.', {
+  log_level: setting(choice(logLevels), 'info', withOperator, 'How much is logged; `verbose` is `debug`.', {
     changeable: true,
   }),
   'shutdown.grace': setting(
     duration({ min: 1_000 }),
     25_000,
-    servers,
+    withOperator,
     'How long an ending process may take to answer what it has begun and to flush to Blob.',
   ),
+
+  // ── Operator ──────────────────────────────────────────────────────────────────────────────────────────────────
+  ...operatorSettings,
 
   // ── Local cluster ─────────────────────────────────────────────────────────────────────────────────────────────
   'dev.shards': setting(integer({ min: 1, max: localShardsMax }), 3, ['dev'], 'Shards of a new local cluster.', {

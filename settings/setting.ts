@@ -7,7 +7,7 @@
 import type { SettingType } from './types.ts';
 
 /** The programs that read settings. `dev` is the local cluster, which hands a shard's and a router's on to them. */
-export const processRoles = ['shard', 'router', 'dev', 'client'] as const;
+export const processRoles = ['shard', 'router', 'operator', 'dev', 'client'] as const;
 export type ProcessRole = (typeof processRoles)[number];
 
 /** Further names of a setting, for files, scripts and habits made for other systems. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { createLogger } from '../../process/log.ts';
 import { serve } from '../../process/serve.ts';
 import { LiveSettings } from '../../settings/live.ts';
+import { addOperator } from './operator.ts';
 import { addSettingFlags, settingsOfCommand } from '../setting-flags.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -10,6 +11,7 @@ export function addServerCommands(program: Command, terminal: Terminal): void {
   addDev(program, terminal);
   addShard(program, terminal);
   addRouter(program, terminal);
+  addOperator(program, terminal);
 }
 
 function addDev(program: Command, terminal: Terminal): void {

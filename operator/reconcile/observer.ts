@@ -59,6 +59,11 @@ export class Observer {
     this.#parts = parts;
   }
 
+  /** Links to pods that are open. */
+  get links(): number {
+    return [...this.#links.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
   linksOf(cache: KVCache): PodLinks {
     const { deadlines, log } = this.#parts;
     const key = `${namespaceOf(cache)}/${nameOf(cache)}`;
