@@ -190,7 +190,9 @@ export class Handover {
         await work();
         return;
       } catch (error) {
-        if (isOver(error) || signal.aborted) return;
+        if (signal.aborted) return;
+        // This shard ends or is fenced: nothing has arrived, and nobody may be told so.
+        if (isOver(error)) throw error;
         const reason = messageOf(error);
         if (delayMs === handoverRetryDelayMaxMs && reason !== reported) {
           this.#parts.logger.warn({ source, reason }, 'slots cannot arrive; trying again');

@@ -21,12 +21,16 @@ export class SourceLinks {
     this.#open = open;
   }
 
-  /** Sends a command to the shard. Rejects with its error as a KvcacheError. */
+  /**
+   * Sends a command to the shard. Rejects with its error as a KvcacheError; UNAVAILABLE where it is ending, for its own
+   * SHUTDOWN and FENCED are not this shard's.
+   */
   async ask(source: string, name: string, args: readonly Buffer[], signal?: AbortSignal): Promise<Reply> {
     const { epoch } = this.#topology.slots;
     const reply = await ask(this.#linkTo(source), name, args, { timeoutMs: handoverTimeoutMs, epoch, signal });
-    if (reply instanceof ReplyError) throw new KvcacheError(reply.code, reply.message);
-    return reply;
+    if (!(reply instanceof ReplyError)) return reply;
+    const isEnding = reply.code === 'SHUTDOWN' || reply.code === 'FENCED';
+    throw new KvcacheError(isEnding ? 'UNAVAILABLE' : reply.code, reply.message);
   }
 
   /** Closes links to all but these shards. */
