@@ -1,0 +1,28 @@
+/** The settings of the example, all from its environment. */
+export interface ModelServerSettings {
+  readonly port: number;
+  readonly model: string;
+  readonly requestsPerSecond: number;
+  readonly blockBytes: number;
+  readonly prefillMs: number;
+  /** Ends by itself after so many requests; 0 for never. */
+  readonly requestsMax: number;
+}
+
+/** Throws an Error that names what is wrong. */
+export function settingsOf(environment: Readonly<Record<string, string | undefined>>): ModelServerSettings {
+  const number = (name: string, fallback: number, min: number): number => {
+    const written = environment[name];
+    const value = written === undefined || written === '' ? fallback : Number(written);
+    if (Number.isFinite(value) && value >= min) return value;
+    throw new Error(`${name} is '${written}'; it must be a number, at least ${min}`);
+  };
+  return {
+    port: number('PORT', 8_000, 0),
+    model: environment['MODEL'] ?? 'model-a',
+    requestsPerSecond: number('REQUESTS_PER_SECOND', 2, 0.01),
+    blockBytes: number('BLOCK_BYTES', 131_072, 1),
+    prefillMs: number('PREFILL_MS', 10, 0),
+    requestsMax: number('REQUESTS_MAX', 0, 0),
+  };
+}
