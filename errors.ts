@@ -7,6 +7,7 @@
 
 export const errorCodes = {
   ERR: 'The request is malformed; the message says what was wrong and what would be right.',
+  NOAUTH: 'The call carries no credentials that are accepted here.',
   WRONGTYPE: 'The key holds another type than the command works on.',
   MOVED: 'This shard does not own the slot; the message names slot and owner.',
   TRYAGAIN: 'Too many bytes or commands are in flight; nothing was done, try again.',

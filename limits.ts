@@ -414,6 +414,8 @@ export const eventSeriesWriteIntervalMs = 30_000;
 export const eventBurstMax = 25;
 export const eventRefillIntervalMs = 30_000;
 export const eventSendTimeoutMs = 10_000;
+/** What an ending process gives the events that are not written yet. */
+export const eventLastWordsMs = 2_000;
 /** How long a process waits for another to take or give a topology. */
 export const topologyExchangeTimeoutMs = 10_000;
 /** How often a command is sent to the next owner that a topology names before its caller is told to try again. */

@@ -46,6 +46,7 @@ const codesOfStatuses: Readonly<Partial<Record<StatusName, ErrorCode>>> = {
   RESOURCE_EXHAUSTED: 'TRYAGAIN',
   UNAVAILABLE: 'UNAVAILABLE',
   DATA_LOSS: 'CORRUPT',
+  UNAUTHENTICATED: 'NOAUTH',
 };
 
 /** Trailer in which our servers name the code of errors.ts behind a status. */

@@ -22,7 +22,7 @@ export interface Command {
 export const acknowledgements = ['memory', 'disk', 'blob'] as const;
 export type Acknowledgement = (typeof acknowledgements)[number];
 
-/** Who asks. Today everyone is anonymous and in one tenant. */
+/** Who asks. `identity` is what the peer has proven, where proof is asked for. Today everyone is in one tenant. */
 export interface Session {
   readonly door: 'grpc' | 'http' | 'resp' | 'tcp' | 'link' | 'library';
   readonly peer: string;

@@ -8,9 +8,12 @@
  * A connection is opened by the first call that needs it. In `backoff` calls fail at once; the delay doubles with
  * every failure in a row and is drawn at random from its upper half, so that many clients do not return together.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, ClientSessionOptions, OutgoingHttpHeaders } from 'node:http2';
 import { messageOf } from '../errors.ts';
 import { grpcFrameBytesMax } from '../limits.ts';
+import { type ChannelTlsSource, channelTlsOf } from '../security/tls.ts';
+import { connectFault } from '../security/tls-faults.ts';
+import { dial, type Dialled } from './dial.ts';
 import { grpcStatus, type StreamEnd, streamEnd } from './status.ts';
 
 export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed';
@@ -22,6 +25,7 @@ export interface ConnectionOptions {
   readonly reconnectDelayMinMs: number;
   readonly reconnectDelayMaxMs: number;
   readonly keepaliveMs: number;
+  readonly tls: ChannelTlsSource | undefined;
   readonly onState: (connection: ClientConnection) => void;
 }
 
@@ -96,15 +100,24 @@ export class ClientConnection {
     }
   }
 
-  #dial(): Link {
-    const { streamWindowBytes, connectionWindowBytes, connectTimeoutMs, keepaliveMs } = this.#options;
-    const session = connect(`http://${this.#target}`, {
+  #dial(): Link | undefined {
+    const { streamWindowBytes, connectionWindowBytes, connectTimeoutMs, keepaliveMs, tls: source } = this.#options;
+    const sessionOptions: ClientSessionOptions = {
       settings: { initialWindowSize: streamWindowBytes, maxFrameSize: grpcFrameBytesMax, enablePush: false },
       // Until the server has said how many calls it takes at once.
       peerMaxConcurrentStreams: 100,
       // In megabytes; the bound of a client is its number of calls, not the memory of their messages.
       maxSessionMemory: 1_000_000,
-    });
+    };
+    const tls = source && channelTlsOf(source);
+    let dialled: Dialled;
+    try {
+      dialled = dial(this.#target, sessionOptions, tls);
+    } catch (error) {
+      this.#retreat(`no TLS with ${this.#target}: ${messageOf(error)}`);
+      return undefined;
+    }
+    const { session } = dialled;
     const link: Link = { session, connected: false, closed: false, fault: undefined, pingsUnanswered: 0 };
     this.#links.add(link);
     const connectTimer = setTimeout(() => {
@@ -118,8 +131,10 @@ export class ClientConnection {
       session.setLocalWindowSize(connectionWindowBytes);
       this.#onReady(link);
     });
-    session.on('error', (error) => {
-      link.fault ??= messageOf(error);
+    let error: unknown;
+    session.on('error', (first: unknown) => {
+      error ??= first;
+      if (link.connected) link.fault ??= messageOf(first);
     });
     session.on('goaway', () => this.#detach(link));
     session.once('close', () => {
@@ -127,7 +142,14 @@ export class ClientConnection {
       clearInterval(keepalive);
       this.#links.delete(link);
       link.closed = true;
-      link.fault ??= `the connection to ${this.#target} was lost`;
+      link.fault ??= link.connected
+        ? `the connection to ${this.#target} was lost`
+        : connectFault(error, {
+            target: this.#target,
+            isTls: tls !== undefined,
+            isDialled: dialled.isDialled(),
+            showsCertificate: tls?.cert !== undefined,
+          });
       this.#detach(link);
     });
     return link;
@@ -144,11 +166,18 @@ export class ClientConnection {
   #detach(link: Link): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    this.#lastFault = link.fault ?? 'the server is going away';
-    if (link.connected) {
-      this.#setState('idle');
+    const fault = link.fault ?? 'the server is going away';
+    if (!link.connected) {
+      this.#retreat(fault);
       return;
     }
+    this.#lastFault = fault;
+    this.#setState('idle');
+  }
+
+  /** Lets some time pass before the next attempt. */
+  #retreat(fault: string): void {
+    this.#lastFault = fault;
     this.#setState('backoff');
     this.#retryTimer = setTimeout(() => this.#setState('idle'), this.#retryDelayMs());
     this.#retryTimer.unref();

@@ -18,6 +18,7 @@ import {
   grpcReconnectDelayMinMs,
   grpcStreamWindowBytes,
 } from '../limits.ts';
+import type { ChannelTlsSource } from '../security/tls.ts';
 import type { CallListener } from './call-transport.ts';
 import { ClientCall } from './client-call.ts';
 import { ClientConnection, type ConnectionOptions, type ConnectionState } from './client-connection.ts';
@@ -40,6 +41,10 @@ export interface GrpcChannelOptions {
   readonly reconnectDelayMinMs?: number;
   readonly reconnectDelayMaxMs?: number;
   readonly keepaliveMs?: number;
+  /** Undefined: plain text. */
+  readonly tls?: ChannelTlsSource | undefined;
+  /** Goes with every call, such as its credentials. */
+  readonly metadata?: (() => GrpcMetadata) | undefined;
   /** Called when `channel.state` has changed. */
   readonly onState?: (state: ConnectionState) => void;
 }
@@ -76,6 +81,7 @@ export class GrpcChannel {
       reconnectDelayMinMs: options.reconnectDelayMinMs ?? grpcReconnectDelayMinMs,
       reconnectDelayMaxMs: options.reconnectDelayMaxMs ?? grpcReconnectDelayMaxMs,
       keepaliveMs: options.keepaliveMs ?? grpcKeepaliveMs,
+      tls: options.tls,
       onState: () => this.#onConnectionState(),
     };
     const count = Math.max(1, options.connections ?? 1);
@@ -189,7 +195,11 @@ export class GrpcChannel {
     if (this.#calls >= callsMax) {
       return streamEnd(grpcStatus.RESOURCE_EXHAUSTED, `more than ${callsMax} calls at once`, {}, true);
     }
-    const opened = this.#choose().open(requestHeaders(path, this.target, leftMs, metadata));
+    const headers = requestHeaders(path, this.target, this.#options.tls === undefined ? 'http' : 'https', leftMs, {
+      ...this.#options.metadata?.(),
+      ...metadata,
+    });
+    const opened = this.#choose().open(headers);
     if ('code' in opened) return opened;
     this.#calls++;
     return new ClientCall(
@@ -253,13 +263,14 @@ export class GrpcChannel {
 function requestHeaders(
   path: string,
   authority: string,
+  scheme: 'http' | 'https',
   leftMs: number,
-  metadata: GrpcMetadata | undefined,
+  metadata: GrpcMetadata,
 ): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     ...metadata,
     ':method': 'POST',
-    ':scheme': 'http',
+    ':scheme': scheme,
     ':authority': authority,
     ':path': path,
     'content-type': 'application/grpc',

@@ -52,6 +52,8 @@ export class ServerCall implements CallTransport {
   readonly headers: IncomingHttpHeaders;
   /** address:port of the client. */
   readonly peer: string;
+  /** Who the client has proven to be, if the server asks for that. */
+  identity: string | undefined;
   /** Wall-clock time after which the client no longer waits; Infinity if it named none. */
   readonly deadlineMs: number;
   readonly #stream: ServerHttp2Stream;

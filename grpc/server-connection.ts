@@ -12,14 +12,17 @@ interface Progress {
 
 export class ServerConnection {
   readonly peer: string;
+  /** The verified name of the client's certificate. */
+  readonly certificate: string | undefined;
   readonly calls = new Set<ServerCall>();
   readonly #session: ServerHttp2Session;
   readonly #stuck = new WeakMap<ServerCall, Progress>();
   #ageTimer: NodeJS.Timeout | undefined;
   #pingsUnanswered = 0;
 
-  constructor(session: ServerHttp2Session, maxAgeMs: number | undefined) {
+  constructor(session: ServerHttp2Session, maxAgeMs: number | undefined, certificate?: string) {
     this.#session = session;
+    this.certificate = certificate;
     const { remoteAddress, remotePort } = session.socket;
     this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
     if (maxAgeMs === undefined) return;

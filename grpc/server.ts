@@ -15,12 +15,12 @@ import {
   type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
-  type SecureServerOptions,
   type ServerHttp2Session,
   type ServerHttp2Stream,
   type ServerOptions,
 } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
   grpcConnectionsMax,
@@ -37,6 +37,15 @@ import {
   grpcStreamsPerConnectionMax,
   grpcStreamWindowBytes,
 } from '../limits.ts';
+import {
+  type HandshakeFault,
+  handshakeFaultOf,
+  listenerTlsOf,
+  secureContextOf,
+  type ServerTlsSource,
+  type ShownCertificate,
+  shownCertificate,
+} from '../security/tls.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { CallListener } from './call-transport.ts';
 import { DeadlineWheel } from './deadline-wheel.ts';
@@ -66,8 +75,15 @@ export interface GrpcServerOptions {
   readonly stallMaxMs?: number;
   /** Connections are moved on gently after this time, plus or minus a tenth. Undefined: never. */
   readonly maxConnectionAgeMs?: number | undefined;
-  /** Certificate and key (PEM) as node:tls takes them. Undefined: plain text. */
-  readonly tls?: Pick<SecureServerOptions, 'cert' | 'key' | 'ca' | 'requestCert' | 'rejectUnauthorized'> | undefined;
+  /** Undefined: plain text. */
+  readonly tls?: ServerTlsSource | undefined;
+  /**
+   * Looks at every call before a byte of its body is read. Answers who the client is, as far as it is known; throws
+   * GrpcError for a call that is not to be served.
+   */
+  readonly authorize?: ((call: ServerCall, certificate: string | undefined) => string | undefined) | undefined;
+  /** Told of connections on which TLS did not come about, and of certificates that no authority of ours has signed. */
+  readonly onHandshakeFault?: ((fault: HandshakeFault) => void) | undefined;
 }
 
 export interface GrpcServerStatistics {
@@ -85,6 +101,9 @@ export class GrpcServer {
   readonly #servings = new Map<string, (call: ServerCall) => CallListener>();
   readonly #connections = new Map<ServerHttp2Session, ServerConnection>();
   #server: Http2Server | Http2SecureServer | undefined;
+  /** Of TLS: connections whose handshake may still be under way. */
+  readonly #sockets = new Set<Socket>();
+  #stopFollowing: (() => void) | undefined;
   #keepalive: NodeJS.Timeout | undefined;
   #streams = 0;
   #connectionsRefused = 0;
@@ -165,6 +184,7 @@ export class GrpcServer {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     clearInterval(this.#keepalive);
+    this.#stopFollowing?.();
     const server = this.#server;
     if (!server) return;
     this.#server = undefined;
@@ -177,6 +197,7 @@ export class GrpcServer {
     for (const connection of this.#connections.values()) connection.failCalls();
     await within(drained, grpcLastWordsMs);
     for (const connection of this.#connections.values()) connection.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await listening;
   }
 
@@ -199,19 +220,43 @@ export class GrpcServer {
       streamResetBurst: grpcResetsBurstMax,
       streamResetRate: grpcResetsPerSecondMax,
     };
-    const tls = this.#options.tls;
-    return tls ? createSecureServer({ ...options, ...tls }) : createServer(options);
+    const { tls } = this.#options;
+    return tls === undefined ? createServer(options) : this.#createSecureServer(options, tls);
+  }
+
+  #createSecureServer(options: ServerOptions, tls: ServerTlsSource): Http2SecureServer {
+    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) });
+    this.#stopFollowing = tls.onChange((current) => server.setSecureContext(secureContextOf(current)));
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('tlsClientError', (error, socket) => this.#options.onHandshakeFault?.(handshakeFaultOf(error, socket)));
+    return server;
   }
 
   #onSession(session: ServerHttp2Session): void {
+    const shown = this.#shownCertificate(session);
+    if (shown.kind === 'unverified') {
+      this.#options.onHandshakeFault?.('certificate');
+      session.destroy();
+      return;
+    }
     session.setLocalWindowSize(this.#options.connectionWindowBytes ?? grpcConnectionWindowBytes);
-    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs);
+    const certificate = shown.kind === 'verified' ? shown.name : undefined;
+    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs, certificate);
     this.#connections.set(session, connection);
     session.once('close', () => {
       this.#connections.delete(session);
       connection.forget();
     });
     if (this.#closing) session.close();
+  }
+
+  #shownCertificate(session: ServerHttp2Session): ShownCertificate {
+    const { tls } = this.#options;
+    if (tls === undefined || tls.clientAuthentication === 'none') return { kind: 'none' };
+    return shownCertificate(session.socket as TLSSocket);
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
@@ -238,13 +283,28 @@ export class GrpcServer {
       this.#streams--;
       connection.calls.delete(call);
     });
+    const refusal = this.#refusal(call, connection);
     const serve = this.#servings.get(call.path);
-    if (!serve) {
+    if (refusal) {
+      call.fail(refusal);
+    } else if (!serve) {
       call.fail(new GrpcError(grpcStatus.UNIMPLEMENTED, `The server does not implement the method ${call.path}`));
     } else if (!this.#environment.budget.fits(0)) {
       call.fail(this.#environment.budget.refusal());
     } else {
       call.start(serve(call));
+    }
+  }
+
+  #refusal(call: ServerCall, { certificate }: ServerConnection): GrpcError | undefined {
+    call.identity = certificate;
+    const { authorize } = this.#options;
+    if (authorize === undefined) return undefined;
+    try {
+      call.identity = authorize(call, certificate);
+      return undefined;
+    } catch (error) {
+      return grpcErrorOf(error);
     }
   }
 

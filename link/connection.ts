@@ -16,13 +16,16 @@ import {
   linkLargeConnections,
   linkLargeValueBytes,
 } from '../limits.ts';
+import type { ChannelTlsSource } from '../security/tls.ts';
 import { decodeReplies } from './batch.ts';
 import { exchange, Lane, type LaneKind, laneHeader, secretHeader, sessionHeader } from './lane.ts';
 
 export interface LinkConnectionOptions {
   readonly shard: string;
   readonly address: string;
-  readonly secret?: string | undefined;
+  /** As in ShardLinkOptions. */
+  readonly secret?: string | (() => string | undefined) | undefined;
+  readonly tls?: ChannelTlsSource | undefined;
   readonly heartbeatMs?: number | undefined;
 }
 
@@ -98,10 +101,12 @@ export class LinkConnection {
   }
 
   #openLane(kind: LaneKind, index: number, session: string): Lane {
-    const { address, secret } = this.#options;
+    const { address, tls } = this.#options;
+    const secret = typeof this.#options.secret === 'function' ? this.#options.secret() : this.#options.secret;
     const channel = new GrpcChannel(address, {
       messageBytesMax: linkFrameBytesMax,
       connectTimeoutMs: linkConnectTimeoutMs,
+      tls,
     });
     const metadata: Record<string, string> = { [sessionHeader]: session, [laneHeader]: kind };
     if (secret !== undefined) metadata[secretHeader] = secret;

@@ -5,7 +5,6 @@
  * Served on the shard's internal listener, which asks for a secret where one is set. The listener needs room for the
  * largest frame: make it with `linkServerOptions`.
  */
-import { timingSafeEqual } from 'node:crypto';
 import type { Executor } from '../commands/command.ts';
 import type { GrpcDuplex } from '../grpc/duplex.ts';
 import type { ServerMethod } from '../grpc/method.ts';
@@ -26,8 +25,10 @@ export interface LinkServerOptions {
   readonly executor: Executor;
   /** The topology epoch that this shard runs. */
   readonly epoch: () => number;
-  /** What routers must show, if anything. */
-  readonly secret?: string | undefined;
+  /** What the other end must show, if anything. */
+  readonly secrets?: { accepts(shown: string): boolean } | undefined;
+  /** Told of every stream that did not show it. */
+  readonly onRefused?: ((reason: 'missing' | 'wrong') => void) | undefined;
   readonly inFlightBytesMax?: number;
   readonly heartbeatMs?: number;
 }
@@ -121,10 +122,10 @@ export class LinkServer {
   }
 
   #isTrusted(call: ServerCall): boolean {
-    const { secret } = this.#options;
-    if (secret === undefined) return true;
-    const shown = Buffer.from(String(call.headers[secretHeader] ?? ''));
-    const expected = Buffer.from(secret);
-    return shown.byteLength === expected.byteLength && timingSafeEqual(shown, expected);
+    const { secrets, onRefused } = this.#options;
+    const shown = call.headers[secretHeader];
+    if (secrets === undefined || secrets.accepts(String(shown ?? ''))) return true;
+    onRefused?.(shown === undefined ? 'missing' : 'wrong');
+    return false;
   }
 }

@@ -7,6 +7,7 @@ import { type Reply, ReplyError } from '../commands/reply.ts';
 import { GrpcChannel } from '../grpc/client.ts';
 import { grpcStatus, type StreamEnd } from '../grpc/status.ts';
 import type { LinkServerOptions } from './server.ts';
+import { SecretSet } from '../security/secrets.ts';
 import { ServedShard } from '../router/testing/cluster.ts';
 import { LinkClient } from '../router/testing/link-client.ts';
 import { TestExecutor } from '../router/testing/test-executor.ts';
@@ -308,7 +309,7 @@ describe('trust', () => {
   });
 
   test('a link without the right secret is refused', async () => {
-    const { executor, shard } = await serve(undefined, { secret: 'open sesame' });
+    const { executor, shard } = await serve(undefined, { secrets: new SecretSet(['open sesame']) });
     const wrong = connect(shard.port, { secret: 'open barley' });
     expect(await wrong.run('GET', 'key')).toMatchObject({ code: 'UNAVAILABLE' });
     expect(wrong.link.stats().fault).toContain('secret');

@@ -28,6 +28,7 @@ import {
   linkReconnectDelayMaxMs,
   linkReconnectDelayMinMs,
 } from '../limits.ts';
+import type { ChannelTlsSource } from '../security/tls.ts';
 import { commandBytes } from './batch.ts';
 import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
 import { LatencyHistogram } from './latency.ts';
@@ -41,8 +42,10 @@ export interface ShardLinkOptions {
   readonly address: string;
   /** Shared by all links of a process. */
   readonly deadlines: DeadlineWheel;
-  /** What the shard's internal listener asks for, if anything. */
-  readonly secret?: string | undefined;
+  /** What the shard's internal listener asks for, if anything; a function is asked at every new connection. */
+  readonly secret?: string | (() => string | undefined) | undefined;
+  /** Undefined: plain text. */
+  readonly tls?: ChannelTlsSource | undefined;
   readonly queueCommandsMax?: number;
   readonly queueBytesMax?: number;
   readonly heartbeatMs?: number;
@@ -113,6 +116,11 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     return this.#state;
   }
 
+  /** Why the link is away; undefined otherwise. */
+  get fault(): string | undefined {
+    return this.#state === 'away' ? this.#fault : undefined;
+  }
+
   /** Sends a command. The sink gets exactly one reply, perhaps before this returns. */
   submit(command: Command, context: CommandContext, epoch: number, sink: ReplySink, token: number): void {
     this.#commands += 1;
@@ -148,7 +156,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
       shard: this.shard,
       address: this.address,
       state: this.#state,
-      fault: this.#state === 'away' ? this.#fault : undefined,
+      fault: this.fault,
       shardEpoch: this.#shardEpoch,
       inFlight: this.#pending.size,
       inFlightBytes: this.#bytes,

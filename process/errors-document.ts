@@ -5,6 +5,8 @@ import { exitCodeMeanings, exitCodes, type ExitCodeName } from './exit-codes.ts'
 /** What somebody who meets the code can do about it. */
 const advice: Readonly<Record<ErrorCode, string>> = {
   ERR: 'Correct the request.',
+  NOAUTH:
+    'Show a token or a password that the server knows; docs/security.md tells how. Whoever rotates keeps both for a while.',
   WRONGTYPE: 'Use a command of the key’s type, or delete the key first.',
   MOVED: 'Ask a router, which answers for all shards, or the shard that the message names.',
   TRYAGAIN: 'Try again after a moment; the SDK does. If it lasts, send less at once or add shards.',

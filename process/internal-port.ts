@@ -6,20 +6,44 @@ import type { Executor } from '../commands/command.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
 import { LinkServer, linkServerOptions } from '../link/server.ts';
+import type { SecurityFigures } from '../security/figures.ts';
+import type { LinkSecurity } from '../security/link-security.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { listening } from './start.ts';
 
+export interface InternalPortParts {
+  readonly live: LiveSettings;
+  /** What the process says hello with: the shard's, or the router's. */
+  readonly name: string;
+  readonly executor: Executor;
+  readonly topology: TopologyView;
+  readonly security: LinkSecurity;
+  readonly figures: SecurityFigures;
+}
+
 export class InternalPort {
   readonly link: LinkServer;
   readonly #live: LiveSettings;
-  readonly #server = new GrpcServer(linkServerOptions);
+  readonly #server: GrpcServer;
   readonly #stopFollowing: () => void;
 
-  /** `name` is what the process says hello with: the shard's, or the router's. */
-  constructor(live: LiveSettings, name: string, executor: Executor, topology: TopologyView) {
+  constructor({ live, name, executor, topology, security, figures }: InternalPortParts) {
     this.#live = live;
-    this.link = new LinkServer({ shard: name, executor, epoch: () => topology.slots.epoch });
+    const { refusals } = figures;
+    figures.addCertificate('link', security.certificateExpirySeconds);
+    this.#server = new GrpcServer({
+      ...linkServerOptions,
+      tls: security.tls,
+      onHandshakeFault: (fault) => refusals.add('link', fault),
+    });
+    this.link = new LinkServer({
+      shard: name,
+      executor,
+      epoch: () => topology.slots.epoch,
+      secrets: security.secrets,
+      onRefused: (reason) => refusals.add('link', reason),
+    });
     this.link.register(this.#server);
     this.#stopFollowing = topology.onChange(() => this.link.greet());
   }

@@ -5,6 +5,7 @@
  * function that reads them. Rejected: prom-client's `inc` at every event, which costs a label lookup a command.
  */
 import type { GrpcServerStatistics } from '../grpc/server.ts';
+import type { SecurityFigures } from '../security/figures.ts';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
 /** One number, and the values of the metric's labels in their order. */
@@ -88,5 +89,23 @@ export function grpcMetrics(grpc: () => GrpcServerStatistics): ObservedMetric[] 
     gauge('kvcache_grpc_calls', 'Calls that have begun and not ended.', () => grpc().streams),
     gauge('kvcache_grpc_in_flight_bytes', 'Bytes of messages in memory.', () => grpc().bytesInFlight),
     counter('kvcache_grpc_refused_total', 'Connections and calls refused at a bound.', () => grpc().refused),
+  ];
+}
+
+/** Of all doors of a process, the internal port included. */
+export function securityMetrics(figures: SecurityFigures): ObservedMetric[] {
+  return [
+    counter(
+      'kvcache_auth_failures_total',
+      'Calls and connections refused for their credentials or certificates, by door and reason.',
+      () => figures.refusals.samples(),
+      ['door', 'reason'],
+    ),
+    gauge(
+      'kvcache_certificate_expiry_timestamp_seconds',
+      'When the certificate in force ends: that of the public doors, and that of the internal port.',
+      () => figures.expirySamples(),
+      ['port'],
+    ),
   ];
 }

@@ -16,27 +16,36 @@ import { HttpDoor } from '../doors/http/http-door.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
+import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
+import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
-import { processRegistry } from './metrics.ts';
+import { observe, processRegistry, securityMetrics } from './metrics.ts';
 import { listenDoor } from './start.ts';
 
 const nothingServed: GrpcServerStatistics = { connections: 0, streams: 0, bytesInFlight: 0, refused: 0 };
 
 export class PublicDoors {
   readonly registry: Registry = processRegistry();
+  /** Of all doors of the process, the internal port included. */
+  readonly figures = new SecurityFigures();
   readonly #live: LiveSettings;
   readonly #logger: Logger;
   readonly #metrics: KvMetrics;
+  readonly #security: DoorSecurity;
   readonly #http: HttpDoor;
   readonly #addresses: Record<string, string> = {};
   #grpc: GrpcDoor | undefined;
   #unready: string | undefined = 'starting';
 
+  /** Throws KvcacheError CONFIG for certificates and secrets that are missing or wrong. */
   constructor(live: LiveSettings, logger: Logger) {
     const settings = live.current;
     this.#live = live;
     this.#logger = logger;
     this.#metrics = new KvMetrics(this.registry);
+    this.#security = doorSecurity(settings, logger);
+    this.figures.addCertificate('doors', this.#security.certificateExpirySeconds);
+    observe(this.registry, securityMetrics(this.figures));
     this.#http = new HttpDoor({
       host: settings['http.host'],
       port: settings['http.port'],
@@ -47,6 +56,9 @@ export class PublicDoors {
       healthPath: settings['monitoring.health_path'],
       metrics: this.#metrics,
       log: logger,
+      security: this.#security,
+      refusals: this.figures.refusals,
+      isMetricsOpen: settings['auth.metrics_open'],
     });
   }
 
@@ -76,6 +88,8 @@ export class PublicDoors {
       config,
       metrics: this.#metrics,
       log: this.#logger,
+      security: this.#security,
+      refusals: this.figures.refusals,
     });
     this.#addresses['grpc'] = await listenDoor(this.#grpc, host, port);
     this.#grpc.serving = true;
@@ -89,5 +103,6 @@ export class PublicDoors {
 
   async close(): Promise<void> {
     await this.#http.close(0);
+    this.#security.close();
   }
 }

@@ -16,6 +16,7 @@ import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
+import { linkSecurity } from '../security/link-security.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { ClusterSettings } from './cluster-settings.ts';
@@ -28,6 +29,7 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   const settings = live.current;
   await makeDataDirectory(settings['data.path']);
   const doors = new PublicDoors(live, logger);
+  const security = linkSecurity(settings, logger);
   await doors.open();
   const topology = await TopologySource.open({
     file: settings['topology.path'],
@@ -39,7 +41,8 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
     logger.warn({ shard, reason }, 'topologies could not be exchanged'),
   );
   const links = new LinkSet(topology, {
-    onState: ({ shard, state }) => logger.info({ shard, state }, 'link'),
+    ...security.client,
+    onState: (link) => logger.info({ shard: link.shard, state: link.state, fault: link.fault }, 'link'),
     onEpoch: (link) => exchange.onEpoch(link),
   });
   const router = new Router({
@@ -51,7 +54,8 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   const name = settings['router.name'] ?? hostname();
   const info = { arguments: 0, run: () => Buffer.from(JSON.stringify(routerInfo(name, router))) };
   const commands = { ...topologyCommands(topology), ROUTERINFO: info };
-  const internal = new InternalPort(live, name, new InternalExecutor(commands), topology);
+  const executor = new InternalExecutor(commands);
+  const internal = new InternalPort({ live, name, executor, topology, security, figures: doors.figures });
   const linkAddress = await internal.listen();
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
@@ -65,6 +69,7 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
       await internal.close();
       exchange.close();
       links.close();
+      security.close();
       await topology.close();
       await doors.close();
     },

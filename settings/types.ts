@@ -16,6 +16,7 @@ import {
 
 /** Tokens and secrets: what an HTTP header carries as it stands. */
 export const tokenPattern = /^[\x21-\x7e]+$/;
+export const passwordPattern = /^[^\r\n\0]+$/;
 
 export interface SettingType<Value> {
   /** Takes what a flag, the environment or a file gives. Its only issue's message is `expected`. */
@@ -181,7 +182,7 @@ export function token(): SettingType<string> {
 }
 
 export function password(): SettingType<string> {
-  return text('password', 'one line of text', /^[^\r\n\0]+$/);
+  return text('password', 'one line of text', passwordPattern);
 }
 
 function shownAnything(value: unknown): string {

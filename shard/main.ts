@@ -23,6 +23,7 @@ import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
+import { linkSecurity } from '../security/link-security.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
@@ -49,6 +50,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   await makeDataDirectory(dataDirectory);
   const failed = Promise.withResolvers<KvcacheError>();
   const doors = new PublicDoors(live, logger);
+  const security = linkSecurity(settings, logger);
   await doors.open();
 
   const topology = await TopologySource.open({
@@ -91,7 +93,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     keyspace,
     storage,
     openLink: (shard, address) =>
-      new ShardLink({ shard, address, deadlines, onEpoch: (link) => exchange.onEpoch(link) }),
+      new ShardLink({ ...security.client, shard, address, deadlines, onEpoch: (link) => exchange.onEpoch(link) }),
     hasBlob: writeBehind !== undefined,
     bandwidth: () => live.current['handover.bandwidth'],
     logger,
@@ -108,7 +110,14 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   });
   const source = new HandoverSource(keyspace, states, topology);
   const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
-  const internal = new InternalPort(live, name, new InternalExecutor(commands, executor), topology);
+  const internal = new InternalPort({
+    live,
+    name,
+    executor: new InternalExecutor(commands, executor),
+    topology,
+    security,
+    figures: doors.figures,
+  });
   const { link } = internal;
   const budget = new MemoryBudget({
     limitBytes: settings['memory.limit'],
@@ -131,6 +140,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       await internal.close();
       exchange.close();
       await handover.close();
+      security.close();
       budget.close();
       engine.close();
       await storage.close({ flush: true });

@@ -1,19 +1,26 @@
 /** The gRPC door: every service on one port, over an executor that is given to it. The same on router and shard. */
 import type { Executor } from '../../commands/command.ts';
 import { GrpcServer, type GrpcServerOptions, type GrpcServerStatistics } from '../../grpc/server.ts';
+import type { Authenticator } from '../../security/authenticator.ts';
+import type { Refusals } from '../../security/figures.ts';
+import type { ServerTlsSource } from '../../security/tls.ts';
+import { authorizer } from './authorize.ts';
 import type { Door, DoorAddress, DoorLog } from '../door.ts';
 import { addBlockService } from './block-service.ts';
 import { addCacheService } from './cache-service.ts';
 import { addKeyValueService, type RuntimeConfig, type ServiceMetrics } from './kv-service.ts';
 import { addReflection, HealthService } from './standard-services.ts';
 
-export interface GrpcDoorOptions extends GrpcServerOptions {
+export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'authorize' | 'onHandshakeFault'> {
   readonly host: string;
   readonly port: number;
   readonly executor: Executor;
   readonly config: RuntimeConfig;
   readonly log?: DoorLog | undefined;
   readonly metrics?: ServiceMetrics | undefined;
+  /** Undefined: plain text, and everybody may call. */
+  readonly security?: { readonly tls?: ServerTlsSource | undefined; readonly authenticator: Authenticator } | undefined;
+  readonly refusals?: Refusals | undefined;
 }
 
 const services = ['kvstore.KVStoreService', 'kv.KeyValueService', 'kv.Health', 'kvcache.v1.Cache'];
@@ -26,9 +33,14 @@ export class GrpcDoor implements Door {
 
   constructor(options: GrpcDoorOptions) {
     this.#options = options;
-    const server = new GrpcServer(options);
+    const { executor, config, log, metrics, security, refusals } = options;
+    const server = new GrpcServer({
+      ...options,
+      tls: security?.tls,
+      authorize: security && authorizer(security.authenticator, refusals),
+      onHandshakeFault: (fault) => refusals?.add('grpc', fault),
+    });
     this.#server = server;
-    const { executor, config, log, metrics } = options;
     this.#health = new HealthService(server, services);
     addBlockService({ server, executor, log });
     addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });

@@ -71,7 +71,8 @@ export function cancellableContextOf(call: ServerCall): CommandContext {
 }
 
 function sessionOf(call: ServerCall): Session {
-  return { door: 'grpc', peer: call.peer, tenant: '' };
+  const { peer, identity } = call;
+  return { door: 'grpc', peer, tenant: '', ...(identity !== undefined && { identity }) };
 }
 
 function deadlineOf(call: ServerCall): number {

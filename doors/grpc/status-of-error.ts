@@ -9,6 +9,7 @@ export const statusOfError: Readonly<Record<ErrorCode, StatusCode>> = {
   ERR: grpcStatus.INVALID_ARGUMENT,
   TOOLARGE: grpcStatus.INVALID_ARGUMENT,
   CONFIG: grpcStatus.INVALID_ARGUMENT,
+  NOAUTH: grpcStatus.UNAUTHENTICATED,
   WRONGTYPE: grpcStatus.FAILED_PRECONDITION,
   MOVED: grpcStatus.FAILED_PRECONDITION,
   // Clients try these again, here or elsewhere.
