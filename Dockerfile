@@ -54,7 +54,7 @@ RUN mkdir compiled && chown node:node compiled
 USER 1000:1000
 ENV NODE_COMPILE_CACHE=/opt/kvcache/compiled
 RUN node cli/main.ts version \
- && for server in shard router; do \
+ && for server in shard router operator; do \
       node --input-type=module --eval "await import('/opt/kvcache/$server/main.ts'); process.exit()" || exit 1; \
     done
 USER root

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { crdName, crdPath } from '../operator/api/crd.ts';
+import { loadSettings } from '../settings/load.ts';
 import { chartFiles } from './chart-files.ts';
 import {
   chartFolder,
@@ -156,6 +157,17 @@ describe.skipIf(!hasHelm())('the chart, rendered', () => {
     const narrow = render('watchNamespaces={one}', 'rbac.clusterReads=false', 'rbac.aggregate=false');
     expect(names(narrow).filter((name) => name.startsWith('ClusterRole'))).toEqual([]);
     expect(environment(two)).toContainEqual({ name: 'KVCACHE_OPERATOR_WATCH_NAMESPACES', value: 'one,two' });
+  });
+
+  test('the operator is given settings that it knows', () => {
+    for (const values of Object.values(modes)) {
+      const [operator] = render(...values).flatMap((object) => podSpecOf(object)?.containers ?? []);
+      const ours = (operator?.env ?? []).filter(({ name }) => name.startsWith('KVCACHE_'));
+      const environment = Object.fromEntries(ours.map(({ name, value = 'from-the-pod' }) => [name, value]));
+      const { settings, warnings } = loadSettings({ role: 'operator', flags: {}, environment });
+      expect(warnings).toEqual([]);
+      expect(settings).toMatchObject({ 'operator.image': `kvcache:${chart.appVersion}`, 'http.port': 8_080 });
+    }
   });
 
   test('roles name what they allow: no wildcard anywhere', () => {
