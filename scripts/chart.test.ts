@@ -161,7 +161,8 @@ describe.skipIf(!hasHelm())('the chart, rendered', () => {
 
   test('the operator is given settings that it knows', () => {
     for (const values of Object.values(modes)) {
-      const [operator] = render(...values).flatMap((object) => podSpecOf(object)?.containers ?? []);
+      const containers = render(...values).flatMap((object) => podSpecOf(object)?.containers ?? []);
+      const operator = containers.find(({ name }) => name === 'operator');
       const ours = (operator?.env ?? []).filter(({ name }) => name.startsWith('KVCACHE_'));
       const environment = Object.fromEntries(ours.map(({ name, value = 'from-the-pod' }) => [name, value]));
       const { settings, warnings } = loadSettings({ role: 'operator', flags: {}, environment });
