@@ -107,6 +107,11 @@ export class Log implements SegmentSource {
     return id;
   }
 
+  /** The number of the next segment that is begun. */
+  get nextSegment(): number {
+    return this.#nextId;
+  }
+
   newIdentity(): { id: number; incarnation: number; salt: number } {
     return { id: this.reserveId(), incarnation: this.#incarnation, salt: randomInt(1, 2 ** 32 - 1) };
   }

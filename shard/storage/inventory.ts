@@ -2,7 +2,8 @@
  * What a data directory holds before recovery, told from the files alone.
  *
  *   <data>/format      format version of the directory
- *   <data>/shard.json  { incarnation }: the last one under which this directory was written
+ *   <data>/shard.json  { incarnation, nextSegment }: the last incarnation under which this directory was written, and
+ *                      the number that its next segment has at least
  *   <data>/segments/   segment files and hints
  *   <data>/damaged/    files whose first bytes are not those of a segment, moved aside for people to look at
  */
@@ -31,6 +32,14 @@ export interface Inventory {
   readonly damaged: readonly string[];
   /** Undefined for a new directory. */
   readonly incarnation: number | undefined;
+  /** No segment of a lower number is begun: the manifest may list one whose file is gone from here. */
+  readonly nextSegment: number;
+}
+
+/** What shard.json says. */
+export interface DirectoryMark {
+  readonly incarnation: number;
+  readonly nextSegment: number;
 }
 
 /** Makes the directory if need be and lists what is there. Rejects with FORMAT for a foreign format. */
@@ -52,7 +61,8 @@ export async function takeInventory(folder: string): Promise<Inventory> {
       else damaged.push(await moveAside(folder, path, name));
     }
   }
-  return { files, hints, damaged, incarnation: await readIncarnation(folder) };
+  const mark = await readMark(folder);
+  return { files, hints, damaged, incarnation: mark?.incarnation, nextSegment: mark?.nextSegment ?? 1 };
 }
 
 async function checkFormat(folder: string): Promise<void> {
@@ -87,19 +97,19 @@ async function moveAside(folder: string, path: string, name: string): Promise<st
   return target;
 }
 
-async function readIncarnation(folder: string): Promise<number | undefined> {
+async function readMark(folder: string): Promise<DirectoryMark | undefined> {
   const text = await readIfThere(join(folder, 'shard.json'));
   if (text === undefined) return undefined;
-  const incarnation = (JSON.parse(text) as { incarnation?: unknown }).incarnation;
+  const { incarnation, nextSegment } = JSON.parse(text) as { incarnation?: unknown; nextSegment?: unknown };
   if (typeof incarnation !== 'number') {
     throw new KvcacheError('FORMAT', `${join(folder, 'shard.json')} has no incarnation`);
   }
-  return incarnation;
+  return { incarnation, nextSegment: typeof nextSegment === 'number' ? nextSegment : 1 };
 }
 
-/** Remembers under which incarnation the directory is written from now on. */
-export async function writeIncarnation(folder: string, incarnation: number): Promise<void> {
-  await replaceFile(join(folder, 'shard.json'), `${JSON.stringify({ incarnation })}\n`);
+/** Remembers under which incarnation the directory is written from now on, and which numbers are taken. */
+export async function writeMark(folder: string, mark: DirectoryMark): Promise<void> {
+  await replaceFile(join(folder, 'shard.json'), `${JSON.stringify(mark)}\n`);
 }
 
 /** The hint file if it is there, intact and that of this segment. */

@@ -92,6 +92,7 @@ class Recovery {
     await this.#removeStale();
     const ids = new Set([...inventory.files.keys(), ...inventory.hints, ...this.#listed.keys()]);
     for (const id of ids) log.reserveId(id);
+    if (inventory.nextSegment > 1) log.reserveId(inventory.nextSegment - 1);
     const remoteOnly: SegmentSummary[] = [];
     for (const id of [...ids].sort((a, b) => a - b)) {
       const file = inventory.files.get(id);

@@ -88,6 +88,18 @@ describe('recovery', () => {
   });
 });
 
+describe('the number of a segment', () => {
+  test('is given once, also when the segment was thrown away for it was empty', async () => {
+    const numbers: number[] = [];
+    for (let start = 0; start < 3; start++) {
+      const store = await TestStore.open(folder.path);
+      numbers.push(store.storage.log.active!.id);
+      await store.close();
+    }
+    expect(numbers).toEqual([1, 2, 3]);
+  });
+});
+
 describe('compaction', () => {
   test('wins back the space of overwritten values and keeps the live ones', async () => {
     const store = await TestStore.open(folder.path);

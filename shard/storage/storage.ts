@@ -20,7 +20,7 @@ import { Compactor, type CompactorOptions } from './compactor.ts';
 import { untilDurable } from './durability.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { Evictor, type EvictorOptions } from './evictor.ts';
-import { type Inventory, takeInventory, writeIncarnation } from './inventory.ts';
+import { type Inventory, takeInventory, writeMark } from './inventory.ts';
 import { Reader } from './reader.ts';
 import { recover, type RecoveryReport, wroteSince } from './recovery.ts';
 import type { Takeover, TierBelow } from './tier-below.ts';
@@ -103,6 +103,9 @@ export class Storage implements Journal {
   #compacting: Promise<void> | undefined;
   #stopTicking: (() => void) | undefined;
   readonly #background = new Set<Promise<void>>();
+  /** The incarnation that shard.json says, and the writes of that file, one after the other. */
+  #marked: number | undefined;
+  #marking: Promise<void> = Promise.resolve();
 
   constructor(options: StorageOptions, lock: DirectoryLock) {
     this.#options = options;
@@ -132,7 +135,7 @@ export class Storage implements Journal {
 
   /** Called once by `openStorage`. */
   async recover(inventory: Inventory): Promise<void> {
-    const { folder, logger, index, sinceOf } = this.#options;
+    const { logger, index, sinceOf } = this.#options;
     const takeover = await this.#takeOver(inventory);
     this.report = await recover({
       log: this.log,
@@ -148,7 +151,8 @@ export class Storage implements Journal {
     logger[isClean ? 'info' : 'warn']({ ...this.report, keys: index.size }, 'recovered');
     this.incarnation = takeover?.incarnation ?? (inventory.incarnation ?? 0) + 1;
     // Detached, the number stays as it was: the takeover must still see under which one this disk was written.
-    if (!this.isDetached) await writeIncarnation(folder, this.incarnation);
+    this.#marked = inventory.incarnation;
+    if (!this.isDetached) await this.#mark(this.incarnation);
     this.log.start(this.incarnation);
     // Also before the takeover: what waits for Blob must be known.
     this.#below?.start(this.log);
@@ -160,6 +164,7 @@ export class Storage implements Journal {
   async close(options: { flush: boolean }): Promise<void> {
     this.#stopTicking?.();
     this.#fault ??= new KvcacheError('SHUTDOWN', 'the shard is ending');
+    await this.#rememberNumbers();
     await this.log.close(this.#fault.code === 'FENCED' ? this.#fault : undefined);
     const isOurs = this.#fault.code !== 'FENCED';
     await this.#below?.stop({ flush: options.flush && !this.isDetached && isOurs });
@@ -330,10 +335,32 @@ export class Storage implements Journal {
     if (wroteSince(takeover, inventory)) {
       throw new KvcacheError('FENCED', 'another process wrote this shard while this one could not reach Blob');
     }
-    await writeIncarnation(this.#options.folder, takeover.incarnation);
+    await this.#mark(takeover.incarnation);
     this.incarnation = takeover.incarnation;
     this.log.incarnation = takeover.incarnation;
     this.isDetached = false;
+  }
+
+  /**
+   * An open segment without records is thrown away, and while Blob is away the manifest goes on listing it: its number
+   * must not be given to another one, which would never be uploaded.
+   */
+  async #rememberNumbers(): Promise<void> {
+    if (this.log.active?.isEmpty !== true || this.#fault?.code === 'FENCED') return;
+    await this.#mark().catch((error: unknown) =>
+      this.#options.logger.warn({ error: messageOf(error) }, 'the numbers of segments cannot be remembered'),
+    );
+  }
+
+  /** Writes shard.json; without an incarnation, the one that stands there stays. */
+  #mark(incarnation?: number): Promise<void> {
+    const written = this.#marking.then(async () => {
+      this.#marked = incarnation ?? this.#marked;
+      if (this.#marked === undefined) return;
+      await writeMark(this.#options.folder, { incarnation: this.#marked, nextSegment: this.log.nextSegment });
+    });
+    this.#marking = written.catch(() => undefined);
+    return written;
   }
 
   #isStale(): boolean {
