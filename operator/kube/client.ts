@@ -56,17 +56,18 @@ const metadataAccept = {
 } as const;
 
 export class KubeClient {
+  readonly #options: KubeClientOptions;
   readonly #runner: RequestRunner;
   readonly #fence: WriteFence | undefined;
-  readonly namespace: string | undefined;
 
   constructor(options: KubeClientOptions | { readonly of: KubeClient; readonly fence: WriteFence }) {
     if ('of' in options) {
+      this.#options = options.of.#options;
       this.#runner = options.of.#runner;
       this.#fence = options.fence;
-      this.namespace = options.of.namespace;
       return;
     }
+    this.#options = options;
     const { credentials, userAgent = fieldManager, connectionsMax } = options;
     const connection = new KubeConnection({
       credentials,
@@ -76,12 +77,21 @@ export class KubeClient {
     const bucket = new TokenBucket({ burst: kubeRequestsBurstMax, perSecond: kubeRequestsPerSecondMax });
     this.#runner = new RequestRunner(connection, bucket);
     this.#fence = undefined;
-    this.namespace = credentials.namespace;
+  }
+
+  /** The namespace that the process is in, or that the kubeconfig's context names. */
+  get namespace(): string | undefined {
+    return this.#options.credentials.namespace;
   }
 
   /** The same connections, but every write asks the fence before it leaves. */
   fencedBy(fence: WriteFence): KubeClient {
     return new KubeClient({ of: this, fence });
+  }
+
+  /** The same server and identity, with connections and a budget of requests of its own, and without a fence. */
+  sibling(): KubeClient {
+    return new KubeClient(this.#options);
   }
 
   get requestStatistics(): RequestStatistics {

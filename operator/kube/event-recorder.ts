@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { messageOf } from '../../errors.ts';
 import {
   eventBurstMax,
+  eventLastWordsMs,
   eventNoteBytesMax,
   eventQueueMax,
   eventRefillIntervalMs,
@@ -125,7 +126,7 @@ export class EventRecorder {
   }
 
   /** Writes what is left, as far as that is done in time. Nothing is recorded afterwards. */
-  async stop(withinMs = eventSendTimeoutMs): Promise<void> {
+  async stop(withinMs = eventLastWordsMs): Promise<void> {
     this.#writeCounts();
     this.#isStopped = true;
     clearInterval(this.#timer);

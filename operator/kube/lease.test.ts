@@ -88,6 +88,22 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     expect(leader.state).toBe('leader');
   });
 
+  test('a renewal does not wait behind the requests that the same process has under way', async () => {
+    await start();
+    const leader = elect('a');
+    await leader.whenElected();
+    const busy = new AbortController();
+    const wait = { signal: busy.signal, timeoutMs: 60_000 };
+    const requests = Array.from({ length: 1_000 }, () => client.get(configMaps, { namespace, name: 'x' }, wait));
+    const { renewals } = leader.statistics;
+    // More than a lease's duration of renewals, while the requests wait for their turn.
+    await expect.poll(() => leader.statistics.renewals, { timeout: 20_000 }).toBeGreaterThan(renewals + 20);
+    busy.abort();
+    const outcomes = await Promise.allSettled(requests);
+    expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
+    expect(leader.state).toBe('leader');
+  });
+
   test('whoever wrote times of another century into the record is believed as long as the record keeps changing', async () => {
     await start();
     const spec = (year: number, leaseTransitions: number) => ({

@@ -33,7 +33,7 @@ export interface LeaseTiming {
 }
 
 export interface LeaderElectionOptions extends LeaseTiming {
-  /** Not fenced, and with connections of its own: a renewal must not wait behind what reconciliation asks for. */
+  /** The lease goes over a sibling of it: a renewal must not wait behind what reconciliation asks for. */
   readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
@@ -78,6 +78,7 @@ export function microTime(date = new Date()): string {
 
 export class LeaderElection implements WriteFence {
   readonly #options: LeaderElectionOptions;
+  readonly #client: KubeClient;
   readonly #durationMs: number;
   readonly #renewDeadlineMs: number;
   readonly #retryIntervalMs: number;
@@ -109,6 +110,7 @@ export class LeaderElection implements WriteFence {
           `${this.#retryIntervalMs}, ${this.#renewDeadlineMs}, ${this.#durationMs} ms`,
       );
     }
+    this.#client = options.client.sibling();
   }
 
   get state(): LeaderState {
@@ -154,9 +156,13 @@ export class LeaderElection implements WriteFence {
     this.#stopping.abort();
     await this.#running;
     this.#elected.resolve();
-    if (!wasLeader || !this.#lease) return;
+    if (wasLeader && this.#lease) await this.#clear(this.#lease);
+    this.#client.close();
+  }
+
+  async #clear({ spec }: Lease): Promise<void> {
     try {
-      await this.#write({ ...this.#lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() });
+      await this.#write({ ...spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() });
       this.#options.log.info({ lease: this.#options.name }, 'leader election: released');
     } catch (error) {
       // It ends by itself, only later.
@@ -232,20 +238,20 @@ export class LeaderElection implements WriteFence {
   }
 
   async #read(): Promise<void> {
-    const { client, namespace, name } = this.#options;
-    const lease = await client.get(leases, { namespace, name }, this.#requestOptions());
+    const { namespace, name } = this.#options;
+    const lease = await this.#client.get(leases, { namespace, name }, this.#requestOptions());
     if (lease?.metadata.resourceVersion !== this.#lease?.metadata.resourceVersion) this.#changeSeen = this.#now();
     this.#lease = lease;
   }
 
   async #write(spec: NonNullable<Lease['spec']>): Promise<void> {
-    const { client, namespace, name } = this.#options;
+    const { namespace, name } = this.#options;
     const resourceVersion = this.#lease?.metadata.resourceVersion;
     const body = { metadata: { namespace, name, ...(resourceVersion ? { resourceVersion } : {}) }, spec };
     const options = this.#requestOptions();
     this.#lease = await (resourceVersion
-      ? client.replace(leases, body, options)
-      : client.create(leases, body, options));
+      ? this.#client.replace(leases, body, options)
+      : this.#client.create(leases, body, options));
     this.#changeSeen = this.#now();
   }
 
