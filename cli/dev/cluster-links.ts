@@ -11,6 +11,7 @@ import { scaleReportTimeoutMs } from '../../limits.ts';
 import { ask } from '../../link/ask.ts';
 import { ShardLink } from '../../link/shard-link.ts';
 import type { RouterInfo } from '../../router/info.ts';
+import type { LinkSecurity } from '../../security/link-security.ts';
 import type { ShardInfo } from '../../shard/info.ts';
 import { formatTopology, parseTopology } from '../../topology/document.ts';
 import type { Topology } from '../../topology/topology.ts';
@@ -37,6 +38,12 @@ interface OpenLink {
 export class ClusterLinks {
   readonly #deadlines = new DeadlineWheel();
   readonly #links = new Map<string, OpenLink>();
+  readonly #security: Partial<LinkSecurity['client']>;
+
+  /** `security` is what the processes ask for, if anything. */
+  constructor(security: Partial<LinkSecurity['client']> = {}) {
+    this.#security = security;
+  }
 
   /** Asks all of these processes. Never rejects: one that does not answer has no report. */
   async report(processes: readonly LinkedProcess[]): Promise<ClusterReport> {
@@ -86,7 +93,7 @@ export class ClusterLinks {
     }
     for (const { role, name, address } of wanted.values()) {
       if (this.#links.has(name)) continue;
-      const link = new ShardLink({ shard: name, address, deadlines: this.#deadlines });
+      const link = new ShardLink({ ...this.#security, shard: name, address, deadlines: this.#deadlines });
       this.#links.set(name, { role, link });
     }
   }

@@ -9,6 +9,8 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
 import { childKillMarginMs, clusterLinkedMs } from '../../limits.ts';
+import { deriveSettings } from '../../settings/derive.ts';
+import { type LinkSecurity, linkSecurity } from '../../security/link-security.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { type DirectoryLock, lockDirectory } from '../../shard/storage/directory-lock.ts';
 import type { Topology } from '../../topology/topology.ts';
@@ -17,7 +19,7 @@ import { ControlServer } from './control-server.ts';
 import { type Desired, readDesired, writeDesired } from './desired.ts';
 import { type Layout, layoutOf, portsOf, shardIndexOf, shardPlaceOf, type Site } from './layout.ts';
 import { linkedProcesses, LocalHost } from './local-host.ts';
-import { azuritePlan, hasOwnBlob, type MemberPlan, routerPlan, shardPlan } from './members.ts';
+import { azuritePlan, hasOwnBlob, loopback, type MemberPlan, routerPlan, shardPlan } from './members.ts';
 import { requireFreePorts } from './ports.ts';
 import { Processes } from './processes.ts';
 import { Scaler } from './scaler.ts';
@@ -56,7 +58,8 @@ export class LocalCluster {
   readonly #options: ClusterOptions;
   readonly #lock: DirectoryLock;
   readonly #processes: Processes;
-  readonly #links = new ClusterLinks();
+  readonly #security: LinkSecurity;
+  readonly #links: ClusterLinks;
   readonly #scaler: Scaler;
   readonly #control: ControlServer;
   #stopping: Promise<void> | undefined;
@@ -66,6 +69,10 @@ export class LocalCluster {
     this.#options = options;
     this.layout = layout;
     this.#lock = lock;
+    // The internal ports of a local cluster are open to this machine alone, whatever is set.
+    const settings = { ...deriveSettings(given), 'link.host': loopback };
+    this.#security = linkSecurity(settings, { info: () => undefined, warn: (_, message) => say(message) });
+    this.#links = new ClusterLinks(this.#security.client);
     const processes = new Processes(layout, options.shutdownGraceMs + childKillMarginMs, say);
     this.#processes = processes;
     const host = new LocalHost({ layout, site, given, processes, links: this.#links, say });
@@ -158,6 +165,7 @@ export class LocalCluster {
     await this.#processes.stop();
     await stopped;
     this.#links.close();
+    this.#security.close();
     await this.#lock.release();
   }
 }
