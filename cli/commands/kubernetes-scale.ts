@@ -80,6 +80,7 @@ interface Said {
 class ScaleView {
   readonly #terminal: Terminal;
   readonly #isJson: boolean;
+  #tenths = -1;
   /** What was said last of each kind. */
   readonly #last = new Map<Said['kind'], string>();
 
@@ -94,13 +95,13 @@ class ScaleView {
 
   progress(cache: KVCache): void {
     const { scaling } = cache.status ?? {};
-    if (scaling !== undefined) {
+    // Before anything moves there is nothing to add to what was said at first.
+    if (scaling !== undefined && scaling.slotsMoving > 0) {
       const { bytesMoved, bytesLeft } = scaling;
       const tenths = Math.floor((10 * bytesMoved) / Math.max(1, bytesMoved + bytesLeft));
-      this.#say(
-        { kind: 'progress', message: scalingSentence(scaling), ...scaling },
-        `${tenths} ${scaling.slotsMoving > 0}`,
-      );
+      if (tenths > this.#tenths) this.#say({ kind: 'progress', message: scalingSentence(scaling), ...scaling });
+      // While clients write, the way gets longer now and then.
+      this.#tenths = Math.max(tenths, this.#tenths);
     }
     const blocked = isTrue(cache, 'ScaleBlocked') ? messageOfCondition(cache, 'ScaleBlocked') : undefined;
     if (blocked !== undefined) this.#say({ kind: 'blocked', message: blocked });
@@ -112,10 +113,9 @@ class ScaleView {
     else this.#terminal.line(styled(this.#terminal, 'green', message));
   }
 
-  /** `step` tells what is new from what was said already. */
-  #say(said: Said, step = said.message): void {
-    if (this.#last.get(said.kind) === step) return;
-    this.#last.set(said.kind, step);
+  #say(said: Said): void {
+    if (this.#last.get(said.kind) === said.message) return;
+    this.#last.set(said.kind, said.message);
     this.#terminal.line(this.#isJson ? JSON.stringify(said) : said.message);
   }
 }

@@ -13,7 +13,7 @@ import { statusPatienceMs } from '../../limits.ts';
 import { exitCodes } from '../../process/exit-codes.ts';
 import { formatDurationMs, roundedBytes } from '../../settings/units.ts';
 import type { ShardInfo } from '../../shard/info.ts';
-import { addConnectionFlags, type Connection, connectionOf, UnreachableError } from '../connection.ts';
+import { addConnectionFlags, type Connection, connectionOf, UnreachableError, withAdvice } from '../connection.ts';
 import { findClusterByAddress, type ProcessRecord } from '../dev/state.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
 import { printJson, printTable, styled, type Terminal } from '../terminal.ts';
@@ -71,18 +71,20 @@ async function askRouter(connection: Connection, processes: readonly ProcessReco
   try {
     return { isReachable: true, state: await shardInfos({ ...connection, timeoutMs }) };
   } catch (error) {
-    if (!(error instanceof CallError) || (error.code !== 'UNAVAILABLE' && error.code !== 'TIMEOUT')) throw error;
+    if (!(error instanceof CallError) || (error.code !== 'UNAVAILABLE' && error.code !== 'TIMEOUT')) {
+      throw withAdvice(connection.server, error);
+    }
     const isReachable = error.code === 'TIMEOUT';
-    if (processes.length > 0) return { isReachable, state: await askEach(processes, timeoutMs) };
+    if (processes.length > 0) return { isReachable, state: await askEach(processes, { ...connection, timeoutMs }) };
     if (isReachable) throw error;
     throw new UnreachableError(connection.server, error);
   }
 }
 
-async function askEach(processes: readonly ProcessRecord[], timeoutMs: number): Promise<ShardsState> {
+async function askEach(processes: readonly ProcessRecord[], connection: Connection): Promise<ShardsState> {
   const shards = processes.filter(({ role }) => role === 'shard');
   const answers = await Promise.allSettled(
-    shards.map(({ addresses }) => shardInfos({ server: addresses.grpc!, timeoutMs })),
+    shards.map(({ addresses }) => shardInfos({ ...connection, server: addresses.grpc! })),
   );
   return {
     shards: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.shards : [])),
