@@ -13,7 +13,7 @@
 import { commandTable } from '../commands/table.ts';
 import { ReplyError, type Reply } from '../commands/reply.ts';
 import type { KvcacheError } from '../errors.ts';
-import { GrpcChannel } from '../grpc/client.ts';
+import type { GrpcChannel } from '../grpc/client.ts';
 import { errorOfEnd, GrpcError, grpcStatus, type StreamEnd } from '../grpc/status.ts';
 import type { GrpcDuplex } from '../grpc/duplex.ts';
 import {
@@ -27,6 +27,7 @@ import {
 } from '../limits.ts';
 import { commandBytes, executeMethod, type IncomingReply, type OutgoingCommand } from './cache-codec.ts';
 import { CallError, callErrorOf, callErrorOfReply, mayRepeatRead, mayRepeatWrite } from './call-error.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Gate } from './gate.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
 
@@ -66,10 +67,10 @@ export class Batcher {
   #flushing = false;
   #closed = false;
 
-  constructor(server: string, policy: RetryPolicy) {
+  constructor(endpoint: Endpoint, policy: RetryPolicy) {
     this.#policy = policy;
-    this.#small = new GrpcChannel(server);
-    this.#large = new GrpcChannel(server, { connections: linkLargeConnections });
+    this.#small = endpoint.channel();
+    this.#large = endpoint.channel({ connections: linkLargeConnections });
   }
 
   /** The command's reply; rejects with CallError for an error reply and for every fault on the way. */

@@ -8,7 +8,7 @@
  * A router answers for itself and all shards; a shard for itself alone.
  */
 import { KvcacheError } from '../errors.ts';
-import { GrpcChannel } from '../grpc/client.ts';
+import type { GrpcChannel } from '../grpc/client.ts';
 import type { ClientMethod } from '../grpc/method.ts';
 import {
   GetConfigRequest,
@@ -18,7 +18,8 @@ import {
   UpdateConfigResponse,
 } from '../protos/generated/kv.ts';
 import { CallError, callErrorOf, mayRepeatRead } from './call-error.ts';
-import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf, serverOf } from './options.ts';
+import { Endpoint } from './endpoint.ts';
+import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf } from './options.ts';
 import { withRetry } from './retry.ts';
 
 const getConfigMethod: ClientMethod<GetConfigRequest, GetConfigResponse> = {
@@ -34,14 +35,17 @@ const updateConfigMethod: ClientMethod<UpdateConfigRequest, UpdateConfigResponse
 };
 
 export class ConfigClient {
+  /** host:port */
   readonly server: string;
   readonly #options: ClientOptions;
+  readonly #endpoint: Endpoint;
   readonly #channel: GrpcChannel;
 
   constructor(options: ClientOptions = {}) {
-    this.server = serverOf(options);
+    this.#endpoint = new Endpoint(options);
+    this.server = this.#endpoint.server;
     this.#options = options;
-    this.#channel = new GrpcChannel(this.server);
+    this.#channel = this.#endpoint.channel();
   }
 
   /** Nested by the dots of their names: sizes in bytes, durations in seconds, secrets masked. */
@@ -63,6 +67,7 @@ export class ConfigClient {
 
   close(): void {
     this.#channel.close();
+    this.#endpoint.close();
   }
 
   [Symbol.dispose](): void {

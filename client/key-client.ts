@@ -15,14 +15,8 @@ import type { Reply } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { clientBatchBytesMax, clientKeysPerCommandMax, clientScanPageKeys } from '../limits.ts';
 import { Batcher } from './batcher.ts';
-import {
-  type CallOptions,
-  type ClientOptions,
-  deadlineMsOf,
-  retryPolicyOf,
-  serverOf,
-  type WriteOptions,
-} from './options.ts';
+import { Endpoint } from './endpoint.ts';
+import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf, type WriteOptions } from './options.ts';
 
 /** A key or a value. */
 export type Bytes = string | Uint8Array;
@@ -49,14 +43,17 @@ export interface ScanOptions extends CallOptions {
 }
 
 export class KvcacheClient {
+  /** host:port */
   readonly server: string;
   readonly #options: ClientOptions;
+  readonly #endpoint: Endpoint;
   readonly #batcher: Batcher;
 
   constructor(options: ClientOptions = {}) {
-    this.server = serverOf(options);
+    this.#endpoint = new Endpoint(options);
+    this.server = this.#endpoint.server;
     this.#options = options;
-    this.#batcher = new Batcher(this.server, retryPolicyOf(options));
+    this.#batcher = new Batcher(this.#endpoint, retryPolicyOf(options));
   }
 
   /** Any command of the table, for what has no method here. Rejects with CallError where the reply is an error. */
@@ -163,6 +160,7 @@ export class KvcacheClient {
   /** Fails what is under way with CANCELLED and ends the connections. */
   close(): void {
     this.#batcher.close();
+    this.#endpoint.close();
   }
 
   [Symbol.dispose](): void {

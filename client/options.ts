@@ -5,8 +5,15 @@ import { commandDeadlineDefaultMs, commandDeadlineMaxMs } from '../limits.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
 
 export interface ClientOptions {
-  /** host:port of a router or shard. Default: KVSTORE_GRPC_SERVER, else localhost:50051. */
+  /**
+   * host:port of a router or shard, or http://host:port, or https://host:port, which means TLS. Default:
+   * KVSTORE_GRPC_SERVER, else localhost:50051.
+   */
   readonly server?: string | undefined;
+  /** Speak TLS, with the authorities that the system trusts (`true`) or with what these files say. */
+  readonly tls?: boolean | ClientTls | undefined;
+  /** What the server asks for, if anything. */
+  readonly credentials?: ClientCredentials | undefined;
   /** How long a call may take, all attempts included. Default 30 s. */
   readonly timeoutMs?: number | undefined;
   /** When writes are answered. Default: as the shards are set. */
@@ -18,6 +25,24 @@ export interface ClientOptions {
   readonly retry?: Partial<RetryPolicy> | undefined;
 }
 
+/** Paths of PEM files, which are followed: a new connection takes what they say by then. */
+export interface ClientTls {
+  /** The authorities that the server's certificate must be signed by. Default: those that the system trusts. */
+  readonly caFile?: string | undefined;
+  /** For servers that ask for a client certificate. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** The name that the server's certificate must have, in place of the host in `server`. */
+  readonly serverName?: string | undefined;
+}
+
+/** One of the four. Of a file, which is followed, the first line counts. */
+export type ClientCredentials =
+  | { readonly token: string }
+  | { readonly tokenFile: string }
+  | { readonly password: string }
+  | { readonly passwordFile: string };
+
 /** What one call may choose. */
 export interface CallOptions {
   readonly timeoutMs?: number | undefined;
@@ -27,13 +52,6 @@ export interface CallOptions {
 
 export interface WriteOptions extends CallOptions {
   readonly acknowledgement?: Acknowledgement | undefined;
-}
-
-const defaultServer = 'localhost:50051';
-
-export function serverOf(options: ClientOptions): string {
-  const server = options.server ?? process.env['KVSTORE_GRPC_SERVER'] ?? '';
-  return server === '' ? defaultServer : server;
 }
 
 export function retryPolicyOf(options: ClientOptions): RetryPolicy {

@@ -13,7 +13,7 @@
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import { KvcacheError } from '../errors.ts';
-import { GrpcChannel } from '../grpc/client.ts';
+import type { GrpcChannel } from '../grpc/client.ts';
 import type { ClientMethod } from '../grpc/method.ts';
 import type { GrpcMetadata } from '../grpc/status.ts';
 import {
@@ -25,15 +25,9 @@ import {
 } from '../limits.ts';
 import type { BlockLocation, ServerMetrics } from '../protos/generated/kvstore.ts';
 import { CallError, callErrorOf, mayRepeatRead } from './call-error.ts';
+import { Endpoint } from './endpoint.ts';
 import { Gate } from './gate.ts';
-import {
-  type CallOptions,
-  type ClientOptions,
-  deadlineMsOf,
-  retryPolicyOf,
-  serverOf,
-  type WriteOptions,
-} from './options.ts';
+import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf, type WriteOptions } from './options.ts';
 import { type IncomingChunk, type IncomingRead, lookupMethod, readMethod, writeMethod } from './prompt-codec.ts';
 import { readInOrder } from './read-stream.ts';
 import { withRetry } from './retry.ts';
@@ -79,8 +73,10 @@ export interface ReadStreamOptions extends CallOptions {
 export type HttpTransportProtocol = string | number;
 
 export class KvStoreClient {
+  /** host:port */
   readonly server: string;
   readonly #options: ClientOptions;
+  readonly #endpoint: Endpoint;
   readonly #lookups: GrpcChannel;
   readonly #blocks: GrpcChannel;
   readonly #writing = new Gate(clientInFlightBytesMax);
@@ -90,10 +86,11 @@ export class KvStoreClient {
   #containerName = '';
 
   constructor(options: ClientOptions = {}) {
-    this.server = serverOf(options);
+    this.#endpoint = new Endpoint(options);
+    this.server = this.#endpoint.server;
     this.#options = options;
-    this.#lookups = new GrpcChannel(this.server);
-    this.#blocks = new GrpcChannel(this.server, { connections: linkLargeConnections });
+    this.#lookups = this.#endpoint.channel();
+    this.#blocks = this.#endpoint.channel({ connections: linkLargeConnections });
   }
 
   /** Chooses the account and container that every further call is about. */
@@ -181,6 +178,7 @@ export class KvStoreClient {
   close(): void {
     this.#lookups.close();
     this.#blocks.close();
+    this.#endpoint.close();
   }
 
   [Symbol.dispose](): void {
