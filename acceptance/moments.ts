@@ -4,6 +4,7 @@
  *     const watcher = new ChangeWatcher(cluster);
  *     await watcher.reach('opened');      // resolves at this step, or past it
  *
+ *   asked          the supervisor knows, and has published nothing yet; new shards start
  *   published      the topology file has the moves
  *   acknowledged   a source runs by it, and takes no more writes for what leaves
  *   opening        some slots are served by their new owner
@@ -18,6 +19,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterLinks, type LinkedProcess } from '../cli/dev/cluster-links.ts';
+import { readDesired } from '../cli/dev/desired.ts';
+import { layoutOf } from '../cli/dev/layout.ts';
 import { MoveMeter } from '../cli/dev/scale-progress.ts';
 import { parseTopology } from '../topology/document.ts';
 import { isMoving } from '../topology/place.ts';
@@ -25,6 +28,7 @@ import type { Topology } from '../topology/topology.ts';
 import type { TestCluster } from './cluster.ts';
 
 export const moments = [
+  'asked',
   'published',
   'acknowledged',
   'opening',
@@ -49,22 +53,28 @@ export class ChangeWatcher implements Disposable {
   readonly #cluster: TestCluster;
   readonly #links = new ClusterLinks();
   readonly #meter = new MoveMeter();
-  readonly #epochBefore: number;
+  readonly #before: { readonly epoch: number; readonly shards: number };
   /** The first topology of the change that was seen, with its sources and targets. */
   #moving: Topology | undefined;
 
   /** To be made before the change begins. */
   constructor(cluster: TestCluster) {
     this.#cluster = cluster;
-    this.#epochBefore = cluster.topology().epoch;
+    this.#before = { epoch: cluster.topology().epoch, shards: this.#desiredShards() };
   }
 
-  /** The shards from which, and to which, slots move; known once it is published. */
+  /** The shards from which slots move; before that is known, all that own some. */
   get sources(): string[] {
-    return [...new Set(this.#moving?.slots.flatMap(({ source }) => source ?? []))];
+    const { slots } = this.#moving ?? this.#cluster.topology();
+    return [...new Set(slots.flatMap(({ source, shards }) => (this.#moving === undefined ? shards : (source ?? []))))];
   }
 
+  /** The shards to which slots move; before that is known, those that are new. */
   get targets(): string[] {
+    if (this.#moving === undefined) {
+      const known = new Set(this.#cluster.topology().shards.map(({ name }) => name));
+      return this.#cluster.shardIds.filter((id) => !known.has(id));
+    }
     return [...new Set(this.#moving?.slots.flatMap(({ source, shards }) => (source === undefined ? [] : shards)))];
   }
 
@@ -92,7 +102,9 @@ export class ChangeWatcher implements Disposable {
 
   /** The last step that has been reached, undefined before the first. */
   #momentOf({ topology, shards }: View): Moment | undefined {
-    if (topology.epoch === this.#epochBefore) return undefined;
+    if (topology.epoch === this.#before.epoch) {
+      return this.#desiredShards() === this.#before.shards ? undefined : 'asked';
+    }
     if (!isMoving(topology)) {
       const all = new Set(shards.map(({ name }) => name));
       const isThere = topology.shards.every(({ name }) => all.has(name));
@@ -108,6 +120,11 @@ export class ChangeWatcher implements Disposable {
       ({ name, epoch }) => sources.has(name) && epoch >= topology.epoch && this.#hasCopy(name, topology.epoch),
     );
     return hasAcknowledged ? 'acknowledged' : 'published';
+  }
+
+  #desiredShards(): number {
+    const { desiredPath } = layoutOf({ portBase: undefined, shards: 0, dataPath: this.#cluster.dataPath });
+    return readDesired(desiredPath)!.shards;
   }
 
   /** A source has acknowledged an epoch when its own copy has it. */

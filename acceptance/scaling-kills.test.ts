@@ -1,5 +1,5 @@
 /**
- * Processes are killed at every step of 3 → 5 → 2 → 5 shards, disks kept, with overwrites, deletions and expiries running:
+ * Processes are killed, and shards ended in order too, at every step of 3 → 5 → 2 → 5 shards, disks kept, with overwrites, deletions and expiries running:
  * no key is lost, none comes back, and none is out of reach for longer than clients try.
  *
  * Every pass is a cluster of its own that goes through the three changes with a few kills in each. By default one pass
@@ -13,7 +13,7 @@ import { Load } from './load.ts';
 import { ChangeWatcher, type Moment, moments } from './moments.ts';
 
 const changes = [5, 2, 5] as const;
-const victims = ['source', 'target', 'router', 'supervisor'] as const;
+const victims = ['source', 'target', 'router', 'supervisor', 'source in order', 'target in order'] as const;
 type Victim = (typeof victims)[number];
 
 interface Kill {
@@ -36,8 +36,8 @@ const shortPlan: Plan = [
     { moment: 'settled', victim: 'source' },
   ],
   [
-    { moment: 'opened', victim: 'source' },
-    { moment: 'moved-40', victim: 'target' },
+    { moment: 'opened', victim: 'source in order' },
+    { moment: 'moved-40', victim: 'target in order' },
     { moment: 'dropped', victim: 'source' },
   ],
 ];
@@ -83,11 +83,11 @@ async function kill(victim: Victim, watcher: ChangeWatcher, random: () => number
     return victim;
   }
   const running = new Set(cluster.shardIds);
-  const ids = (victim === 'source' ? watcher.sources : watcher.targets).filter((id) => running.has(id));
+  const ids = (victim.startsWith('source') ? watcher.sources : watcher.targets).filter((id) => running.has(id));
   const id = victim === 'router' ? victim : (ids[Math.floor(random() * ids.length)] ?? 'shard-0');
   await cluster.untilReady(id);
-  await cluster.kill(id);
-  return id;
+  await cluster.kill(id, victim.endsWith('in order') ? 'SIGTERM' : 'SIGKILL');
+  return `${victim} ${id}`;
 }
 
 /** Changes the number of shards with these kills on the way; resolves when it is done, with what was killed when. */
