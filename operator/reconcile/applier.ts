@@ -28,6 +28,8 @@ export type Ownership = 'ours' | 'leaving' | 'foreign';
 export interface Applied {
   readonly body: string;
   readonly look: string;
+  /** Of the spec, for kinds that count them: what their controller has to see. */
+  readonly generation?: number | undefined;
 }
 
 export interface ApplierOptions {
@@ -61,7 +63,7 @@ export class Applier {
     if (known !== undefined && before?.body === body && before.look === lookOf(known)) return undefined;
     try {
       const stored = await this.#write(manifest, owner, object, known);
-      applied.set(key, { body, look: lookOf(stored) });
+      applied.set(key, { body, look: lookOf(stored), generation: stored.metadata.generation });
       return undefined;
     } catch (error) {
       applied.delete(key);

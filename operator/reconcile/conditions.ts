@@ -103,7 +103,8 @@ function progressingVerdict(seen: Assessment): Verdict {
   if (authority.kind === 'none' || (ready < wanted && authority.kind === 'known' && topology.kind === 'steady')) {
     return verdict<'Progressing'>('True', 'Starting', `${ready} of ${wanted} shards are ready`);
   }
-  if (topology.kind !== 'steady' || scale.held.length > 0 || shardSet?.replicas !== scale.replicas) {
+  const isShrinking = shardPods(seen).some(({ ordinal }) => ordinal >= Math.max(wanted, scale.replicas));
+  if (topology.kind !== 'steady' || scale.held.length > 0 || shardSet?.replicas !== scale.replicas || isShrinking) {
     return verdict<'Progressing'>('True', 'Scaling', scalingText(seen));
   }
   if (roll.kind !== 'done') {

@@ -26,6 +26,14 @@ export class CacheMemory {
     this.uid = uid;
   }
 
+  /**
+   * Whether a controller has yet to see what was applied last. Informers may be behind our own writes, and what they show
+   * of an object would then pass for the state of the new spec.
+   */
+  isUnseen({ kind }: { readonly kind: string }, name: string, observedGeneration: number | undefined): boolean {
+    return (this.applied.get(`${kind} ${name}`)?.generation ?? 0) > (observedGeneration ?? 0);
+  }
+
   /** How long `what` has had this value, seen at every pass. */
   lasting(what: string, value: string, nowMs: number): number {
     const key = `${what} ${value}`;

@@ -31,6 +31,8 @@ export interface Picture {
   readonly observed: Observed;
   readonly reports: readonly LinkedReport[];
   readonly routers: RoutersView;
+  /** The generation of the routers' Deployment that its controller has seen. */
+  readonly routersGeneration: number | undefined;
   readonly shardSet: StatefulSet | undefined;
   readonly claims: readonly VolumeClaim[];
   /** The ConfigMap's text, whatever it is. */
@@ -117,7 +119,8 @@ export class Observer {
       canGrow: await this.#growing(cache, volumes),
       nodeState: await this.#nodes(pods, volumes),
     };
-    return { observed, reports, routers: this.#routers(cache), shardSet, claims, published };
+    const routersGeneration = this.#routerDeployment(cache)?.status?.observedGeneration;
+    return { observed, reports, routers: this.#routers(cache), routersGeneration, shardSet, claims, published };
   }
 
   #wishes(
@@ -223,9 +226,13 @@ export class Observer {
     return (node) => known.get(node) ?? 'unknown';
   }
 
-  #routers(cache: KVCache): RoutersView {
+  #routerDeployment(cache: KVCache) {
     const key = { namespace: namespaceOf(cache), name: namesOf(cache).routerDeployment };
-    const deployment = this.#parts.informers.routers.store.get(key);
+    return this.#parts.informers.routers.store.get(key);
+  }
+
+  #routers(cache: KVCache): RoutersView {
+    const deployment = this.#routerDeployment(cache);
     const desired = deployment?.spec?.replicas ?? cache.spec.routers.replicas ?? routerReplicasDefault;
     const { observedGeneration = 0, readyReplicas = 0, updatedReplicas = 0, replicas = 0 } = deployment?.status ?? {};
     const progress = deployment?.status?.conditions?.find(({ type }) => type === 'Progressing');

@@ -19,11 +19,11 @@ import type { KVCache, KVCacheStatus } from '../api/schema.ts';
 import { parseKVCache } from '../api/schema.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
-import { deployments, keyOfText, keyText, type ObjectKey } from '../kube/resources.ts';
+import { deployments, keyOfText, keyText, type ObjectKey, statefulSets } from '../kube/resources.ts';
 import type { WorkResult } from '../kube/work-queue.ts';
 import type { ManifestContext } from '../manifests/manifest.ts';
 import { manifestsOf } from '../manifests/manifests.ts';
-import { annotationNames, nameOf, namespaceOf, shardName } from '../manifests/names.ts';
+import { annotationNames, nameOf, namesOf, namespaceOf, shardName } from '../manifests/names.ts';
 import {
   type Acting,
   deleteVolumes,
@@ -290,10 +290,17 @@ function keyOf(cache: KVCache): ObjectKey {
   return { namespace: namespaceOf(cache), name: nameOf(cache) };
 }
 
+/** Of a change that was applied in this pass, or that informers do not show yet. */
+const unseenRoll = { kind: 'wait', names: [], why: 'the StatefulSet controller has not seen the change' } as const;
+
 function assess({ cache, memory, notes, nowMs }: Pass, picture: Picture, plan: Plan): Assessment {
   const { topology, scale } = plan;
   const waiting =
     topology.kind === 'wait' ? `${topology.reason} ${topology.names.join()}` : `${topology.kind} ${scale.held.join()}`;
+  const names = namesOf(cache);
+  const { shardSet, routersGeneration } = picture;
+  const isShardSetUnseen = memory.isUnseen(statefulSets, names.shardSet, shardSet?.status?.observedGeneration);
+  const areRoutersUnseen = memory.isUnseen(deployments, names.routerDeployment, routersGeneration);
   return {
     ...plan,
     cache,
@@ -302,7 +309,8 @@ function assess({ cache, memory, notes, nowMs }: Pass, picture: Picture, plan: P
     pods: picture.observed.pods,
     reports: picture.reports,
     shardSet: picture.observed.shardSet,
-    routers: picture.routers,
+    roll: isShardSetUnseen && plan.roll.kind === 'done' ? unseenRoll : plan.roll,
+    routers: { ...picture.routers, isRolling: picture.routers.isRolling || areRoutersUnseen },
     obstacles: notes.obstacles,
     waitingMs: memory.lasting('waiting', waiting, nowMs),
     silentMs: picture.observed.silentMs,
