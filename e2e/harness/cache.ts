@@ -16,6 +16,7 @@ export interface ShardState {
   readonly epoch?: number;
   readonly slots?: number;
   readonly slotsArriving?: number;
+  readonly keys?: number;
   readonly message?: string;
 }
 

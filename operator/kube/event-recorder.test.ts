@@ -84,6 +84,25 @@ test('an object that says too much is cut short, and others are heard', async ()
   await faulty.close();
 });
 
+test('a series whose namespace is gone is not offered again', async () => {
+  const faulty = await FaultServer.start((request, count) => {
+    if (count === 1) request.answer(201, {});
+    else request.refuse(404, 'NotFound');
+  });
+  const client = faulty.client;
+  const recorder = new EventRecorder({ client, ...identity, seriesWriteIntervalMs: 10 });
+  recorder.record(about('one', 'a'));
+  await expect.poll(() => recorder.statistics.written).toBe(1);
+  recorder.record(about('one', 'a'));
+  await expect.poll(() => recorder.statistics.failed).toBe(1);
+  // Turns of the timer go by, and nothing more is asked.
+  await expect.poll(() => performance.now(), { timeout: 5_000 }).toBeGreaterThan(performance.now() + 100);
+  await recorder.stop();
+  expect(faulty.requests.map(({ method }) => method)).toEqual(['POST', 'PATCH', 'POST']);
+  client.close();
+  await faulty.close();
+});
+
 test('a server that refuses or does not answer costs events and nothing else', async () => {
   const faulty = await FaultServer.start((request, count) => {
     if (count === 1) request.refuse(403, 'Forbidden');

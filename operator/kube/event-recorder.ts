@@ -23,7 +23,7 @@ import {
 } from '../../limits.ts';
 import { TokenBucket } from './backoff.ts';
 import type { KubeClient } from './client.ts';
-import { isNotFound } from './kube-error.ts';
+import { isNotFound, KubeError } from './kube-error.ts';
 import { microTime } from './lease.ts';
 import type { RequestOptions } from './requests.ts';
 import { events, type ObjectMeta } from './resources.ts';
@@ -169,8 +169,11 @@ export class EventRecorder {
   }
 
   #writeCounts(): void {
+    const nowMs = performance.now();
     for (const series of this.#series.values()) {
       if (series !== this.#writing && series.count > series.writtenCount) this.#send(series);
+      // Whatever comes later is a new series, so that this one has had its last chance.
+      if (nowMs - series.lastMs >= eventSeriesWindowMs) this.#series.delete(series.key);
     }
   }
 
@@ -195,8 +198,10 @@ export class EventRecorder {
         if (this.#isStopped && series.count > series.writtenCount) this.#outbox.add(series);
       } catch (error) {
         this.#counts.failed += 1;
-        // An event that could not be created is not counted on: the next of its kind begins a new series.
-        if (series.writtenCount === 0) this.#series.delete(series.key);
+        // One that could not be created is not counted on, and one that the server refuses is not offered again: its
+        // namespace may be gone. The next event of the kind begins a new series.
+        const isRefused = error instanceof KubeError && error.status >= 400 && error.status < 500;
+        if (series.writtenCount === 0 || isRefused) this.#series.delete(series.key);
         const fields = { reason: series.event.reason, error: messageOf(error) };
         this.#options.log.debug(fields, 'an event could not be written');
       }

@@ -7,9 +7,11 @@ import { isLong } from '../../harness/environment.ts';
 import type { Kind } from '../../harness/kube.ts';
 import { leadingOperator, operatorMetrics, writesIn } from '../../harness/operators.ts';
 import { useScenario } from '../../harness/scenario.ts';
+import { eventually, notYet } from '../../harness/wait.ts';
 
 const scenario = useScenario('idle-operator');
-const idleMs = isLong() ? 600_000 : 90_000;
+/** The operator looks at a settled cache once a minute. */
+const idleMs = isLong() ? 600_000 : 130_000;
 /** Collections come when they like. */
 const residentGrowthBytesMax = 48 * 1024 * 1024;
 let cache: Cache;
@@ -44,8 +46,11 @@ test('a cache is settled, and has been used', async () => {
   await cache.untilSettled();
   const client = await scenario.client(cache);
   await client.fill('key', 200, 1_000);
-  // The figures of this use reach the status before the idle time begins.
-  await delay(30_000);
+  await eventually('the status tells of this use', async () => {
+    const { status } = await cache.object();
+    const keys = (status?.shards ?? []).map((shard) => shard.keys ?? 0);
+    return keys.reduce((sum, count) => sum + count, 0) === 200 || notYet(keys);
+  });
 });
 
 test(`in ${idleMs / 1_000} idle seconds no object changes and no write is made`, async () => {
