@@ -8,6 +8,7 @@ import { rows } from './panels.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
+const root = resolve(import.meta.dirname, '../..');
 const panels = rows.flatMap((row) => row.panels);
 /** Functions, keywords and labels of PromQL that the expressions use; every other word is a metric. */
 const promQl = new Set(
@@ -32,7 +33,7 @@ function bracketsLeftOpen(expression: string): string {
 }
 
 test('the file is what the panels say', () => {
-  const committed = readFileSync(join(resolve(import.meta.dirname, '../..'), dashboardPath), 'utf8');
+  const committed = readFileSync(join(root, dashboardPath), 'utf8');
   expect(committed).toBe(dashboardFile());
 });
 
@@ -77,6 +78,13 @@ test('every metric is exported by a shard or a router, with the labels that are 
   const asked = new Set(panels.flatMap(({ queries }) => queries.flatMap(({ expression }) => metricsIn(expression))));
   expect(asked.size).toBeGreaterThan(60);
   expect([...asked].filter((metric) => !exported.has(metric))).toEqual([]);
+
+  const alerts = [...readFileSync(join(root, 'docs/kubernetes.md'), 'utf8').matchAll(/^ +expr: (.*)$/gm)];
+  expect(alerts.length).toBeGreaterThan(3);
+  const watched = alerts.flatMap(([, expression]) =>
+    [...expression!.matchAll(/kvcache_\w+/g)].map(([metric]) => metric),
+  );
+  expect(watched.filter((metric) => !exported.has(metric))).toEqual([]);
 
   const labels = new Set(samples.flatMap((line) => [...line.matchAll(/([a-z]\w*)="/g)].map(([, label]) => label)));
   const legends = panels.flatMap(({ queries }) =>
