@@ -25,7 +25,9 @@ test('files and sections that are linked to exist', () => {
     expect([target, exists]).toEqual([target, true]);
   }
   // In commands too.
-  const inCommands = [...text.matchAll(/(?:-f |install kvcache |upgrade kvcache )((?:examples|deploy|charts)\/[\w./-]+)/g)];
+  const inCommands = [
+    ...text.matchAll(/(?:-f |install kvcache |upgrade kvcache )((?:examples|deploy|charts)\/[\w./-]+)/g),
+  ];
   expect(inCommands.length).toBeGreaterThan(4);
   for (const [, file] of inCommands) expect([file, existsSync(join(root, file!))]).toEqual([file, true]);
 });
