@@ -70,8 +70,7 @@ export class Ledger {
   /** Writes that failed, by code. */
   readonly faults: Record<string, number> = {};
   readonly counts = { set: 0, expire: 0, delete: 0, read: 0, scan: 0 };
-  /** How long the slowest read took, its attempts included. */
-  slowestReadMs = 0;
+  #slowestReadMs = 0;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -98,6 +97,13 @@ export class Ledger {
     this.#isStopping = true;
     await Promise.all(this.#lanes);
     this.#lanes = [];
+  }
+
+  /** How long the slowest read has taken since the last call, its attempts included. */
+  takeSlowestReadMs(): number {
+    const slowest = this.#slowestReadMs;
+    this.#slowestReadMs = 0;
+    return slowest;
   }
 
   /** Reads and scans everything; all that was found wrong, now and by the readers before. The load must have stopped. */
@@ -206,7 +212,7 @@ export class Ledger {
     try {
       const value = await this.#options.client.get(book.key);
       const endedMs = Date.now();
-      this.slowestReadMs = Math.max(this.slowestReadMs, endedMs - beganMs);
+      this.#slowestReadMs = Math.max(this.#slowestReadMs, endedMs - beganMs);
       const found = value === null ? undefined : versionOf(book.key, value);
       const possible = book.history.slice(first).flat();
       if (possible.some((state) => fits(state, found, beganMs, endedMs))) return;
