@@ -39,17 +39,6 @@ export async function resumeNode(node: string): Promise<void> {
   await run('docker', ['unpause', node]);
 }
 
-/** Drops every packet for the API server that reaches its node from elsewhere, without a word to the sender. */
-export async function blackHoleApiServer(controlPlane: string): Promise<void> {
-  await onNode(controlPlane, ['iptables', '-I', 'INPUT', ...apiServerPackets]);
-}
-
-export async function endBlackHole(controlPlane: string): Promise<void> {
-  await onNode(controlPlane, ['iptables', '-D', 'INPUT', ...apiServerPackets]);
-}
-
-const apiServerPackets = ['-p', 'tcp', '--dport', '6443', '!', '-i', 'lo', '-j', 'DROP'];
-
 /**
  * SIGKILL and a new pod in place of the old one: its container would wait longer before each further start (the
  * kubelet's back-off), and soon a test of kills would be a test of that.

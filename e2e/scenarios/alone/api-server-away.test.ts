@@ -1,6 +1,9 @@
 /**
  * The API server is away, and then behind a network that swallows everything: clients of a cache notice neither, and the
  * operator goes on as soon as it can. It may end once for having lost its lease, which is no crash, and does not storm.
+ *
+ * What is swallowed is what the operator sends. Were kubelets cut off as well, the control plane would take their nodes for
+ * lost after its grace period and every Service for empty, with or without an operator.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -8,9 +11,14 @@ import { exitCodes } from '../../../process/exit-codes.ts';
 import type { Cache } from '../../harness/cache.ts';
 import { operatorPods, untilOperators } from '../../harness/chart.ts';
 import type { ClientPod } from '../../harness/client-pod.ts';
-import { controlPlaneOf, startApiServer, stopApiServer } from '../../harness/control-plane.ts';
-import { blackHoleApiServer, endBlackHole } from '../../harness/faults.ts';
-import { restarts } from '../../harness/objects.ts';
+import {
+  controlPlaneOf,
+  cutFromApiServer,
+  endCut,
+  startApiServer,
+  stopApiServer,
+} from '../../harness/control-plane.ts';
+import { type Pod, restarts } from '../../harness/objects.ts';
 import { lastExitCode, operatorMetrics, sumOf } from '../../harness/operators.ts';
 import { useScenario } from '../../harness/scenario.ts';
 
@@ -22,11 +30,12 @@ const requestsPerSecondMax = 10;
 let cache: Cache;
 let client: ClientPod;
 let controlPlane: string;
+let cut: Pod | undefined;
 
 afterAll(async () => {
   if (controlPlane === undefined) return;
-  await endBlackHole(controlPlane).catch(() => undefined);
   await startApiServer(scenario.kube, controlPlane);
+  if (cut !== undefined) await endCut(cut);
 });
 
 async function requests(): Promise<number> {
@@ -43,20 +52,31 @@ describe.runIf(kindCluster !== undefined)('on a kind cluster', () => {
     await client.startLoad({ attempts: 1 });
   });
 
-  test.each([
-    ['refuses connections', stopApiServer, startApiServer],
-    [
-      'is behind a network that swallows everything',
-      (_: unknown, node: string) => blackHoleApiServer(node),
-      (_: unknown, node: string) => endBlackHole(node),
-    ],
-  ])('the API server %s for 30 seconds, and clients of the cache see nothing of it', async (_what, begin, end) => {
+  const troubles = [
+    {
+      what: 'refuses connections',
+      begin: () => stopApiServer(scenario.kube, controlPlane),
+      end: () => startApiServer(scenario.kube, controlPlane),
+    },
+    {
+      what: 'is behind a network that swallows what the operator sends',
+      begin: async (operator: Pod) => {
+        await cutFromApiServer(operator);
+        cut = operator;
+      },
+      end: async (operator: Pod) => {
+        await endCut(operator);
+        cut = undefined;
+      },
+    },
+  ];
+  test.each(troubles)('the API server $what for 30 seconds, and clients see nothing of it', async ({ begin, end }) => {
     const { kube } = scenario;
     const [operator] = await untilOperators(kube, 1);
     const before = { restarts: restarts(operator!), requests: await requests(), atMs: performance.now() };
-    await begin(kube, controlPlane);
+    await begin(operator!);
     await delay(awayMs);
-    await end(kube, controlPlane);
+    await end(operator!);
 
     // The operator is at work again: an edit becomes true.
     await cache.edit({ service: { annotations: { 'example.com/after': String(before.atMs) } } });
