@@ -24,6 +24,8 @@ export function dial(target: string, options: ClientSessionOptions, tls: Channel
   let isDialled = false;
   socket.once('connect', () => (isDialled = true));
   const session = connect(`https://${target}`, { ...options, createConnection: () => socket });
+  // After http2's own listener: it takes the socket's handle, which a destroyed socket has not, and Node would abort.
+  socket.once('secureConnect', () => requireHttp2(socket));
   return { session, isDialled: () => isDialled };
 }
 
@@ -49,10 +51,11 @@ function connectSocket(target: string, { ca, cert, key, serverName }: ChannelTls
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
   });
-  socket.once('secureConnect', () => {
-    if (socket.alpnProtocol === 'h2') return;
-    socket.destroy(Object.assign(new Error('no HTTP/2 by ALPN'), { code: 'ALERT_NO_APPLICATION_PROTOCOL' }));
-  });
   socket.on('error', (error) => socket.destroy(error));
   return socket;
+}
+
+function requireHttp2(socket: TLSSocket): void {
+  if (socket.alpnProtocol === 'h2') return;
+  socket.destroy(Object.assign(new Error('no HTTP/2 by ALPN'), { code: 'ALERT_NO_APPLICATION_PROTOCOL' }));
 }

@@ -1,5 +1,6 @@
 /** One client's connection: who it is, its open calls, its age, and whether it still lives. */
 import type { ServerHttp2Session } from 'node:http2';
+import type { ShownCertificate } from '../security/tls.ts';
 import type { ServerCall } from './server-call.ts';
 import { GrpcError, grpcStatus } from './status.ts';
 
@@ -12,17 +13,16 @@ interface Progress {
 
 export class ServerConnection {
   readonly peer: string;
-  /** The verified name of the client's certificate. */
-  readonly certificate: string | undefined;
+  readonly shown: ShownCertificate;
   readonly calls = new Set<ServerCall>();
   readonly #session: ServerHttp2Session;
   readonly #stuck = new WeakMap<ServerCall, Progress>();
   #ageTimer: NodeJS.Timeout | undefined;
   #pingsUnanswered = 0;
 
-  constructor(session: ServerHttp2Session, maxAgeMs: number | undefined, certificate?: string) {
+  constructor(session: ServerHttp2Session, maxAgeMs: number | undefined, shown: ShownCertificate) {
     this.#session = session;
-    this.certificate = certificate;
+    this.shown = shown;
     const { remoteAddress, remotePort } = session.socket;
     this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
     if (maxAgeMs === undefined) return;

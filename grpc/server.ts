@@ -237,14 +237,9 @@ export class GrpcServer {
 
   #onSession(session: ServerHttp2Session): void {
     const shown = this.#shownCertificate(session);
-    if (shown.kind === 'unverified') {
-      this.#options.onHandshakeFault?.('certificate');
-      session.destroy();
-      return;
-    }
+    if (shown.kind === 'unverified') this.#options.onHandshakeFault?.('certificate');
     session.setLocalWindowSize(this.#options.connectionWindowBytes ?? grpcConnectionWindowBytes);
-    const certificate = shown.kind === 'verified' ? shown.name : undefined;
-    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs, certificate);
+    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs, shown);
     this.#connections.set(session, connection);
     session.once('close', () => {
       this.#connections.delete(session);
@@ -296,7 +291,11 @@ export class GrpcServer {
     }
   }
 
-  #refusal(call: ServerCall, { certificate }: ServerConnection): GrpcError | undefined {
+  #refusal(call: ServerCall, { shown }: ServerConnection): GrpcError | undefined {
+    if (shown.kind === 'unverified') {
+      return new GrpcError(grpcStatus.UNAUTHENTICATED, 'the client certificate is not accepted here');
+    }
+    const certificate = shown.kind === 'verified' ? shown.name : undefined;
     call.identity = certificate;
     const { authorize } = this.#options;
     if (authorize === undefined) return undefined;

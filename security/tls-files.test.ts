@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestAuthority, writeTlsFiles } from '../testing/certificates.ts';
+import type { NamedFile } from './watched-files.ts';
 import { channelTlsOf, serverTlsOf, type TlsFiles, type TlsTexts, watchTls } from './tls-files.ts';
 
 const authority = new TestAuthority();
 const identity = authority.issue('shard-0');
 let folder: string;
-let files: Required<TlsFiles>;
+let files: Record<keyof TlsFiles, NamedFile>;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'kvcache-tls-files-'));
   const { cert, key, ca } = writeTlsFiles(folder, identity, authority.cert);

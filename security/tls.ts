@@ -29,7 +29,7 @@ export interface ServerTls {
   readonly ca?: string | undefined;
 }
 
-/** Whether clients must show a certificate: `optional` refuses those that are shown and not good. */
+/** Whether clients must show a certificate: `optional` refuses calls of those that show one that is not good. */
 export type ClientAuthentication = 'none' | 'optional' | 'required';
 
 export interface ServerTlsSource {
