@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseDocument } from 'yaml';
 import { crdName, crdPath } from '../operator/api/crd.ts';
+import { apiVersion } from '../operator/api/schema.ts';
 import { loadSettings } from '../settings/load.ts';
 import { chartFiles } from './chart-files.ts';
 import {
@@ -192,20 +193,34 @@ describe.skipIf(!hasHelm())('the chart, rendered', () => {
     expect(image(`image.digest=sha256:${'0'.repeat(64)}`)).toBe(`kvcache@sha256:${'0'.repeat(64)}`);
   });
 
-  test('a cache gets the release’s Azurite, and an uninstall leaves it', () => {
-    const cache = (...values: string[]): Manifest =>
-      renderChart('--api-versions', 'kvcache.dev/v1alpha1/KVCache', ...values).find(({ kind }) => kind === 'KVCache')!;
-    const both = cache('--set', 'cache.enabled=true', '--set', 'azurite.enabled=true');
-    expect(both.spec).toEqual({ blob: { identity: { connectionString: { name: 'kvcache-azurite' } } } });
-    expect(both.metadata.annotations).toMatchObject({ 'helm.sh/resource-policy': 'keep' });
-    expect(both.metadata.annotations).not.toHaveProperty(['helm.sh/hook']);
-    const given = cache('--set', 'cache.enabled=true', '--set', 'azurite.enabled=true,cache.spec.blob.container=own');
-    expect(given.spec).toEqual({ blob: { container: 'own' } });
+  test('a cache gets the release’s Azurite unless it has Blob of its own', () => {
+    const cache = (...values: string[]): object => {
+      const found = render('cache.enabled=true', ...values).find(({ data }) => data?.['kvcache.json'] !== undefined);
+      return JSON.parse(found!.data!['kvcache.json']!) as object;
+    };
+    expect(cache()).toEqual({
+      apiVersion,
+      kind: 'KVCache',
+      metadata: { name: 'example', namespace: 'system' },
+      spec: {},
+    });
+    const azurite = { identity: { connectionString: { name: 'kvcache-azurite' } } };
+    expect(cache('azurite.enabled=true')).toMatchObject({ spec: { blob: azurite } });
+    const given = cache('azurite.enabled=true', 'cache.spec.blob.container=own', 'cache.spec.shards.replicas=2');
+    expect(given).toMatchObject({ spec: { blob: { container: 'own' }, shards: { replicas: 2 } } });
+    expect(given).not.toHaveProperty('spec.blob.identity');
   });
 
-  test('a first release makes its cache after the definition, which Helm could not look up before', () => {
-    const cache = render('cache.enabled=true').find(({ kind }) => kind === 'KVCache')!;
-    expect(cache.metadata.annotations).toMatchObject({ 'helm.sh/hook': 'post-install,post-upgrade' });
+  test('a cache is applied after install and upgrade, by what is gone afterwards', () => {
+    const before = new Set(names(render()));
+    const added = render('cache.enabled=true').filter(({ kind, metadata }) => !before.has(`${kind}/${metadata.name}`));
+    expect(added.map(({ kind }) => kind).sort()).toEqual(['ConfigMap', 'Job', 'Role', 'RoleBinding', 'ServiceAccount']);
+    for (const { metadata } of added) {
+      expect(metadata.annotations).toMatchObject({
+        'helm.sh/hook': 'post-install,post-upgrade',
+        'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
+      });
+    }
   });
 
   test.each([

@@ -25,6 +25,7 @@ export interface Manifest {
     readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly spec?: unknown;
+  readonly data?: Readonly<Record<string, string>>;
 }
 
 export function hasHelm(): boolean {

@@ -75,3 +75,15 @@ capabilities:
 app.kubernetes.io/name: azurite
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
+
+{{/* Of everything that applies the KVCache of the release: made after install and upgrade, and removed again. */}}
+{{- define "kvcache.applyMetadata" -}}
+namespace: {{ .Release.Namespace }}
+labels:
+  app.kubernetes.io/name: kvcache-apply
+  app.kubernetes.io/instance: {{ .Release.Name }}
+  {{- include "kvcache.chartLabels" . | nindent 2 }}
+annotations:
+  helm.sh/hook: post-install,post-upgrade
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
