@@ -100,7 +100,9 @@ export class PodLinks {
     const replies = await Promise.all(
       names.map(async (name) => {
         const reply = await this.#ask(name, 'TOPOLOGY.SET', [json], topologyExchangeTimeoutMs);
-        return isFault(reply) ? [] : [name];
+        if (!isFault(reply)) return [name];
+        this.#options.log.debug({ name, epoch: topology.epoch, fault: reply.message }, 'a pod did not take a topology');
+        return [];
       }),
     );
     return replies.flat();

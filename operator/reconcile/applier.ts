@@ -89,10 +89,11 @@ export class Applier {
     const isTopology = resource === (configMaps as Manifest['resource']) && manifest.name.endsWith('-topology');
     if (!isTopology) return (await client.apply(resource, object, { known: known ?? null })).object;
     // The topology must follow from the one that was looked at, whoever else writes.
-    if (known === undefined) return await client.create(resource, object);
-    const { resourceVersion } = known.metadata;
+    // An object that was created is owned in another way than one that was applied: the next apply would be a write.
+    const seen = known ?? (await client.create(resource, object));
+    const { resourceVersion } = seen.metadata;
     const guarded = { ...object, metadata: { ...object.metadata, resourceVersion } };
-    return (await client.apply(resource, guarded, { known })).object;
+    return (await client.apply(resource, guarded, { known: seen })).object;
   }
 
   async #remove(
