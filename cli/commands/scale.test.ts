@@ -48,11 +48,11 @@ async function untilLine(lines: AsyncIterator<string>, text: string): Promise<vo
 
 describe('scale', () => {
   test('says in lines how far it is, and status shows what moves meanwhile', async () => {
+    const source = await dev.pidOf('shard-0');
     const { lines, code } = startScale('3');
     await untilLine(lines, 'scaling from 2 to 3 shards');
     await untilLine(lines, 'slots, ');
     // While one that gives is paused, not everything can arrive.
-    const source = await dev.pidOf('shard-0');
     process.kill(source, 'SIGSTOP');
     expect((await dev.run(['status'])).out).toMatch(/^shard-2: 5461 slots arrive, .* left to move$/m);
     process.kill(source, 'SIGCONT');
@@ -70,9 +70,13 @@ describe('scale', () => {
   });
 
   test('another number while one is under way comes next; the first command says so and exits 1', async () => {
+    const source = await dev.pidOf('shard-0');
     const first = startScale('5');
     await untilLine(first.lines, 'moving');
+    // While one that gives is paused, the change cannot be over before the second command comes.
+    process.kill(source, 'SIGSTOP');
     const second = await scale('2', '--no-wait');
+    process.kill(source, 'SIGCONT');
     expect(second).toMatchObject({ code: 0 });
     expect(second.out).toBe('scaling from 5 to 2 shards; it begins when the change under way is done\n');
     expect(await first.code).toBe(1);
@@ -92,7 +96,10 @@ describe('scale', () => {
     expect(await client.size()).toBe(keys.length);
   });
 
-  test('goes on after the supervisor is killed before the new shards are in the topology', async () => {
+  test('goes on after the supervisor is killed before the new shards are in the topology; Blob brings nothing back', async () => {
+    using before = new KvcacheClient({ server: `127.0.0.1:${dev.portBase}` });
+    await before.mset(keys.slice(0, 100).map(([key]) => [key, 'new'] as const));
+    expect(await before.mdelete(keys.slice(100, 200).map(([key]) => key))).toBe(100);
     expect(await scale('2', '--no-wait')).toMatchObject({ code: 0 });
     const pids = (await dev.processes()).flatMap(({ pid }) => pid ?? []);
     await dev.end('SIGKILL');
@@ -101,6 +108,13 @@ describe('scale', () => {
     dev = await DevProcess.start({ portBase, dataPath, args: ['--handover-bandwidth', '1MiB'] });
     expect(await scale('2')).toMatchObject({ code: 0 });
     expect(await shardIds()).toEqual(['shard-0', 'shard-1']);
+    // The folder of shard-1 is deleted: what it knows of its former life comes from Blob.
+    using after = new KvcacheClient({ server: `127.0.0.1:${portBase}` });
+    const values = await after.mget(keys.map(([key]) => key));
+    const kinds = values.map((value) => (value === null ? 'none' : value.toString() === 'new' ? 'new' : 'old'));
+    const times = (kind: string): string[] => Array.from({ length: 100 }, () => kind);
+    expect(kinds).toEqual([...times('new'), ...times('none'), ...times('old')]);
+    expect(await after.size()).toBe(200);
   });
 });
 
