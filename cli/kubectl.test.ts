@@ -1,10 +1,12 @@
 /** `kubectl kvcache`, with a stand-in for kubectl and a real router behind its port-forward. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { defaultedSpec, type KVCacheSpecInput, type KVCacheStatus } from '../operator/api/schema.ts';
-import { DevProcess, kvcache, type Outcome } from './testing/command.ts';
+import { defaultedSpec, type KVCache, type KVCacheSpecInput, type KVCacheStatus } from '../operator/api/schema.ts';
+import { TestAuthority } from '../testing/certificates.ts';
+import { serverName } from './kubernetes/credentials.ts';
+import { DevProcess, kvcache, makeFolder, type Outcome } from './testing/command.ts';
 import { KubectlStandIn } from './testing/kubectl.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -236,6 +238,66 @@ describe('commands at a router', () => {
     expect(kubectl.asked()).toContainEqual(['get', 'secret', 'tokens', '--output=json']);
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('kubectl-kvcache-'))).toEqual(before);
   });
+});
+
+describe('commands at a router with TLS and a token', () => {
+  const authority = new TestAuthority();
+  const names = ['one.models.svc', '*.one-shards.models.svc'];
+  const identity = authority.issue('one', { names });
+  const token = 'a-token-of-this-test';
+  let dev: DevProcess;
+  let folder: string;
+  beforeAll(async () => {
+    folder = makeFolder();
+    const files = { 'tls.crt': identity.cert, 'tls.key': identity.key };
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    const tls = ['--tls-cert-file', join(folder, 'tls.crt'), '--tls-key-file', join(folder, 'tls.key')];
+    dev = await DevProcess.start({ args: ['--shards', '1', ...tls, '--auth-token', token] });
+  });
+  afterAll(async () => {
+    await dev?.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const secret = (data: Readonly<Record<string, string>>): object => ({
+    data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
+  });
+  const show = (tokens: string): void =>
+    kubectl.show({
+      objects: {
+        [`${type}/one`]: cache('one', settled, {
+          security: { tls: { secretName: 'certificates' }, auth: { token: { name: 'tokens' } } },
+        }),
+        'secret/certificates': secret({ 'tls.crt': identity.cert, 'ca.crt': authority.cert }),
+        'secret/tokens': secret({ token: tokens }),
+      },
+      port: dev.portBase,
+    });
+
+  test('are let in by the Secrets that the KVCache names', async () => {
+    show(`${token}\nthe-one-before\n`);
+    expect(await run('set', 'greeting', 'hello')).toMatchObject({ code: 0, out: 'OK\n', err: '' });
+    expect(await run('get', 'greeting')).toMatchObject({ code: 0, out: 'hello\n' });
+  });
+
+  test('show what the user has given instead, where that is something', async () => {
+    show('a-wrong-token');
+    const file = join(folder, 'token');
+    writeFileSync(file, token);
+    expect((await run('get', 'greeting', '--token-file', file)).code).toBe(0);
+    const refused = await run('get', 'greeting');
+    expect(refused.code).not.toBe(0);
+    expect(refused.err).not.toContain('a-wrong-token');
+  });
+});
+
+test('a certificate’s name is the Service’s where it has that', () => {
+  const authority = new TestAuthority();
+  const nameIn = (...names: string[]): string =>
+    serverName(authority.issue('c', { names }).cert, cache('one') as unknown as KVCache);
+  expect(nameIn('other.example', 'one.models.svc', 'one')).toBe('one.models.svc');
+  expect(nameIn('cache.example', '*.example')).toBe('cache.example');
+  expect(nameIn('*.models.svc')).toBe('any.models.svc');
 });
 
 test('help shows the plugin’s name in the examples of shared commands', async () => {

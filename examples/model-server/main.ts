@@ -5,7 +5,8 @@
  *   GET /          the figures as JSON
  *   GET /metrics   the figures for Prometheus
  *
- * KVSTORE_GRPC_SERVER (host:port, of the KVCache's Service) says where the cache is; settings.ts has the rest.
+ * KVSTORE_GRPC_SERVER (host:port of the KVCache's Service, or https://host:port) says where the cache is; settings.ts has
+ * the rest.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -39,7 +40,13 @@ function metricsOf(figures: Figures): string {
 
 async function run(): Promise<void> {
   const settings = settingsOf(process.env);
-  using client = new KvStoreClient({ timeoutMs: 5_000, retry: { attemptsMax: 2 } });
+  const { caFile, tokenFile } = settings;
+  using client = new KvStoreClient({
+    timeoutMs: 5_000,
+    retry: { attemptsMax: 2 },
+    ...(caFile !== undefined && { tls: { caFile } }),
+    ...(tokenFile !== undefined && { credentials: { tokenFile } }),
+  });
   client.initialize('https://models.example', 'prompts');
   const server = new ModelServer({ client, ...settings });
   const serving = new Set<Promise<unknown>>();

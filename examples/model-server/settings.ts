@@ -5,6 +5,9 @@ export interface ModelServerSettings {
   readonly requestsPerSecond: number;
   readonly blockBytes: number;
   readonly prefillMs: number;
+  /** PEM of the authority of the cache's certificate, and the token to show; for a cache that asks for them. */
+  readonly caFile: string | undefined;
+  readonly tokenFile: string | undefined;
   /** Ends by itself after so many requests; 0 for never. */
   readonly requestsMax: number;
 }
@@ -23,6 +26,8 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     requestsPerSecond: number('REQUESTS_PER_SECOND', 2, 0.01),
     blockBytes: number('BLOCK_BYTES', 131_072, 1),
     prefillMs: number('PREFILL_MS', 10, 0),
+    caFile: environment['CA_FILE'],
+    tokenFile: environment['TOKEN_FILE'],
     requestsMax: number('REQUESTS_MAX', 0, 0),
   };
 }
