@@ -6,7 +6,11 @@
  * meets a choice of kills; with KVCACHE_LONG=1 passes go on until every process has been killed at every step of every
  * change, and KVCACHE_SEED chooses another order and other writes.
  */
-import { afterEach, describe, expect, test } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { SlotMap } from '../topology/slot-map.ts';
+import { slotOf } from '../topology/slot.ts';
 import { TestCluster } from './cluster.ts';
 import { Ledger, randomOf } from './ledger.ts';
 import { Load } from './load.ts';
@@ -87,6 +91,7 @@ const isLong = process.env['KVCACHE_LONG'] === '1';
 const seed = Number(process.env['KVCACHE_SEED'] ?? 1);
 const plans = isLong ? allPlans(randomOf(seed)) : [shortPlan];
 const passTimeoutMs = 300_000;
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let cluster: TestCluster;
 afterEach(() => cluster?.dispose());
@@ -158,6 +163,31 @@ describe('from 3 to 5 to 2 to 5 shards', () => {
     { timeout: passTimeoutMs },
     (number, plan) => pass(number, plan, 'disk'),
   );
+
+  test.runIf(isLong)('a shard that will never come back is given up: what had come from it serves', async () => {
+    cluster = await TestCluster.start({
+      args: ['--router-unavailable-reads', 'error', '--handover-bandwidth', '1MiB'],
+    });
+    const client = cluster.keyClient({ timeoutMs: 20_000 });
+    const values = Array.from({ length: 300 }, (_, number) => [`key-${number}`, 'x'.repeat(20_000)] as const);
+    await client.mset(values);
+    using watcher = new ChangeWatcher(cluster);
+    const scaling = cluster.scale(5);
+    await watcher.reach('moved-40');
+    const [lost] = watcher.sources;
+    writeFileSync(join(cluster.dataPath, lost!, 'format'), 'of another program');
+    await cluster.kill(lost!);
+    expect(await cluster.scale(5, ['--abandon', lost!])).toMatchObject({ code: 0 });
+    expect(await scaling).toMatchObject({ code: 0 });
+    const slots = new SlotMap(cluster.topology());
+    const isThere = async ([key]: readonly [string, string]): Promise<boolean> => (await client.get(key)) !== null;
+    const present = await Promise.all(
+      values.filter(([key]) => slots.ownerOf(slotOf(Buffer.from(key))) !== lost).map(isThere),
+    );
+    // All that the others had, and of the lost shard's what had come before: two fifths or so of what was to move.
+    expect(present.filter(Boolean).length).toBeGreaterThan(values.length / 2);
+    expect(present).toContain(false);
+  });
 
   test.runIf(isLong)(
     'lost disks lose nothing that was in Blob, and bring nothing back',
