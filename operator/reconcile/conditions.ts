@@ -109,8 +109,10 @@ function progressingVerdict(seen: Assessment): Verdict {
   }
   if (roll.kind !== 'done') {
     const updated = shardPods(seen).filter(({ revision }) => revision === shardSet.updateRevision).length;
+    const why =
+      roll.kind === 'wait' ? roll.why : seen.obstacles.find(({ kind }) => kind === 'EvictionBlocked')?.message;
     const message = `${updated} of ${wanted} shards run the newest pod template`;
-    return verdict<'Progressing'>('True', 'Rolling', roll.kind === 'wait' ? `${message}; ${roll.why}` : message);
+    return verdict<'Progressing'>('True', 'Rolling', why === undefined ? message : `${message}; ${why}`);
   }
   if (routers.isRolling || routers.ready < routers.desired) {
     const message = `${routers.ready} of ${routers.desired} routers are ready`;

@@ -4,19 +4,24 @@
  */
 import type { KVCacheStatus } from '../api/schema.ts';
 import type { ConditionType } from '../api/status.ts';
-import type { Assessment } from './assessment.ts';
+import type { Assessment, Obstacle } from './assessment.ts';
 import type { Happening } from './reasons.ts';
 
 export function happeningsOf(
   seen: Assessment,
   next: KVCacheStatus,
   before: KVCacheStatus | undefined,
+  obstaclesBefore: readonly Obstacle[],
 ): readonly Happening[] {
+  const known = new Set(obstaclesBefore.map(({ message }) => message));
   return [
     ...readiness(next, before),
     ...scaling(seen, next, before),
     ...rollout(next, before),
     ...attention(seen, next, before),
+    ...seen.obstacles
+      .filter(({ message }) => !known.has(message))
+      .map(({ kind, message }): Happening => ({ reason: kind, message })),
   ];
 }
 
@@ -75,7 +80,7 @@ function* rollout(next: KVCacheStatus, before: KVCacheStatus | undefined): Gener
 }
 
 function* attention(
-  { nodeLoss, volumes, obstacles }: Assessment,
+  { nodeLoss, volumes }: Assessment,
   next: KVCacheStatus,
   before: KVCacheStatus | undefined,
 ): Generator<Happening> {
@@ -88,8 +93,6 @@ function* attention(
     const names = volumes.stuck.map(({ name }) => name).join(', ');
     yield { reason: 'VolumeNotExpandable', message: `the storage class does not let these disks grow: ${names}` };
   }
-  // The recorder counts what repeats.
-  for (const { kind, message } of obstacles) yield { reason: kind, message };
 }
 
 function isDegradedBy(status: KVCacheStatus | undefined, reason: string): boolean {

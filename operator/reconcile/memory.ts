@@ -5,6 +5,7 @@
 import type { BlobAccountOptions } from '../../shard/blob/blob-account.ts';
 import type { KVCacheStatus } from '../api/schema.ts';
 import type { Applied } from './applier.ts';
+import type { Obstacle } from './assessment.ts';
 
 export class CacheMemory {
   /** Of the object: another one of the same name begins anew. */
@@ -15,6 +16,8 @@ export class CacheMemory {
   /** The document that a process was seen to run by, at the epoch in force. */
   verifiedTopology: string | undefined;
   lastStatus: KVCacheStatus | undefined;
+  /** What was in the way in the pass before. */
+  obstacles: readonly Obstacle[] = [];
   statusWrittenAtMs = -Infinity;
   /** Where the blobs are that are to be deleted with the cache. */
   blobAccount: BlobAccountOptions | undefined;

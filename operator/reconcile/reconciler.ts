@@ -227,12 +227,16 @@ export class Reconciler {
     const { cache, memory, notes } = pass;
     const before = cache.status;
     const next = statusOf(seen, before);
-    this.#tell(cache, [...notes.happenings, ...happeningsOf(seen, next, memory.lastStatus ?? before)]);
+    this.#tell(cache, [
+      ...notes.happenings,
+      ...happeningsOf(seen, next, memory.lastStatus ?? before, memory.obstacles),
+    ]);
     if (isWorthWriting(next, before, pass.nowMs - memory.statusWrittenAtMs)) {
       await this.#applyStatus(keyOf(cache), next);
       memory.statusWrittenAtMs = pass.nowMs;
     }
     memory.lastStatus = next;
+    memory.obstacles = notes.obstacles;
   }
 
   async #applyStatus({ namespace, name }: ObjectKey, status: KVCacheStatus): Promise<void> {
@@ -322,6 +326,8 @@ function intervalOf(cache: KVCache, plan: Plan, { observed, routers }: Picture, 
   if (cache.spec.paused) return reconcileSteadyIntervalMs;
   const { topology, scale, roll, volumes, push, nodeLoss } = plan;
   const isMoving = topology.kind !== 'steady' || push.length > 0 || scale.replicas !== observed.shardSet?.replicas;
+  const isBlocked = obstacles.some(({ kind }) => kind === 'EvictionBlocked');
+  if (isBlocked) return reconcileWaitIntervalMs;
   if (isMoving || scale.held.length > 0 || roll.kind === 'restart' || roll.kind === 'discard' || volumes.remake) {
     return reconcileBusyIntervalMs;
   }
