@@ -2,9 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { pino } from 'pino';
 import { DevProcess } from '../../cli/testing/command.ts';
+import { fixedCredentials } from '../../operator/kube/credentials.ts';
+import { FaultServer } from '../../operator/kube/testing/fault-server.ts';
+import { startOperator } from '../../operator/main.ts';
+import { LiveSettings } from '../../settings/live.ts';
+import { loadSettings } from '../../settings/load.ts';
 import { dashboard, dashboardFile, dashboardPath } from './dashboard.ts';
-import { rows } from './panels.ts';
+import { rows } from './rows.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
@@ -12,7 +18,7 @@ const root = resolve(import.meta.dirname, '../..');
 const panels = rows.flatMap((row) => row.panels);
 /** Functions, keywords and labels of PromQL that the expressions use; every other word is a metric. */
 const promQl = new Set(
-  'sum by le rate histogram_quantile count max min vector time or namespace pod found shard quantile state operation reason'.split(
+  'sum by le rate histogram_quantile count max min vector time or namespace pod found shard quantile state operation reason door port method outcome'.split(
     ' ',
   ),
 );
@@ -57,8 +63,9 @@ test('every panel says what it shows', () => {
     for (const { expression } of queries) {
       expect([expression, bracketsLeftOpen(expression)]).toEqual([expression, '']);
       // A forgotten selector would load, and show every cache at once.
-      for (const metric of metricsIn(expression))
+      for (const metric of metricsIn(expression).filter((each) => !each.startsWith('kvcache_operator_'))) {
         expect(expression).toContain(`${metric}{namespace="$namespace",pod=~`);
+      }
     }
   }
 });
@@ -69,12 +76,36 @@ beforeAll(async () => {
 });
 afterAll(async () => dev?.dispose());
 
-test('every metric is exported by a shard or a router, with the labels that are asked for', async () => {
+/** The metrics of an operator of a cluster without any object. */
+async function operatorMetrics(): Promise<string> {
+  const server = await FaultServer.start((request) => {
+    if (request.isWatch) request.open();
+    else if (request.path.includes('/leases/')) request.refuse(404, 'NotFound');
+    else if (request.method === 'GET') request.list([], '1');
+    else request.answer(201, request.body);
+  });
+  const flags = { 'http-port': '0', 'http-host': '127.0.0.1', 'operator-image': 'kvcache:test' };
+  const live = new LiveSettings(loadSettings({ role: 'operator', flags, environment: {} }), 'operator');
+  const operator = await startOperator(live, pino({ level: 'silent' }), {
+    version: 'test',
+    credentials: fixedCredentials(`http://127.0.0.1:${server.port}`, {}, 'kvcache-system'),
+  });
+  const metrics = async (): Promise<string> => (await fetch(`http://${operator.addresses['http']}/metrics`)).text();
+  await expect.poll(metrics).toContain('method="GET"');
+  const text = await metrics();
+  await operator.stop();
+  await server.close();
+  return text;
+}
+
+test('every metric is exported by a shard, a router or the operator, with the labels that are asked for', async () => {
   const addresses = (await dev.processes()).flatMap(({ addresses: { http } }) => http ?? []);
   expect(addresses.length).toBe(2);
   const texts = await Promise.all(addresses.map(async (http) => (await fetch(`http://${http}/metrics`)).text()));
-  const samples = texts.join('\n').split('\n');
-  const exported = new Set(samples.map((line) => /^[a-zA-Z_]\w*/.exec(line)?.[0]));
+  texts.push(await operatorMetrics());
+  const lines = texts.join('\n').split('\n');
+  const samples = lines.filter((line) => !line.startsWith('#'));
+  const exported = new Set(lines.map((line) => /^(?:# TYPE )?([a-zA-Z_]\w*)/.exec(line)?.[1]));
   const asked = new Set(panels.flatMap(({ queries }) => queries.flatMap(({ expression }) => metricsIn(expression))));
   expect(asked.size).toBeGreaterThan(60);
   expect([...asked].filter((metric) => !exported.has(metric))).toEqual([]);
@@ -90,6 +121,7 @@ test('every metric is exported by a shard or a router, with the labels that are 
   const legends = panels.flatMap(({ queries }) =>
     queries.flatMap(({ legend }) => [...legend.matchAll(/\{\{(\w+)\}\}/g)]),
   );
-  // `pod` is the scraper's.
-  expect(legends.map(([, label]) => label!).filter((label) => label !== 'pod' && !labels.has(label))).toEqual([]);
+  // `pod` is the scraper's; nobody is refused here, and there is no certificate.
+  for (const label of ['pod', 'door', 'port']) labels.add(label);
+  expect(legends.map(([, label]) => label!).filter((label) => !labels.has(label))).toEqual([]);
 });

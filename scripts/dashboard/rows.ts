@@ -1,68 +1,8 @@
 /**
  * The panels of the Grafana dashboard, row by row, in the order in which a person looks: is it well, what do clients see,
  * then the tiers from RAM down to Blob, then the processes.
- *
- * Every expression names the series of one cache by `$pods`: pods of a cache are called CACHE-shard-N and
- * CACHE-router-…, so the dashboard needs no more of Prometheus than the labels `namespace` and `pod`, which every way of
- * discovering pods adds.
  */
-
-export type Unit = 'short' | 'percentunit' | 'bytes' | 'Bps' | 'ops' | 's' | 'none';
-
-export interface Query {
-  readonly expression: string;
-  /** Grafana's `{{label}}` form. */
-  readonly legend: string;
-}
-
-export interface Panel {
-  readonly kind: 'stat' | 'timeseries';
-  readonly title: string;
-  readonly description: string;
-  readonly unit: Unit;
-  readonly queries: readonly Query[];
-  /** A stat turns from green at these: below the first it is green. */
-  readonly thresholds?: { readonly orange?: number; readonly red?: number; readonly isLowBad?: boolean };
-  readonly stacked?: boolean;
-}
-
-export interface Row {
-  readonly title: string;
-  readonly panels: readonly Panel[];
-}
-
-const shards = 'namespace="$namespace",pod=~"${cache}-shard-.+"';
-const routers = 'namespace="$namespace",pod=~"${cache}-router-.+"';
-const both = 'namespace="$namespace",pod=~"${cache}-(shard|router)-.+"';
-
-function rate(metric: string, selector: string, by = ''): string {
-  const inner = `rate(${metric}{${selector}}[$__rate_interval])`;
-  return by === '' ? `sum(${inner})` : `sum by (${by}) (${inner})`;
-}
-
-const quantile = (share: number, kind: string, selector = routers): string =>
-  `histogram_quantile(${share}, sum by (le) (rate(kv_${kind}_latency_seconds_bucket{${selector}}[$__rate_interval])))`;
-
-function stat(title: string, description: string, unit: Unit, expression: string, more: Partial<Panel> = {}): Panel {
-  return { kind: 'stat', title, description, unit, queries: [{ expression, legend: '' }], ...more };
-}
-
-function chart(
-  title: string,
-  description: string,
-  unit: Unit,
-  queries: readonly (readonly [legend: string, expression: string])[],
-  more: Partial<Panel> = {},
-): Panel {
-  return {
-    kind: 'timeseries',
-    title,
-    description,
-    unit,
-    queries: queries.map(([legend, expression]) => ({ legend, expression })),
-    ...more,
-  };
-}
+import { both, chart, quantile, rate, type Row, routers, shards, stat } from './panel.ts';
 
 /** Kinds of commands as the doors count them, and what people call them. */
 const commands: readonly (readonly [kind: string, name: string])[] = [
@@ -177,6 +117,12 @@ const requests: Row = {
       ['door of {{pod}}', rate('kvcache_grpc_refused_total', both, 'pod')],
       ['link to {{shard}}', rate('kvcache_link_refused_total', routers, 'shard')],
     ]),
+    chart('Refused credentials', 'Calls and connections with a wrong token, password or certificate, or none.', 'ops', [
+      ['{{door}}: {{reason}}', `sum by (door, reason) (rate(kvcache_auth_failures_total{${both}}[$__rate_interval]))`],
+    ]),
+    chart('Certificates end in', 'Of the public doors and of the internal port, the soonest of all pods.', 's', [
+      ['{{port}}', `min by (port) (kvcache_certificate_expiry_timestamp_seconds{${both}}) - time()`],
+    ]),
   ],
 };
 
@@ -203,6 +149,28 @@ const links: Row = {
       ['keys of {{pod}}', `kvcache_keys{${shards}}`],
       ['blocks of {{pod}}', `kvcache_blocks{${shards}}`],
     ]),
+  ],
+};
+
+const scaling: Row = {
+  title: 'Scaling',
+  panels: [
+    chart('Slots on their way', 'By the shard that they go to, and that they come from.', 'short', [
+      ['to {{pod}}', `kvcache_slots_arriving{${shards}}`],
+      ['from {{pod}}', `kvcache_slots_departing{${shards}} * -1`],
+    ]),
+    chart('Left to move', 'Bytes of values that have not come yet, by the shard that they go to.', 'bytes', [
+      ['{{pod}}', `kvcache_handover_bytes_left{${shards}}`],
+    ]),
+    chart('Moving', 'Bytes a second; shards.handoverBandwidth is the most of each.', 'Bps', [
+      ['to {{pod}}', rate('kvcache_handover_bytes_total', shards, 'pod')],
+    ]),
+    chart(
+      'Topology',
+      'The epoch that each process runs by. Lines that stay apart are processes that cannot be reached.',
+      'none',
+      [['{{pod}}', `kvcache_topology_epoch{${both}}`]],
+    ),
   ],
 };
 
@@ -293,4 +261,43 @@ const processes: Row = {
   ],
 };
 
-export const rows: readonly Row[] = [overview, requests, links, memory, disk, blob, processes];
+/** In its own namespace, and one for all caches. */
+const operator: Row = {
+  title: 'Operator (of the whole cluster)',
+  panels: [
+    stat(
+      'Leaders',
+      'One of its replicas leads. With none, nothing is repaired or scaled.',
+      'none',
+      'sum(kvcache_operator_leader)',
+      {
+        thresholds: { red: 1, isLowBad: true },
+      },
+    ),
+    stat('KVCaches', 'Looked after.', 'none', 'max(kvcache_operator_caches)'),
+    stat('Waiting', 'KVCaches that wait for their turn.', 'none', 'sum(kvcache_operator_queue_depth)', {
+      thresholds: { orange: 20, red: 100 },
+    }),
+    stat(
+      'Longest at work',
+      'On one KVCache. Above a minute, something hangs.',
+      's',
+      'max(kvcache_operator_queue_longest_running_seconds)',
+      {
+        thresholds: { orange: 30, red: 60 },
+      },
+    ),
+    chart('Requests to the API server', 'A second. An idle operator writes nothing.', 'ops', [
+      [
+        '{{method}} {{outcome}}',
+        'sum by (method, outcome) (rate(kvcache_operator_api_requests_total[$__rate_interval]))',
+      ],
+    ]),
+    chart('Work that failed', 'Keys a second that are tried again, and watches that broke.', 'ops', [
+      ['tried again', 'sum(rate(kvcache_operator_queue_retries_total[$__rate_interval]))'],
+      ['watches', 'sum(rate(kvcache_operator_watch_failures_total[$__rate_interval]))'],
+    ]),
+  ],
+};
+
+export const rows: readonly Row[] = [overview, requests, links, scaling, memory, disk, blob, processes, operator];
