@@ -245,7 +245,7 @@ export class Kube {
     for await (const chunk of response) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const status = response.statusCode ?? 0;
-    if (status < 200 || status > 299) throw new KubeError(status, `${method} ${path}: ${messageIn(text)}`);
+    if (status < 200 || status > 299) throw new KubeError(status, `${method} ${path}: ${status} ${messageIn(text)}`);
     return text;
   }
 

@@ -25,16 +25,28 @@ export class MetricsSource {
     if (await kube.find('APIService', apiServiceName)) {
       throw new Error('the cluster has a metrics server: this scenario would have to take its place');
     }
-    for (const manifest of manifestsOf(image, namespace)) await kube.apply(manifest);
+    const source = new MetricsSource(kube, namespace);
+    try {
+      for (const manifest of manifestsOf(image, namespace)) await kube.apply(manifest);
+      await source.#untilServed();
+    } catch (error) {
+      // An API that is registered and not served keeps every namespace from being deleted.
+      await source.stop();
+      throw error;
+    }
+    return source;
+  }
+
+  async #untilServed(): Promise<void> {
+    const namespace = this.#namespace;
     await eventually('the metrics source is ready', async () => {
-      const pod = await kube.get<Pod>('Pod', name, namespace);
+      const pod = await this.#kube.get<Pod>('Pod', name, namespace);
       return isReady(pod) || notYet(pod.status);
     });
     await eventually('the API server serves metrics', async () => {
-      await kube.request('GET', `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`);
+      await this.#kube.request('GET', `/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`);
       return true;
     });
-    return new MetricsSource(kube, namespace);
   }
 
   /** From now on every container uses so much. */

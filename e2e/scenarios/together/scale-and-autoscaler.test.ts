@@ -57,11 +57,11 @@ test('an autoscaler of the KVCache adds shards while they are busy, and removes 
       behavior: { scaleDown: { stabilizationWindowSeconds: 0 } },
     },
   });
-  // Ten millicores are requested, so this is twice what there should be.
+  // Ten millicores are requested, so this is twice what there should be, however many shards there are.
   await metrics.use(14);
-  await untilShards(2);
+  await untilShards(3);
   await metrics.use(7);
-  await holds('two shards stay two', 15_000, () => expectWanted(2));
+  await holds('three shards stay three', 15_000, () => expectWanted(3));
   await metrics.use(1);
   await untilShards(1);
   await kube.delete('HorizontalPodAutoscaler', 'cache', namespace);
