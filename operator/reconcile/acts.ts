@@ -30,6 +30,8 @@ import type { VolumesDecision } from './volumes.ts';
 export interface Notes {
   readonly happenings: Happening[];
   readonly obstacles: Obstacle[];
+  /** Something could not be done yet and will soon. */
+  isUnfinished: boolean;
 }
 
 export interface Acting {

@@ -46,16 +46,21 @@ export class Applier {
 
   /**
    * Brings one object to what its manifest says. `applied` remembers, by kind and name. Answers what was in the way, if
-   * that concerns this object alone; rejects with what concerns the API server or a race, for the pass to be repeated.
+   * that concerns this object alone; `leaving`: it is being deleted and made anew when it is gone. Rejects with what
+   * concerns the API server or a race, for the pass to be repeated.
    */
-  async apply(manifest: Manifest, owner: Owner, applied: Map<string, Applied>): Promise<Obstacle | undefined> {
+  async apply(
+    manifest: Manifest,
+    owner: Owner,
+    applied: Map<string, Applied>,
+  ): Promise<Obstacle | 'leaving' | undefined> {
     const { resource, name, object } = manifest;
     const key = `${resource.kind} ${name}`;
     const known = await this.#known(manifest, owner, applied.get(key));
     if (known !== undefined) {
       const ownership = ownershipOf(known, owner);
       if (ownership === 'foreign') return object && taken(key, known);
-      if (ownership === 'leaving') throw new Leaving(key);
+      if (ownership === 'leaving') return 'leaving';
     }
     if (object === undefined) return await this.#remove(manifest, owner, known, applied);
     const body = hashOf(object);
@@ -106,13 +111,6 @@ export class Applier {
       await this.#options.client.delete(resource, { namespace, name }, { uid: known.metadata.uid });
     }
     applied.set(`${resource.kind} ${name}`, { body: '', look: '' });
-  }
-}
-
-/** An object of ours that is on its way out, as after a deletion by hand: it is made anew when it is gone. */
-class Leaving extends KubeError {
-  constructor(what: string) {
-    super(`${what} is still being deleted`, { status: 409, reason: 'Conflict' });
   }
 }
 

@@ -73,8 +73,9 @@ function* scaling(
 function* rollout(next: KVCacheStatus, before: KVCacheStatus | undefined): Generator<Happening> {
   const halted = next.rollout?.halted;
   if (halted !== undefined && before?.rollout?.halted === undefined) yield { reason: 'RolloutHalted', message: halted };
-  const wasRolling = before?.rollout !== undefined && before.rollout.total > before.rollout.updated;
-  if (next.rollout === undefined && wasRolling) {
+  const wasRolling = before?.shards?.some(({ upToDate }) => upToDate === false) === true;
+  const isRolled = next.rollout === undefined && next.shards?.every(({ upToDate }) => upToDate !== false) === true;
+  if (wasRolling && isRolled) {
     yield { reason: 'RolloutFinished', message: 'every shard runs the newest pod template' };
   }
 }

@@ -9,10 +9,13 @@ import {
   customResourceDefinitions,
   deployments,
   events,
+  networkPolicies,
+  nodes,
   persistentVolumeClaims,
   podDisruptionBudgets,
   pods,
   type Resource,
+  serviceAccounts,
   services,
   statefulSets,
   storageClasses,
@@ -62,6 +65,7 @@ class Setting {
       async () => (await client.get(customResourceDefinitions, { name: 'kvcaches.kvcache.dev' })) as never,
       (crd) => JSON.stringify(crd).includes('"type":"Established"'),
     );
+    await client.apply(nodes, { metadata: { name: 'node-1' } });
     const setting = new Setting(client, await server!.createNamespace(client));
     setting.world.start();
     cleanups.push(() => setting.world.stop());
@@ -328,6 +332,8 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
       [services, 'c-routers'],
       [podDisruptionBudgets, 'c-shard'],
       [podDisruptionBudgets, 'c-router'],
+      [serviceAccounts, 'c'],
+      [networkPolicies, 'c'],
     ] as const) {
       await client.delete(resource, { namespace, name: object });
     }

@@ -119,7 +119,7 @@ export class Reconciler {
 
   async #pass(cache: KVCache, memory: CacheMemory, signal: AbortSignal): Promise<WorkResult | undefined> {
     const { client, observer } = this.#parts;
-    const notes: Notes = { happenings: [], obstacles: [] };
+    const notes: Notes = { happenings: [], obstacles: [], isUnfinished: false };
     const pass: Pass = { client, cache, links: observer.linksOf(cache), notes, memory, nowMs: Date.now() };
     const deletion = await this.#deleter.step(pass, memory, signal);
     this.#tell(cache, notes.happenings.splice(0));
@@ -185,7 +185,8 @@ export class Reconciler {
       const isEarly = manifest.resource.kind === deployments.kind && plan.current === undefined;
       if (isEarly && this.#parts.informers.find(manifest, owner.namespace) === undefined) continue;
       const obstacle = await this.#applier.apply(manifest, owner, memory.applied);
-      if (obstacle !== undefined) notes.obstacles.push(obstacle);
+      if (obstacle === 'leaving') notes.isUnfinished = true;
+      else if (obstacle !== undefined) notes.obstacles.push(obstacle);
     }
   }
 
@@ -322,13 +323,25 @@ function assess({ cache, memory, notes, nowMs }: Pass, picture: Picture, plan: P
 }
 
 /** When to look again without being woken: pods' changes wake at once, what processes report does not. */
-function intervalOf(cache: KVCache, plan: Plan, { observed, routers }: Picture, { obstacles }: Notes): number {
+function intervalOf(
+  cache: KVCache,
+  plan: Plan,
+  { observed, routers }: Picture,
+  { obstacles, isUnfinished }: Notes,
+): number {
   if (cache.spec.paused) return reconcileSteadyIntervalMs;
   const { topology, scale, roll, volumes, push, nodeLoss } = plan;
   const isMoving = topology.kind !== 'steady' || push.length > 0 || scale.replicas !== observed.shardSet?.replicas;
   const isBlocked = obstacles.some(({ kind }) => kind === 'EvictionBlocked');
   if (isBlocked) return reconcileWaitIntervalMs;
-  if (isMoving || scale.held.length > 0 || roll.kind === 'restart' || roll.kind === 'discard' || volumes.remake) {
+  if (
+    isUnfinished ||
+    isMoving ||
+    scale.held.length > 0 ||
+    roll.kind === 'restart' ||
+    roll.kind === 'discard' ||
+    volumes.remake
+  ) {
     return reconcileBusyIntervalMs;
   }
   const isSettling = roll.kind !== 'done' || routers.isRolling || routers.ready < routers.desired;
