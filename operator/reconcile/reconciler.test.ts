@@ -60,7 +60,7 @@ class Setting {
   static async make(): Promise<Setting> {
     const client = await server!.client();
     cleanups.push(() => client.close());
-    await client.apply(customResourceDefinitions, customResourceDefinition() as never);
+    await client.apply(customResourceDefinitions, customResourceDefinition());
     await until(
       async () => (await client.get(customResourceDefinitions, { name: 'kvcaches.kvcache.dev' })) as never,
       (crd) => JSON.stringify(crd).includes('"type":"Established"'),
@@ -141,7 +141,7 @@ class Setting {
   /** resourceVersions of everything in the namespace that a steady state must leave alone. */
   async versions(): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
-    for (const resource of [
+    const kinds: readonly Resource<object>[] = [
       statefulSets,
       deployments,
       configMaps,
@@ -149,8 +149,9 @@ class Setting {
       podDisruptionBudgets,
       persistentVolumeClaims,
       pods,
-    ]) {
-      const { items } = await this.client.list(resource as Resource<object>, { namespace: this.namespace });
+    ];
+    for (const resource of kinds) {
+      const { items } = await this.client.list(resource, { namespace: this.namespace });
       for (const { kind, metadata } of items) found[`${kind} ${metadata.name}`] = metadata.resourceVersion;
     }
     return found;
