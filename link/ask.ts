@@ -1,7 +1,7 @@
 /** One command over a link, as a promise of its reply. Never rejects: faults are error replies. */
 import type { CommandContext } from '../commands/command.ts';
 import type { Reply } from '../commands/reply.ts';
-import type { ShardLink } from './shard-link.ts';
+import type { CommandLink } from './command-link.ts';
 
 export interface AskOptions {
   readonly timeoutMs: number;
@@ -10,7 +10,12 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export function ask(link: ShardLink, name: string, args: readonly Buffer[], options: AskOptions): Promise<Reply> {
+export function ask(
+  link: Pick<CommandLink, 'submit'>,
+  name: string,
+  args: readonly Buffer[],
+  options: AskOptions,
+): Promise<Reply> {
   const context: CommandContext = {
     session: { door: 'link', peer: '', tenant: '' },
     deadlineMs: Date.now() + options.timeoutMs,

@@ -12,8 +12,8 @@ import { formatTopology, parseTopology } from '../topology/document.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import type { Topology } from '../topology/topology.ts';
 import { ask } from './ask.ts';
+import type { TopologyLink } from './command-link.ts';
 import type { InternalCommands } from './internal-executor.ts';
-import type { ShardLink } from './shard-link.ts';
 
 export interface OfferedTopology extends TopologyView {
   /** Takes a topology with a higher epoch; whether it did. */
@@ -44,8 +44,8 @@ export function topologyCommands(topology: KeptTopology): InternalCommands {
 export class TopologyExchange {
   readonly #topology: OfferedTopology;
   readonly #onFault: (shard: string, message: string) => void;
-  readonly #underWay = new WeakSet<ShardLink>();
-  readonly #links = new Set<ShardLink>();
+  readonly #underWay = new WeakSet<TopologyLink>();
+  readonly #links = new Set<TopologyLink>();
   readonly #stop: () => void;
 
   constructor(topology: OfferedTopology, onFault: (shard: string, message: string) => void) {
@@ -57,7 +57,7 @@ export class TopologyExchange {
   }
 
   /** The shard behind the link has said which epoch it runs. */
-  onEpoch(link: ShardLink): void {
+  onEpoch(link: TopologyLink): void {
     this.#links.add(link);
     if (link.state === 'closed') this.#links.delete(link);
     if (this.#underWay.has(link) || link.state !== 'ready') return;
@@ -76,23 +76,23 @@ export class TopologyExchange {
     this.#links.clear();
   }
 
-  async #take(link: ShardLink): Promise<void> {
+  async #take(link: TopologyLink): Promise<void> {
     const reply = await this.#ask(link, 'TOPOLOGY.GET', []);
     if (Buffer.isBuffer(reply)) this.#topology.offer(parseTopology(reply.toString('utf8')));
     else this.#report(link, reply);
   }
 
-  async #give(link: ShardLink): Promise<void> {
+  async #give(link: TopologyLink): Promise<void> {
     const json = Buffer.from(formatTopology(this.#topology.slots.topology));
     this.#report(link, await this.#ask(link, 'TOPOLOGY.SET', [json]));
   }
 
-  #ask(link: ShardLink, name: string, args: readonly Buffer[]): ReturnType<typeof ask> {
+  #ask(link: TopologyLink, name: string, args: readonly Buffer[]): ReturnType<typeof ask> {
     return ask(link, name, args, { timeoutMs: topologyExchangeTimeoutMs, epoch: this.#topology.slots.epoch });
   }
 
   /** A shard that goes away meanwhile will say its epoch again when it is back. */
-  #report(link: ShardLink, reply: unknown): void {
+  #report(link: TopologyLink, reply: unknown): void {
     if (reply instanceof ReplyError && reply.code !== 'UNAVAILABLE') this.#onFault(link.shard, reply.message);
   }
 }

@@ -15,14 +15,15 @@ import type { TopologyView } from '../topology/holder.ts';
 import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
 import { FanOut, keyCountOf, type ShardPart, splitByOwner } from './fan-out.ts';
 import type { ReplySink } from '../link/pending.ts';
-import type { LinkStatistics, ShardLink } from '../link/shard-link.ts';
+import type { CommandLink } from '../link/command-link.ts';
+import type { LinkStatistics } from '../link/shard-link.ts';
 import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
 import { mergeScan, scanPage } from './scan.ts';
 
 /** The links by shard name (link/link-set.ts). */
 export interface LinkDirectory {
-  get(shard: string): ShardLink | undefined;
-  all(): readonly ShardLink[];
+  get(shard: string): Pick<CommandLink, 'submit'> | undefined;
+  all(): readonly { stats(): LinkStatistics }[];
 }
 
 export interface RouterOptions extends Partial<AwayPolicy> {

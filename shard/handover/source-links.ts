@@ -6,15 +6,15 @@ import { ReplyError, type Reply } from '../../commands/reply.ts';
 import { KvcacheError } from '../../errors.ts';
 import { handoverTimeoutMs } from '../../limits.ts';
 import { ask } from '../../link/ask.ts';
-import type { ShardLink } from '../../link/shard-link.ts';
+import type { CommandLink } from '../../link/command-link.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 
-export type OpenLink = (shard: string, address: string) => ShardLink;
+export type OpenLink = (shard: string, address: string) => CommandLink;
 
 export class SourceLinks {
   readonly #topology: TopologyView;
   readonly #open: OpenLink;
-  readonly #links = new Map<string, ShardLink>();
+  readonly #links = new Map<string, CommandLink>();
 
   constructor(topology: TopologyView, open: OpenLink) {
     this.#topology = topology;
@@ -42,7 +42,7 @@ export class SourceLinks {
     }
   }
 
-  #linkTo(source: string): ShardLink {
+  #linkTo(source: string): CommandLink {
     const listed = this.#topology.slots.topology.shards.find(({ name }) => name === source);
     if (listed === undefined) throw new KvcacheError('UNAVAILABLE', `shard ${source} is in no topology any more`);
     const known = this.#links.get(source);
