@@ -1,0 +1,175 @@
+/**
+ * For tests: a shard as shard/main.ts composes it, without doors and sockets, over any Blob tier, with bounds as small as
+ * a test likes. It can lose power at any moment: then what was not forced to the disk is gone.
+ */
+import { existsSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { InternalExecutor } from '../../../link/internal-executor.ts';
+import { topologyCommands, TopologyExchange } from '../../../link/topology-exchange.ts';
+import { TopologySource } from '../../../topology/source.ts';
+import type { Topology } from '../../../topology/topology.ts';
+import type { Clock } from '../../clock.ts';
+import { HotTier } from '../../hot/hot-tier.ts';
+import { Engine } from '../../keyspace/engine.ts';
+import { KeyIndex } from '../../keyspace/key-index.ts';
+import { OwnershipExecutor } from '../../ownership.ts';
+import { segmentHeaderBytes } from '../../log/segment-header.ts';
+import { openStorage, type Storage, type StorageOptions } from '../../storage/storage.ts';
+import { Handover } from '../handover.ts';
+import { handoverCommands, HandoverSource } from '../source.ts';
+import { SlotStates } from '../slot-states.ts';
+import type { MemoryNetwork } from './memory-network.ts';
+
+export interface MemoryShardOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly network: MemoryNetwork;
+  /** What its topology file says at its start. */
+  readonly topology: Topology;
+  readonly storage: Omit<StorageOptions, 'folder' | 'clock' | 'logger' | 'index' | 'epoch' | 'sinceOf'>;
+  readonly hotBytes: number;
+  readonly diskThresholdBytes: number;
+  readonly bandwidth: () => number;
+  /** Told every warning and error. */
+  readonly log: (message: string) => void;
+}
+
+export class MemoryShard {
+  readonly name: string;
+  readonly topology: TopologySource;
+  readonly states: SlotStates;
+  readonly engine: Engine;
+  readonly index: KeyIndex;
+  readonly storage: Storage;
+  readonly handover: Handover;
+  readonly #exchange: TopologyExchange;
+  readonly #detach: () => void;
+
+  static async start(options: MemoryShardOptions): Promise<MemoryShard> {
+    const { name, folder, clock, log } = options;
+    const topology = await TopologySource.open({
+      copy: join(folder, 'topology.json'),
+      fallback: options.topology,
+    });
+    const logger = {
+      info: () => undefined,
+      warn: (fields: object, message: string) => log(`${name} ${message} ${JSON.stringify(fields)}`),
+      error: (fields: object, message: string) => log(`${name} ${message} ${JSON.stringify(fields)}`),
+    };
+    const states = new SlotStates(topology, name);
+    const hot = new HotTier({ limitBytes: options.hotBytes });
+    const index = new KeyIndex(hot, clock);
+    const storage = await openStorage({
+      ...options.storage,
+      folder,
+      clock,
+      logger,
+      index,
+      epoch: () => topology.slots.epoch,
+      sinceOf: (slot) => topology.slots.heldSince(slot, name) ?? Infinity,
+    }).catch(async (error: unknown) => {
+      await topology.close();
+      throw error;
+    });
+    return new MemoryShard(options, { topology, states, hot, index, storage, logger });
+  }
+
+  private constructor(
+    { name, address, clock, network, storage: { below }, bandwidth, diskThresholdBytes }: MemoryShardOptions,
+    parts: {
+      topology: TopologySource;
+      states: SlotStates;
+      hot: HotTier;
+      index: KeyIndex;
+      storage: Storage;
+      logger: StorageOptions['logger'];
+    },
+  ) {
+    const { topology, states, hot, index, storage, logger } = parts;
+    this.name = name;
+    this.topology = topology;
+    this.states = states;
+    this.index = index;
+    this.storage = storage;
+    this.engine = new Engine({
+      clock,
+      index,
+      hot,
+      journal: storage,
+      options: { serving: states, acknowledgement: 'memory', minimumAcknowledgement: 'memory', diskThresholdBytes },
+      extraCommands: new Map([
+        [
+          'FLUSH',
+          async ([level]) => {
+            await storage.flush(level!.toString() as 'disk' | 'blob');
+            return 'OK';
+          },
+        ],
+      ]),
+    });
+    this.engine.observeTime(storage.log.now());
+    const exchange = new TopologyExchange(topology, (shard, reason) => logger.warn({ shard, reason }, 'no exchange'));
+    this.#exchange = exchange;
+    this.handover = new Handover({
+      topology,
+      states,
+      keyspace: this.engine.keyspace,
+      storage,
+      openLink: (shard, to) => network.open(name, shard, to, (link) => exchange.onEpoch(link)),
+      hasBlob: below !== undefined,
+      bandwidth,
+      logger,
+    });
+    const { handover } = this;
+    const executor = new OwnershipExecutor(this.engine, topology, name, {
+      get hasClosed() {
+        return states.hasClosed;
+      },
+      closed: () => states.closed(),
+      isClosed: (slot) => states.isClosed(slot),
+      ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
+    });
+    const source = new HandoverSource(this.engine.keyspace, states, topology);
+    const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
+    const node = {
+      shard: name,
+      executor: new InternalExecutor(commands, executor),
+      epoch: () => topology.slots.epoch,
+    };
+    this.#detach = network.attach(address, node);
+    topology.onChange(() => network.greet(address));
+  }
+
+  /** Ends in order, as on SIGTERM. */
+  async stop(): Promise<void> {
+    await this.#end();
+    await this.storage.close({ flush: true });
+    await this.topology.close();
+  }
+
+  /** Power is lost: nothing more is written, and what was written but not forced to the disk is gone. */
+  async losePower(): Promise<void> {
+    const open = [...this.storage.log.segments.values()].filter(({ writer }) => writer !== undefined);
+    const safe = open.map((segment) => ({
+      segment,
+      path: segment.file!.path,
+      bytes: Math.max(segmentHeaderBytes, segment.writer!.syncedBytes),
+    }));
+    this.storage.fence('crashed');
+    await this.#end();
+    await this.storage.close({ flush: false });
+    await this.topology.close();
+    for (const { segment, path, bytes } of safe) {
+      if (!segment.isSealed && existsSync(path)) truncateSync(path, bytes);
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#detach();
+    this.#exchange.close();
+    await this.handover.close();
+    this.engine.close();
+  }
+}
