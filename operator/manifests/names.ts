@@ -83,7 +83,14 @@ export function shardName(cache: KVCache, ordinal: number): string {
 
 /** Where others reach a shard's link. */
 export function shardAddress(cache: KVCache, ordinal: number): string {
-  return `${shardName(cache, ordinal)}.${namesOf(cache).shardService}.${namespaceOf(cache)}.svc:${linkPort}`;
+  return `${podHost(cache, 'shard', shardName(cache, ordinal))}:${linkPort}`;
+}
+
+/** The name that a pod's certificate must have on the internal port; routers share one. */
+export function podHost(cache: KVCache, component: Component, pod: string): string {
+  const { shardService, routerService } = namesOf(cache);
+  const service = component === 'shard' ? `${pod}.${shardService}` : routerService;
+  return `${service}.${namespaceOf(cache)}.svc`;
 }
 
 /** The claim of a shard's disk, named by the StatefulSet controller. */

@@ -15,7 +15,8 @@ import { messageOf } from '../../errors.ts';
 import type { DeadlineWheel } from '../../grpc/deadline-wheel.ts';
 import { podReportTimeoutMs, topologyExchangeTimeoutMs } from '../../limits.ts';
 import { ask } from '../../link/ask.ts';
-import { ShardLink, type ShardLinkOptions } from '../../link/shard-link.ts';
+import { ShardLink } from '../../link/shard-link.ts';
+import type { ChannelTls } from '../../security/tls.ts';
 import { formatTopology, parseTopology } from '../../topology/document.ts';
 import type { Topology } from '../../topology/topology.ts';
 import { type LinkedReport, parseRouterReport, parseShardReport } from './report.ts';
@@ -25,12 +26,17 @@ export interface LinkedPod {
   readonly name: string;
   readonly role: 'shard' | 'router';
   readonly ip: string;
+  /** The name that its certificate must have, where links speak TLS: pods are dialled by address. */
+  readonly host: string;
   /** Changes whenever the process starts again. */
   readonly process: string;
 }
 
-/** How links prove who they are; the same for all pods of a cache. */
-export type LinkSecurity = Omit<ShardLinkOptions, 'shard' | 'address' | 'deadlines'>;
+/** How links prove who they are; the same for all pods of a cache. A server name in `tls` stands for every pod's host. */
+export interface LinkSecurity {
+  readonly secret?: string | undefined;
+  readonly tls?: ChannelTls | undefined;
+}
 
 export interface PodLinksOptions {
   readonly port: number;
@@ -71,7 +77,8 @@ export class PodLinks {
     for (const pod of wanted.values()) {
       if (this.#links.has(pod.name)) continue;
       const address = `${isIPv6(pod.ip) ? `[${pod.ip}]` : pod.ip}:${port}`;
-      const link = new ShardLink({ ...security, shard: pod.name, address, deadlines });
+      const tls = security.tls && { ...security.tls, serverName: security.tls.serverName ?? pod.host };
+      const link = new ShardLink({ secret: security.secret, tls, shard: pod.name, address, deadlines });
       this.#links.set(pod.name, { pod, security: securityId, link });
     }
   }

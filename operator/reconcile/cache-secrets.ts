@@ -50,12 +50,21 @@ export class CacheSecrets {
 
   /** How the operator shows itself to the pods of a cache, and a text that changes with it. */
   async linkSecurity(cache: KVCache): Promise<{ readonly security: LinkSecurity; readonly id: string }> {
-    const { secret } = cache.spec.security.link;
+    const { secret, tls } = cache.spec.security.link;
     const name = secret?.name ?? namesOf(cache).linkSecret;
     const lines = await this.value(cache, name, secret?.key ?? linkSecretKey);
     // All lines are accepted by pods; the first is the one to show.
     const first = lines?.split('\n', 1)[0]?.trim();
-    return { security: { secret: first === '' ? undefined : first }, id: hashOf([first]) };
+    const security: LinkSecurity = {
+      secret: first === '' ? undefined : first,
+      tls: tls && {
+        ca: await this.value(cache, tls.ca.name, tls.ca.key),
+        cert: await this.value(cache, tls.secretName, 'tls.crt'),
+        key: await this.value(cache, tls.secretName, 'tls.key'),
+        serverName: tls.serverName,
+      },
+    };
+    return { security, id: hashOf([security]) };
   }
 
   /** Stands for the credentials that running pods do not read again; undefined where one of them cannot be read. */

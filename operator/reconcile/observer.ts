@@ -11,7 +11,7 @@ import type { Topology } from '../../topology/topology.ts';
 import type { KVCache } from '../api/schema.ts';
 import { claimOrdinal } from '../manifests/claims.ts';
 import { linkPort } from '../api/facts.ts';
-import { namesOf, namespaceOf, nameOf, shardAddress, shardName, topologyKey } from '../manifests/names.ts';
+import { namesOf, namespaceOf, nameOf, podHost, shardAddress, shardName, topologyKey } from '../manifests/names.ts';
 import { quantityBytes } from '../manifests/quantity.ts';
 import { routerReplicasDefault } from '../manifests/router-deployment.ts';
 import { PodLinks } from '../pods/pod-links.ts';
@@ -148,7 +148,13 @@ export class Observer {
     const links = this.linksOf(cache);
     const { security, id } = await this.#parts.secrets.linkSecurity(cache);
     links.follow(
-      running.map(({ name, role, ip, process }) => ({ name, role, ip: ip!, process })),
+      running.map(({ name, role, ip, process }) => ({
+        name,
+        role,
+        ip: ip!,
+        host: podHost(cache, role, name),
+        process,
+      })),
       security,
       id,
     );
