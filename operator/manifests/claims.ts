@@ -5,7 +5,7 @@
  *   the KVCache is deleted             … .whenDeleted, or deletionPolicy without it
  *
  * The StatefulSet keeps all claims (shard-set.ts). Those of removed shards are deleted by the operator once they own
- * no slot. For the deletion of the KVCache claims get it as their owner, so that the garbage collector needs no
+ * no slot (reconcile/scale.ts). For the deletion of the KVCache claims get it as their owner, so that the garbage collector needs no
  * operator; with Retain they have none, and a KVCache of the same name finds them by name.
  */
 import type { KVCache } from '../api/schema.ts';
@@ -37,22 +37,4 @@ export function claimOrdinal(cache: KVCache, claimName: string): number | undefi
   if (!claimName.startsWith(prefix)) return undefined;
   const ordinal = claimName.slice(prefix.length);
   return /^(0|[1-9]\d*)$/.test(ordinal) ? Number(ordinal) : undefined;
-}
-
-/**
- * Of these claims, those that may be deleted: their shards are beyond `shardReplicas`, so that no pod uses them, and not
- * among `shardsWithSlots`, the names that the topology in force mentions as owner or source.
- */
-export function releasedClaims(
-  cache: KVCache,
-  claimNames: readonly string[],
-  shardReplicas: number,
-  shardsWithSlots: ReadonlySet<string>,
-): string[] {
-  if (cache.spec.shards.storage.persistentVolumeClaimRetentionPolicy.whenScaled === 'Retain') return [];
-  const { shardSet } = namesOf(cache);
-  return claimNames.filter((name) => {
-    const ordinal = claimOrdinal(cache, name);
-    return ordinal !== undefined && ordinal >= shardReplicas && !shardsWithSlots.has(`${shardSet}-${ordinal}`);
-  });
 }

@@ -108,7 +108,8 @@ function scalingOf(
     progress.reduce((total, each) => total + of(each), 0);
   return {
     scaling: {
-      from: before?.scaling?.to === to ? before.scaling.from : owners,
+      // The topology may have gone on since the status was written last; the pods had not.
+      from: before?.scaling?.to === to ? before.scaling.from : before?.replicas || owners,
       to,
       slotsMoving: moving.length === 0 ? 0 : sum(({ slotsArriving }) => slotsArriving),
       keysLeft: roundedCount(sum(({ keysLeft }) => keysLeft)),
