@@ -102,6 +102,11 @@ const specs: readonly CommandSpec[] = [
 /** Every command by its upper-case name. */
 export const commandTable: ReadonlyMap<string, CommandSpec> = new Map(specs.map((item) => [item.name, item]));
 
+/** True if the reply is one over all shards, which only shards of one topology can give together. */
+export function isOneOverAllShards(command: CommandSpec): boolean {
+  return command.keys === undefined && command.merge !== 'collect';
+}
+
 /** What is wrong with the number of arguments, or undefined if nothing is. */
 export function arityFault(command: CommandSpec, argumentCount: number): string | undefined {
   const { min, max } = command.arguments;

@@ -9,7 +9,7 @@
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
-import { arityFault, type CommandSpec, commandTable } from '../commands/table.ts';
+import { arityFault, type CommandSpec, commandTable, isOneOverAllShards } from '../commands/table.ts';
 import { movedAttemptsMax, movedWaitMs } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
@@ -69,7 +69,7 @@ export class Router implements Executor, PartRouting {
     if (spec === undefined) return new ReplyError('ERR', `unknown command '${command.name.slice(0, 128)}'`);
     const fault = arityFault(spec, command.args.length);
     if (fault !== undefined) return new ReplyError('ERR', fault);
-    if (spec.keys === undefined && spec.scope === 'keyspace') return this.#overAllKeys(spec, command, context);
+    if (isOneOverAllShards(spec)) return this.#overAllShards(spec, command, context);
     return this.route(spec, command, context, 0);
   }
 
@@ -139,8 +139,8 @@ export class Router implements Executor, PartRouting {
     return fanOut.promise;
   }
 
-  /** All shards must answer by one topology, or a key on the move would be there twice or not at all. */
-  async #overAllKeys(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
+  /** All shards must answer by one topology, or a key on the move would be there twice or not at all, or not flushed. */
+  async #overAllShards(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
     for (let attempt = 1; ; attempt++) {
       const { epoch } = this.#topology.slots;
       const reply = await this.route(spec, command, context, 0);
@@ -150,8 +150,10 @@ export class Router implements Executor, PartRouting {
     }
   }
 
+  /** Commands about keys go to their owners, others also to shards that own nothing any more and still have to give. */
   #routeToAll(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
-    const shards = this.#topology.slots.owners();
+    const { slots } = this.#topology;
+    const shards = spec.scope === 'keyspace' ? slots.owners() : slots.topology.shards.map(({ name }) => name);
     const parts = shards.map((shard) => ({ shard, command, positions: [] }));
     if (spec.merge === 'collect' || parts.length > 1) return this.#routeParts(spec, parts, 0, context, 0);
     return this.#routeWhole(spec, command, context, shards[0]!, 0);

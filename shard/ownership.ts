@@ -9,7 +9,7 @@
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
-import { type CommandSpec, commandTable, type KeySpec } from '../commands/table.ts';
+import { type CommandSpec, commandTable, isOneOverAllShards, type KeySpec } from '../commands/table.ts';
 import type { TopologyView } from '../topology/holder.ts';
 
 /** Slots on their way to this shard. */
@@ -48,8 +48,8 @@ export class OwnershipExecutor implements Executor {
 
   #moved(spec: CommandSpec, command: Command, context: CommandContext): ReplyError | undefined {
     const { slots } = this.#topology;
-    if (spec.keys === undefined && spec.scope === 'keyspace' && (context.epoch ?? slots.epoch) !== slots.epoch) {
-      return new ReplyError('MOVED', `asked by epoch ${context.epoch} for all keys, this shard runs ${slots.epoch}`);
+    if (isOneOverAllShards(spec) && (context.epoch ?? slots.epoch) !== slots.epoch) {
+      return new ReplyError('MOVED', `asked by epoch ${context.epoch} for all shards, this one runs ${slots.epoch}`);
     }
     const { keys } = spec;
     if (keys === undefined) return undefined;

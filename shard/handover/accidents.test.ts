@@ -1,0 +1,61 @@
+/** Accidents in the middle of hand-overs, one by one: what random histories (model.test.ts) meet only now and then. */
+import { afterEach, expect, test } from 'vitest';
+import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { slotOf } from '../../topology/slot.ts';
+import { MemoryCluster, type MemoryClusterOptions } from './testing/memory-cluster.ts';
+
+let cluster: MemoryCluster;
+afterEach(async () => cluster.close());
+
+const keys = Array.from({ length: 20 }, (_, number) => `key-${number}`);
+const everybody = (): boolean => true;
+
+/** Shard 0 has the slots of the keys, shard 1 all others. */
+async function startTwo(options: Partial<MemoryClusterOptions> = {}): Promise<void> {
+  cluster = new MemoryCluster({ shardCount: 3, ballast: 1, hasBlob: false, log: () => undefined, ...options });
+  for (const number of [0, 1]) await cluster.start(number);
+  move('shard-0');
+  await settled();
+}
+
+/** Begins to move the slots of the keys to the shard. */
+function move(shard: string): void {
+  const owners = new Map(keys.map((key) => [slotOf(Buffer.from(key)), shard]));
+  expect(cluster.change(owners, everybody)).toBe(true);
+}
+
+async function settled(): Promise<void> {
+  await expect.poll(() => cluster.drive(everybody).kind, { timeout: 20_000, interval: 2 }).toBe('steady');
+}
+
+async function set(key: string, value: string): Promise<void> {
+  expect(await cluster.do(0, ['SET', key, value])).toBe('OK');
+}
+
+async function get(key: string): Promise<string | null> {
+  return text(await cluster.do(0, ['GET', key]));
+}
+
+function text(reply: Reply): string | null {
+  if (reply instanceof ReplyError) return `${reply.code} ${reply.message}`;
+  return reply === null ? null : String(reply);
+}
+
+/** Nobody gets values from another shard until the network hurries. */
+function holdValues(): void {
+  cluster.network.delayOf = (command) => (command === 'HANDOVER.GET' ? 1_000_000 : 0);
+}
+
+test('FLUSH makes safe also what a shard without slots of its own still has to give', async () => {
+  await startTwo();
+  for (const key of keys) await set(key, `value of ${key}`);
+  holdValues();
+  move('shard-1');
+  await expect.poll(async () => cluster.do(0, ['DBSIZE'])).toBe(keys.length);
+  expect(await cluster.do(0, ['FLUSH', 'disk'])).toBe('OK');
+  await cluster.losePower(0);
+  await cluster.start(0);
+  cluster.network.hurry();
+  await settled();
+  for (const key of keys) expect([key, await get(key)]).toEqual([key, `value of ${key}`]);
+});
