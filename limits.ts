@@ -336,6 +336,8 @@ export const hotShareMin = 1 / 16;
 export const slotDropEntriesPerStep = 2_000;
 /** Slots dropped between two syncs of the log. */
 export const slotDropsPerSync = 256;
+/** Entries of one Set: larger ones stall while they grow. */
+export const entriesPerSetMax = 4_096;
 /** Keys of one page of a slot's list; a page is a whole leaf of the index at least. */
 export const handoverPageEntriesMax = 4_096;
 /** Slots that a shard lists at once, and values that it fetches at once, from each shard that hands over to it. */

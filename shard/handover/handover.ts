@@ -17,6 +17,7 @@ import { KvcacheError, messageOf } from '../../errors.ts';
 import { handoverListsInFlightMax, handoverRetryDelayMaxMs, handoverRetryDelayMinMs, slotCount } from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import { type Entry, spaceOfMarks } from '../journal.ts';
+import { EntrySets } from '../log/entry-sets.ts';
 import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Dropper } from './dropper.ts';
@@ -25,7 +26,6 @@ import { Mover } from './mover.ts';
 import type { DurableTopology } from './source.ts';
 import type { SlotStates } from './slot-states.ts';
 import { type OpenLink, SourceLinks } from './source-links.ts';
-import { WarmKeys } from './warm-keys.ts';
 
 export interface HandoverLogger {
   info(fields: object, message: string): void;
@@ -64,7 +64,8 @@ const deletionsPerStep = 1_000;
 export class Handover {
   readonly #parts: HandoverParts;
   readonly #links: SourceLinks;
-  readonly #warm = new WarmKeys();
+  /** Entries whose values had a copy in RAM where they come from: they are moved first, and get a copy here. */
+  readonly #warm = new EntrySets();
   readonly #opener: Opener;
   readonly #mover: Mover;
   readonly #dropper: Dropper;
@@ -231,25 +232,32 @@ export class Handover {
    */
   async #tidy(signal: AbortSignal): Promise<void> {
     const { keyspace, topology, states, storage, logger } = this.#parts;
-    const done: Entry[] = [];
     let lost = 0;
-    for (let slot = 0; slot < slotCount; slot++) {
+    let batch: Entry[] = [];
+    for (let slot = 0; slot < slotCount && !signal.aborted; slot++) {
       if (!states.serves(slot) || topology.slots.sourceOf(slot) !== undefined) continue;
+      this.#warm.deleteSlot(slot);
+      for (const entry of storage.log.live.awayOf(slot)) {
+        lost += 1;
+        if (batch.push(entry) < deletionsPerStep) continue;
+        await this.#delete(batch);
+        batch = [];
+      }
       const mark = keyspace.index.markOf(slot);
-      const away = [...storage.log.live.awayOf(slot)];
-      lost += away.length;
-      done.push(...away, ...(mark === undefined ? [] : [mark]));
-      this.#warm.forget(slot);
+      if (mark !== undefined) batch.push(mark);
     }
+    await this.#delete(batch);
     if (lost > 0) logger.warn({ keys: lost }, 'keys are gone: the shard that had their values was given up for lost');
-    for (let from = 0; from < done.length && !signal.aborted; from += deletionsPerStep) {
-      const batch = done.slice(from, from + deletionsPerStep);
-      await storage.admit(batch.length * deletionBytes);
-      const live = batch.filter((entry) => keyspace.index.findInSlot(entry.space, entry.slot, entry.key) === entry);
-      const stale = live.filter((entry) => entry.space === spaceOfMarks || storage.isAway(entry));
-      if (stale.length > 0) storage.append(stale.map(deletionOf));
-      for (const entry of stale) keyspace.forget(entry);
-    }
+  }
+
+  /** Deletes those of these marks and away records that are still the live ones. */
+  async #delete(entries: readonly Entry[]): Promise<void> {
+    const { keyspace, storage } = this.#parts;
+    if (entries.length > 0) await storage.admit(entries.length * deletionBytes);
+    const live = entries.filter((entry) => keyspace.index.findInSlot(entry.space, entry.slot, entry.key) === entry);
+    const stale = live.filter((entry) => entry.space === spaceOfMarks || storage.isAway(entry));
+    if (stale.length > 0) storage.append(stale.map(deletionOf));
+    for (const entry of stale) keyspace.forget(entry);
   }
 }
 

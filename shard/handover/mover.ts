@@ -12,9 +12,9 @@ import type { TopologyView } from '../../topology/holder.ts';
 import { ownedMemory } from '../hot/owned.ts';
 import type { Entry, StoredValue } from '../journal.ts';
 import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
+import type { EntrySets } from '../log/entry-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SourceLinks } from './source-links.ts';
-import type { WarmKeys } from './warm-keys.ts';
 
 /** About what a record takes in the log besides key and value. */
 const recordOverheadBytes = 64;
@@ -24,7 +24,7 @@ export interface MoverParts {
   readonly keyspace: Keyspace;
   readonly storage: Storage;
   readonly links: SourceLinks;
-  readonly warm: WarmKeys;
+  readonly warm: EntrySets;
   /** Bytes a second that may come in the background. */
   readonly bandwidth: () => number;
 }
@@ -70,7 +70,7 @@ export class Mover {
   async moveAll(slots: readonly number[], signal: AbortSignal): Promise<void> {
     await this.#move(this.#warmOf(slots), signal);
     await this.#move(this.#awayOf(slots), signal);
-    for (const slot of slots) this.#parts.warm.forget(slot);
+    for (const slot of slots) this.#parts.warm.deleteSlot(slot);
   }
 
   *#warmOf(slots: readonly number[]): Generator<Entry> {

@@ -17,12 +17,12 @@ import type { TopologyView } from '../../topology/holder.ts';
 import { type JournalWrite, spaceOfMarks } from '../journal.ts';
 import { nameOf } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { EntrySets } from '../log/entry-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 import { listedKeys, type ListedKey } from './listing.ts';
 import type { SlotStates } from './slot-states.ts';
 import type { DurableTopology } from './source.ts';
 import type { SourceLinks } from './source-links.ts';
-import type { WarmKeys } from './warm-keys.ts';
 
 /** About what an away record takes in the log besides its key. */
 const awayRecordBytes = 64;
@@ -33,7 +33,7 @@ export interface OpenerParts {
   readonly keyspace: Keyspace;
   readonly storage: Storage;
   readonly links: SourceLinks;
-  readonly warm: WarmKeys;
+  readonly warm: EntrySets;
   /** Resolves when slots that this shard had before are dropped, for one of them may be this. */
   readonly dropped: () => Promise<void>;
 }

@@ -7,6 +7,7 @@
  * must fetch it from the shard that hands the slot over.
  */
 import type { Entry } from '../journal.ts';
+import { EntrySets } from './entry-sets.ts';
 import type { Part } from './parts.ts';
 import type { SegmentState } from './segment-state.ts';
 
@@ -14,9 +15,7 @@ export class LiveRecords {
   /** Where the parts of large values lie, by their entry. */
   readonly parts = new Map<Entry, readonly Part[]>();
   readonly #segments: ReadonlyMap<number, SegmentState>;
-  /** By slot: one Set of many millions would stall while it grows. */
-  readonly #away = new Map<number, Set<Entry>>();
-  #awayCount = 0;
+  readonly #away = new EntrySets();
   #awayBytes = 0;
 
   constructor(segments: ReadonlyMap<number, SegmentState>) {
@@ -25,23 +24,20 @@ export class LiveRecords {
 
   /** Entries whose value is still at another shard, and the bytes of these values. */
   get away(): { readonly count: number; readonly bytes: number } {
-    return { count: this.#awayCount, bytes: this.#awayBytes };
+    return { count: this.#away.size, bytes: this.#awayBytes };
   }
 
   isAway(entry: Entry): boolean {
-    return this.#away.get(entry.slot)?.has(entry) ?? false;
+    return this.#away.has(entry);
   }
 
   /** The away entries of a slot. May be left while entries go. */
   awayOf(slot: number): Iterable<Entry> {
-    return this.#away.get(slot) ?? [];
+    return this.#away.of(slot);
   }
 
   addAway(entry: Entry): void {
-    const ofSlot = this.#away.get(entry.slot);
-    if (ofSlot === undefined) this.#away.set(entry.slot, new Set([entry]));
-    else ofSlot.add(entry);
-    this.#awayCount += 1;
+    this.#away.add(entry);
     this.#awayBytes += entry.bodyBytes;
   }
 
@@ -66,10 +62,6 @@ export class LiveRecords {
   /** The same for an entry whose bytes were never counted. */
   forget(entry: Entry): void {
     this.parts.delete(entry);
-    const ofSlot = this.#away.get(entry.slot);
-    if (ofSlot === undefined || !ofSlot.delete(entry)) return;
-    if (ofSlot.size === 0) this.#away.delete(entry.slot);
-    this.#awayCount -= 1;
-    this.#awayBytes -= entry.bodyBytes;
+    if (this.#away.delete(entry)) this.#awayBytes -= entry.bodyBytes;
   }
 }

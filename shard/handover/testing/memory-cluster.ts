@@ -34,6 +34,8 @@ export interface MemoryClusterOptions {
   readonly hasBlob: boolean;
   /** What the log may take of a disk; undefined for more than is ever needed. */
   readonly diskBytes?: number | undefined;
+  /** Tiny unless said otherwise. */
+  readonly segmentBytes?: number;
   readonly log: (message: string) => void;
 }
 
@@ -219,7 +221,7 @@ export class MemoryCluster {
   }
 
   async #start(number: number, topology: Topology): Promise<MemoryShard> {
-    const { hasBlob, diskBytes, log } = this.#options;
+    const { hasBlob, diskBytes, segmentBytes = 8 * KiB, log } = this.#options;
     return MemoryShard.start({
       ...this.shards[number]!,
       folder: this.#folderOf(number),
@@ -228,11 +230,11 @@ export class MemoryCluster {
       topology,
       storage: {
         fsync: 'never',
-        segmentBytes: 8 * KiB,
+        segmentBytes,
         segmentAgeMs: 3_600_000,
         eviction: { ...roomyEviction, batchSize: 2, ...(diskBytes !== undefined && { diskBytes }) },
         evictionIntervalMs: 1_000,
-        compaction: { liveRatio: 0.7, bytesPerSecond: 1e12, segmentBytes: 8 * KiB },
+        compaction: { liveRatio: 0.7, bytesPerSecond: 1e12, segmentBytes },
         fullWaitMs: 500,
         ...(hasBlob && { below: new GatedTier(this.#accounts[number]!) }),
       },
