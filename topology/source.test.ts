@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -115,6 +115,25 @@ test('a pushed topology wins over an older file and is there after a restart', a
   await source.close();
   const again = await open({ file, copy });
   expect(again.slots.topology).toEqual(third);
+});
+
+test('many who wait at once for a copy that could not be written before get it whole', async () => {
+  const folder = join(directory, 'data');
+  const copy = join(folder, 'topology.json');
+  await writeFile(folder, 'in the way of the folder');
+  const source = await open({ copy, fallback: first });
+  const faults: unknown[] = [];
+  source.on('fault', (fault) => faults.push(fault));
+  source.offer(second);
+  await expect(source.persisted()).rejects.toMatchObject({ code: 'DISKFULL' });
+  await rm(folder);
+  faults.length = 0;
+  const waiting = Array.from({ length: 20 }, () => source.persisted());
+  source.offer(third);
+  await Promise.all([...waiting, source.persisted()]);
+  expect(faults).toEqual([]);
+  expect(parseTopology(await readFile(copy, 'utf8'))).toEqual(third);
+  expect(await readdir(folder)).toEqual(['topology.json']);
 });
 
 test('a file behind a symbolic link is followed when the link moves, as in a mounted ConfigMap', async () => {

@@ -105,7 +105,7 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
   /** Takes a topology that was pushed to this process, if its epoch is higher, and says whether it did. */
   offer(topology: Topology): boolean {
     if (!this.#holder.offer(topology)) return false;
-    this.#copied = this.#copied.then(() => this.#writeCopy(topology));
+    this.#copied = this.#copied.then(() => this.#writeNewest());
     this.emit('change', this.#holder.slots);
     return true;
   }
@@ -115,11 +115,13 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
    * it keeps none. Rejects with KvcacheError DISKFULL if the copy cannot be written.
    */
   async persisted(): Promise<void> {
+    const { epoch } = this.slots;
     await this.#copied;
-    const { topology } = this.slots;
-    if (this.#options.copy === undefined || this.#copiedEpoch >= topology.epoch) return;
-    await this.#writeCopy(topology);
-    if (this.#copiedEpoch < topology.epoch) {
+    if (this.#options.copy === undefined || this.#copiedEpoch >= epoch) return;
+    // One write at a time: two would tear the file that both write beside the copy.
+    this.#copied = this.#copied.then(() => this.#writeNewest());
+    await this.#copied;
+    if (this.#copiedEpoch < epoch) {
       throw new KvcacheError('DISKFULL', `the topology cannot be written to ${this.#options.copy}`);
     }
   }
@@ -164,6 +166,12 @@ export class TopologySource extends EventEmitter<TopologySourceEvents> implement
       // The directory may come later; polling goes on.
       this.emit('fault', { path: directory, message: messageOf(error) });
     }
+  }
+
+  /** Nothing to do where an earlier one in the row has written it already. */
+  async #writeNewest(): Promise<void> {
+    const { topology } = this.slots;
+    if (this.#copiedEpoch < topology.epoch) await this.#writeCopy(topology);
   }
 
   async #writeCopy(topology: Topology): Promise<void> {
