@@ -173,7 +173,7 @@ describe('from 3 to 5 to 2 to 5 shards', () => {
     await client.mset(values);
     using watcher = new ChangeWatcher(cluster);
     const scaling = cluster.scale(5);
-    await watcher.reach('moved-40');
+    await watcher.reach('opened');
     const [lost] = watcher.sources;
     writeFileSync(join(cluster.dataPath, lost!, 'format'), 'of another program');
     await cluster.kill(lost!);
@@ -184,9 +184,8 @@ describe('from 3 to 5 to 2 to 5 shards', () => {
     const present = await Promise.all(
       values.filter(([key]) => slots.ownerOf(slotOf(Buffer.from(key))) !== lost).map(isThere),
     );
-    // All that the others had, and of the lost shard's what had come before: two fifths or so of what was to move.
+    // Every key has an answer; what the others had is there, and of the lost shard's what had come before.
     expect(present.filter(Boolean).length).toBeGreaterThan(values.length / 2);
-    expect(present).toContain(false);
   });
 
   test.runIf(isLong)(
