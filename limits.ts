@@ -345,6 +345,8 @@ export const handoverListsInFlightMax = 16;
 export const handoverFetchesInFlightMax = 32;
 export const handoverFetchBytesInFlightMax = 64 * MiB;
 export const handoverTimeoutMs = 30_000;
+/** Node takes longer timers for one millisecond. */
+export const timerMsMax = 2 ** 31 - 1;
 /** Between two attempts while a shard that hands over is behind or away. */
 export const handoverRetryDelayMinMs = 10;
 export const handoverRetryDelayMaxMs = 1_000;

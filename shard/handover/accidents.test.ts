@@ -76,3 +76,25 @@ test('keys by the hundred thousand whose source was given up for lost go, and th
   await expect.poll(report, { timeout: 20_000 }).toMatchObject({ hasArrived: true, keysLeft: 0 });
   expect(await cluster.do(0, ['DBSIZE'])).toBe(0);
 }, 60_000);
+
+test('a shard ends while it waits until what has arrived is in a Blob that does not answer', async () => {
+  await startTwo({ hasBlob: true });
+  for (const key of keys) await set(key, 'value');
+  cluster.silenceBlob(true);
+  move('shard-1');
+  const target = cluster.running[1]!;
+  await expect.poll(() => target.handover.report()).toMatchObject({ slotsOpen: keys.length, keysMoved: keys.length });
+  await cluster.losePower(1);
+  cluster.silenceBlob(false);
+  await cluster.start(1);
+  await settled();
+  for (const key of keys) expect([key, await get(key)]).toEqual([key, 'value']);
+});
+
+test('a shard ends while values that are due in hours still have to come', async () => {
+  await startTwo({ bandwidth: 1 });
+  for (const key of keys) await set(key, 'value'.repeat(1_000));
+  move('shard-1');
+  await expect.poll(() => cluster.running[1]!.handover.report().keysMoved).toBe(1);
+  await cluster.stop(1);
+});

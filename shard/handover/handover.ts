@@ -223,7 +223,7 @@ export class Handover {
   /** What has come must be at least as safe here as it was there before that shard may forget it. */
   async #makeSafe(signal: AbortSignal): Promise<void> {
     const { storage, hasBlob } = this.#parts;
-    await this.#untilDone('', signal, () => storage.flush(hasBlob ? 'blob' : 'disk'));
+    await this.#untilDone('', signal, () => unlessAborted(storage.flush(hasBlob ? 'blob' : 'disk'), signal));
   }
 
   /**
@@ -268,4 +268,17 @@ const deletionBytes = 128;
 function isOver(error: unknown): boolean {
   if (error instanceof Error && error.name === 'AbortError') return true;
   return error instanceof KvcacheError && (error.code === 'SHUTDOWN' || error.code === 'FENCED');
+}
+
+/** The same, but nobody waits beyond the abort. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort);
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { handoverFetchBytesInFlightMax, handoverFetchesInFlightMax } from '../../limits.ts';
+import { handoverFetchBytesInFlightMax, handoverFetchesInFlightMax, timerMsMax } from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import { ownedMemory } from '../hot/owned.ts';
 import type { Entry, StoredValue } from '../journal.ts';
@@ -87,20 +87,22 @@ export class Mover {
     const lane = async (): Promise<void> => {
       for (const entry of entries) {
         if (stop.aborted) return;
-        if (this.#isAway(entry)) await this.#moveOne(entry);
+        if (this.#isAway(entry)) await this.#moveOne(entry, stop);
       }
     };
     const lanes = Array.from({ length: handoverFetchesInFlightMax }, lane);
     // One lane that fails ends the others, and all have ended when this does.
     for (const each of lanes) each.catch(() => failed.abort());
     const results = await Promise.allSettled(lanes);
-    const fault = results.find((result) => result.status === 'rejected');
-    if (fault !== undefined) throw fault.reason;
     signal.throwIfAborted();
+    const faults = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
+    // Lanes that only waited for their time have ended with the one that failed.
+    const fault = faults.find((reason) => !isAbort(reason));
+    if (fault !== undefined) throw fault;
   }
 
-  async #moveOne(entry: Entry): Promise<void> {
-    await this.#pace(entry.bodyBytes);
+  async #moveOne(entry: Entry, stop: AbortSignal): Promise<void> {
+    await this.#pace(entry.bodyBytes, stop);
     await this.#takeRoom(entry.bodyBytes);
     try {
       const value = await this.#fetch(entry);
@@ -165,11 +167,19 @@ export class Mover {
   }
 
   /** Waits until the bytes before these have had their time. */
-  async #pace(bytes: number): Promise<void> {
+  async #pace(bytes: number, stop: AbortSignal): Promise<void> {
     const nowMs = performance.now();
     const beginAtMs = Math.max(nowMs, this.#nextAtMs);
-    this.#nextAtMs = beginAtMs + (bytes / this.#parts.bandwidth()) * 1_000;
-    if (beginAtMs - nowMs >= 1) await delay(beginAtMs - nowMs);
+    const timeMs = (bytes / this.#parts.bandwidth()) * 1_000;
+    this.#nextAtMs = beginAtMs + timeMs;
+    if (beginAtMs - nowMs < 1) return;
+    try {
+      await delay(Math.min(beginAtMs - nowMs, timerMsMax), undefined, { signal: stop });
+    } catch (error) {
+      // Its time is free for others.
+      this.#nextAtMs -= timeMs;
+      throw error;
+    }
   }
 
   /** A value above the bound travels alone. */
@@ -186,4 +196,8 @@ export class Mover {
     this.#roomWaiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+function isAbort(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'AbortError';
 }

@@ -36,6 +36,8 @@ export interface MemoryClusterOptions {
   readonly diskBytes?: number | undefined;
   /** Tiny unless said otherwise. */
   readonly segmentBytes?: number;
+  /** Bytes a second of values that come in the background. */
+  readonly bandwidth?: number;
   readonly log: (message: string) => void;
 }
 
@@ -221,7 +223,7 @@ export class MemoryCluster {
   }
 
   async #start(number: number, topology: Topology): Promise<MemoryShard> {
-    const { hasBlob, diskBytes, segmentBytes = 8 * KiB, log } = this.#options;
+    const { hasBlob, diskBytes, segmentBytes = 8 * KiB, bandwidth = 1024 * KiB, log } = this.#options;
     return MemoryShard.start({
       ...this.shards[number]!,
       folder: this.#folderOf(number),
@@ -240,7 +242,7 @@ export class MemoryCluster {
       },
       hotBytes: 16 * KiB,
       diskThresholdBytes: 1 * KiB,
-      bandwidth: () => 1024 * KiB,
+      bandwidth: () => bandwidth,
       log,
     });
   }
