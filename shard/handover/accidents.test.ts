@@ -1,7 +1,9 @@
 /** Accidents in the middle of hand-overs, one by one: what random histories (model.test.ts) meet only now and then. */
+import { open } from 'node:fs/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { slotOf } from '../../topology/slot.ts';
+import { spaceOfKeys } from '../journal.ts';
 import { MemoryCluster, type MemoryClusterOptions } from './testing/memory-cluster.ts';
 
 let cluster: MemoryCluster;
@@ -97,4 +99,41 @@ test('a shard ends while values that are due in hours still have to come', async
   move('shard-1');
   await expect.poll(() => cluster.running[1]!.handover.report().keysMoved).toBe(1);
   await cluster.stop(1);
+});
+
+test('a value that its shard can read no longer is gone, and holds up no hand-over', async () => {
+  await startTwo();
+  for (const key of keys) await set(key, `value of ${key}`.padEnd(2_000, '.'));
+  const { index, storage } = cluster.running[0]!;
+  await storage.flush('disk');
+  const { segment, offset, recordBytes } = index.find(spaceOfKeys, keys[7]!)!;
+  const file = await open(storage.log.pathOf(segment), 'r+');
+  await file.write('damaged', offset + recordBytes - 10);
+  await file.close();
+  move('shard-1');
+  await settled();
+  for (const key of keys) {
+    const expected = key === keys[7] ? 'null' : `value of ${key}`.padEnd(2_000, '.');
+    expect([key, await get(key)]).toEqual([key, expected]);
+  }
+});
+
+test('a value that cannot come for now holds up no other', async () => {
+  await startTwo();
+  const names = Array.from({ length: 300 }, (_, number) => `{key-0}${number}`);
+  for (const name of names) await set(name, name);
+  const asked: string[] = [];
+  const refused = new Set<string>();
+  cluster.network.replyOf = (_, { name, args }) => {
+    if (name !== 'HANDOVER.GET') return undefined;
+    const key = args[2]!.toString();
+    if (asked.push(key) <= 3) refused.add(key);
+    const isFirstPass = asked.filter((each) => each === key).length === 1;
+    return refused.has(key) && isFirstPass ? new ReplyError('BLOBDOWN', 'Blob cannot be reached') : undefined;
+  };
+  move('shard-1');
+  await settled();
+  const last = asked.slice(-refused.size);
+  expect(new Set(last)).toEqual(refused);
+  expect(asked.length).toBe(names.length + refused.size);
 });

@@ -46,7 +46,8 @@ test('the pods may use more, and the process’s own limit has followed', async 
 test('the load has seen short absences and no loss', async () => {
   const { violations, errorRate } = await client.stopLoad();
   expect(violations).toEqual([]);
-  expect(errorRate).toBeLessThan(0.25);
+  // One shard at a time is away, and with it a third of the keys.
+  expect(errorRate).toBeLessThan(0.4);
   expect(await client.checkLoad()).toEqual([]);
   expect(await client.missing('key', 500)).toEqual([]);
 });

@@ -22,6 +22,8 @@ export class MemoryNetwork {
   readonly #links = new Set<MemoryLink>();
   readonly #cuts = new Set<string>();
   readonly #delayed = new Set<() => void>();
+  /** What is answered in place of the node's own reply, if anything. */
+  replyOf: (address: string, command: Command) => Reply | undefined = () => undefined;
   /** How long a command is on its way, in milliseconds. */
   delayOf: (command: string) => number = () => 0;
 
@@ -175,7 +177,8 @@ export class MemoryLink implements CommandLink, TopologyLink {
   ): Promise<void> {
     await this.#network.travel(command.name);
     if (!this.#pending.has(pending)) return;
-    const reply = copyOf(await node.executor.execute(command, context));
+    const forged = this.#network.replyOf(this.address, command);
+    const reply = copyOf(forged ?? (await node.executor.execute(command, context)));
     await turn();
     if (this.#pending.delete(pending)) pending.sink.reply(pending.token, reply);
   }
