@@ -11,7 +11,7 @@
 import { mkdir } from 'node:fs/promises';
 import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
-import { slotDropEntriesPerStep, storageRefreshMs, takeoverRetryDelayMs } from '../../limits.ts';
+import { slotDropEntriesPerStep, takeoverRetryDelayMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
 import { type FileOperations, systemFiles } from '../log/files.ts';
@@ -23,6 +23,7 @@ import { Evictor, type EvictorOptions } from './evictor.ts';
 import { type Inventory, takeInventory, writeMark } from './inventory.ts';
 import { Reader } from './reader.ts';
 import { recover, type RecoveryReport, wroteSince } from './recovery.ts';
+import { Room } from './room.ts';
 import type { Takeover, TierBelow } from './tier-below.ts';
 
 export interface StorageLogger {
@@ -94,10 +95,8 @@ export class Storage implements Journal {
   readonly #options: StorageOptions;
   readonly #lock: DirectoryLock;
   readonly #below: TierBelow | undefined;
+  readonly #room: Room;
   #fault: KvcacheError | undefined;
-  #usedBytes = 0;
-  #unflushedFull = false;
-  #refreshedAtMs = 0;
   #lastEvictionAtMs = 0;
   #evicting: Promise<void> | undefined;
   #compacting: Promise<void> | undefined;
@@ -129,6 +128,15 @@ export class Storage implements Journal {
     this.compactor = new Compactor(log, index, this.reader, below, options.compaction);
     const parts = { log, index, reader: this.reader, compactor: this.compactor, below };
     this.evictor = new Evictor(parts, options.eviction);
+    this.#room = new Room({
+      log,
+      evictor: this.evictor,
+      below,
+      clock: options.clock,
+      options,
+      fault: () => this.#fault,
+      onPressure: () => this.#inBackground(this.#evict()),
+    });
   }
 
   // ── Start and end ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -190,10 +198,7 @@ export class Storage implements Journal {
 
   admit(bytes: number): Promise<void> | undefined {
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
-    this.#usedBytes += bytes;
-    if (this.#isStale()) this.#refresh();
-    if (this.#usedBytes > this.#options.eviction.diskBytes || this.#isBlobFull()) return this.#waitForRoom(bytes);
-    return this.log.admit(bytes);
+    return this.#room.admit(bytes);
   }
 
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
@@ -363,41 +368,6 @@ export class Storage implements Journal {
     return written;
   }
 
-  #isStale(): boolean {
-    return this.#options.clock.now() - this.#refreshedAtMs > storageRefreshMs;
-  }
-
-  #refresh(): void {
-    this.#refreshedAtMs = this.#options.clock.now();
-    this.#usedBytes = this.log.localBytes();
-    this.#unflushedFull = this.evictor.isUnflushedFull();
-    if (this.evictor.isDiskAboveThreshold() || this.#unflushedFull) this.#inBackground(this.#evict());
-  }
-
-  #isBlobFull(): boolean {
-    return this.#unflushedFull && this.#options.eviction.onBlobFull === 'error';
-  }
-
-  async #waitForRoom(bytes: number): Promise<void> {
-    const giveUpAtMs = this.#options.clock.now() + this.#options.fullWaitMs;
-    for (;;) {
-      this.#refresh();
-      if (this.#fault !== undefined) throw this.#fault;
-      const { diskBytes } = this.#options.eviction;
-      const isDiskFull = this.#usedBytes + bytes > diskBytes;
-      if (!isDiskFull && !this.#isBlobFull()) {
-        await this.log.admit(bytes);
-        return;
-      }
-      if (this.#options.clock.now() >= giveUpAtMs) {
-        throw isDiskFull
-          ? new KvcacheError('DISKFULL', `the shard's disk size of ${diskBytes} bytes is full; raise disk.size`)
-          : new KvcacheError('BLOBFULL', `${this.#below!.unflushedBytes()} bytes wait for Blob; it takes none now`);
-      }
-      await delay(storageRefreshMs);
-    }
-  }
-
   #tickLater(): void {
     this.#stopTicking = this.#options.clock.after(1_000, () => {
       this.#tick();
@@ -408,7 +378,7 @@ export class Storage implements Journal {
   #tick(): void {
     // A disk without room for the next segment is no reason to end: the next tick tries again.
     this.#inBackground(Promise.try(() => this.log.rollIfOld()));
-    this.#refresh();
+    this.#room.refresh();
     const nowMs = this.#options.clock.now();
     if (nowMs - this.#lastEvictionAtMs >= this.#options.evictionIntervalMs) {
       this.#lastEvictionAtMs = nowMs;
@@ -429,7 +399,7 @@ export class Storage implements Journal {
   }
 
   async #untilDone(round: () => Promise<boolean>): Promise<void> {
-    while (this.#fault === undefined && (await round())) this.#usedBytes = this.log.localBytes();
+    while (this.#fault === undefined && (await round())) this.#room.recount();
   }
 
   /** Background work that fails is reported and tried again with the next tick. */
