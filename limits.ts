@@ -345,6 +345,10 @@ export const handoverListsInFlightMax = 16;
 export const handoverFetchesInFlightMax = 32;
 export const handoverFetchBytesInFlightMax = 64 * MiB;
 export const handoverTimeoutMs = 30_000;
+/** The slowest that a large value may come before it is given up and asked for again. */
+export const handoverBytesPerSecondMin = MiB;
+/** Values that cannot come for now, before a pass over all that are left ends and the next one begins later. */
+export const handoverFaultsPerPassMax = 1_024;
 /** Node takes longer timers for one millisecond. */
 export const timerMsMax = 2 ** 31 - 1;
 /** Between two attempts while a shard that hands over is behind or away. */

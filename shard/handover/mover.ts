@@ -3,11 +3,18 @@
  * first, below a bound on bytes a second and on bytes in flight.
  *
  * A value is installed only in the place of the away record it was fetched for: whoever has overwritten or deleted the
- * key meanwhile wins. A key that the source has lost to eviction meanwhile is gone here too.
+ * key meanwhile wins. A key that the source has lost to eviction meanwhile, or whose value it can read no longer, is gone
+ * here too. A value that cannot come for now, because its shard must wait for Blob, is passed over until all others have
+ * come: what concerns one value holds up no other.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { handoverFetchBytesInFlightMax, handoverFetchesInFlightMax, timerMsMax } from '../../limits.ts';
+import {
+  handoverFaultsPerPassMax,
+  handoverFetchBytesInFlightMax,
+  handoverFetchesInFlightMax,
+  timerMsMax,
+} from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import { ownedMemory } from '../hot/owned.ts';
 import type { Entry, StoredValue } from '../journal.ts';
@@ -33,7 +40,7 @@ export interface MoverCounters {
   /** Values that have come, and their bytes. */
   keys: number;
   bytes: number;
-  /** Keys that were gone where they should have come from. */
+  /** Keys that were gone where they should have come from, or damaged. */
   gone: number;
 }
 
@@ -68,8 +75,10 @@ export class Mover {
 
   /** Moves the values of these slots. Rejects when a source cannot be asked or the log takes nothing. */
   async moveAll(slots: readonly number[], signal: AbortSignal): Promise<void> {
-    await this.#move(this.#warmOf(slots), signal);
-    await this.#move(this.#awayOf(slots), signal);
+    const passedOver = new Map<Entry, unknown>();
+    await this.#move(this.#warmOf(slots), passedOver, signal);
+    await this.#move(this.#awayOf(slots), passedOver, signal);
+    for (const fault of passedOver.values()) throw fault;
     for (const slot of slots) this.#parts.warm.deleteSlot(slot);
   }
 
@@ -81,13 +90,17 @@ export class Mover {
     for (const slot of slots) yield* this.#parts.storage.log.live.awayOf(slot);
   }
 
-  async #move(entries: Generator<Entry>, signal: AbortSignal): Promise<void> {
+  async #move(entries: Generator<Entry>, passedOver: Map<Entry, unknown>, signal: AbortSignal): Promise<void> {
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     const lane = async (): Promise<void> => {
       for (const entry of entries) {
         if (stop.aborted) return;
-        if (this.#isAway(entry)) await this.#moveOne(entry, stop);
+        if (!this.#isAway(entry) || passedOver.has(entry)) continue;
+        await this.#moveOne(entry, stop).catch((error: unknown) => {
+          if (!isOfOneValue(error) || passedOver.size === handoverFaultsPerPassMax) throw error;
+          passedOver.set(entry, error);
+        });
       }
     };
     const lanes = Array.from({ length: handoverFetchesInFlightMax }, lane);
@@ -105,7 +118,7 @@ export class Mover {
     await this.#pace(entry.bodyBytes, stop);
     await this.#takeRoom(entry.bodyBytes);
     try {
-      const value = await this.#fetch(entry);
+      const value = await this.#fetch(entry).catch(goneIfCorrupt);
       if (value === undefined) await this.#giveUp(entry);
       else await this.#arrive(entry, value);
     } finally {
@@ -127,7 +140,8 @@ export class Mover {
     const source = topology.slots.sourceOf(entry.slot);
     if (source === undefined) return undefined;
     const args = [String(entry.space), String(entry.slot)].map((argument) => Buffer.from(argument));
-    const reply = await links.ask(source, 'HANDOVER.GET', [...args, Buffer.from(entry.key, 'latin1')]);
+    const key = Buffer.from(entry.key, 'latin1');
+    const reply = await links.ask(source, 'HANDOVER.GET', [...args, key], entry.bodyBytes);
     if (reply === null) return undefined;
     const [meta, body] = Array.isArray(reply) ? reply : [];
     if (!Buffer.isBuffer(body)) throw new KvcacheError('ERR', 'HANDOVER.GET: the reply is no value');
@@ -200,4 +214,16 @@ export class Mover {
 
 function isAbort(reason: unknown): boolean {
   return reason instanceof Error && reason.name === 'AbortError';
+}
+
+/** Faults after which other values can still come. */
+const faultsOfOneValue: ReadonlySet<string> = new Set(['BLOBDOWN', 'TIMEOUT', 'TOOLARGE', 'ERR']);
+
+function isOfOneValue(error: unknown): boolean {
+  return error instanceof KvcacheError && faultsOfOneValue.has(error.code);
+}
+
+/** As where it lies: what nobody can read any more is evicted. */
+function goneIfCorrupt(error: unknown): undefined {
+  if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
 }

@@ -4,7 +4,7 @@
  */
 import { ReplyError, type Reply } from '../../commands/reply.ts';
 import { KvcacheError } from '../../errors.ts';
-import { handoverTimeoutMs } from '../../limits.ts';
+import { handoverBytesPerSecondMin, handoverTimeoutMs } from '../../limits.ts';
 import { ask } from '../../link/ask.ts';
 import type { CommandLink } from '../../link/command-link.ts';
 import type { TopologyView } from '../../topology/holder.ts';
@@ -22,12 +22,13 @@ export class SourceLinks {
   }
 
   /**
-   * Sends a command to the shard. Rejects with its error as a KvcacheError; UNAVAILABLE where it is ending, for its own
+   * Sends a command to the shard, whose reply may have about so many bytes. Rejects with its error as a KvcacheError; UNAVAILABLE where it is ending, for its own
    * SHUTDOWN and FENCED are not this shard's.
    */
-  async ask(source: string, name: string, args: readonly Buffer[], signal?: AbortSignal): Promise<Reply> {
+  async ask(source: string, name: string, args: readonly Buffer[], bytes = 0): Promise<Reply> {
     const { epoch } = this.#topology.slots;
-    const reply = await ask(this.#linkTo(source), name, args, { timeoutMs: handoverTimeoutMs, epoch, signal });
+    const timeoutMs = handoverTimeoutMs + (bytes / handoverBytesPerSecondMin) * 1_000;
+    const reply = await ask(this.#linkTo(source), name, args, { timeoutMs, epoch });
     if (!(reply instanceof ReplyError)) return reply;
     const isEnding = reply.code === 'SHUTDOWN' || reply.code === 'FENCED';
     throw new KvcacheError(isEnding ? 'UNAVAILABLE' : reply.code, reply.message);
