@@ -38,6 +38,8 @@ export interface RouterReport {
   readonly kind: 'router';
   readonly name: string;
   readonly epoch: number;
+  /** Shards of its topology that it has no link to now: it answers for them as for shards that are away. */
+  readonly unreached: readonly string[];
 }
 
 export type ProcessReport = ShardReport | RouterReport;
@@ -77,7 +79,13 @@ export function parseShardReport(json: Buffer): ShardReport | undefined {
 /** The reply to ROUTERINFO. Undefined where it is none. */
 export function parseRouterReport(json: Buffer): RouterReport | undefined {
   const root = parse(json);
-  return root && { kind: 'router', name: textAt(root, 'name') ?? '', epoch: countAt(root, 'epoch') };
+  if (root === undefined) return undefined;
+  const { links } = root;
+  const unreached = (Array.isArray(links) ? links : []).flatMap((item: unknown) => {
+    const link = asObject(item) ?? {};
+    return textAt(link, 'state') === 'ready' ? [] : (textAt(link, 'shard') ?? []);
+  });
+  return { kind: 'router', name: textAt(root, 'name') ?? '', epoch: countAt(root, 'epoch'), unreached };
 }
 
 function progressOf(handover: JsonObject): ShardProgress {

@@ -66,3 +66,13 @@ export function slotsServed({ authority, pods }: Pick<Assessment, 'authority' | 
     .filter(({ shards }) => ready.has(shards[0]!))
     .reduce((sum, { from, to }) => sum + to - from + 1, 0);
 }
+
+/** Routers in service that do not reach a shard which is ready: what they answer for its slots is no better than a miss. */
+export function unlinkedRouters({ pods, reports }: Pick<Assessment, 'pods' | 'reports'>): string[] {
+  const ready = new Set(pods.filter(({ isReady, isTerminating }) => isReady && !isTerminating).map(({ name }) => name));
+  return reports.flatMap((report) => {
+    if (report.kind !== 'router' || !ready.has(report.name)) return [];
+    const unreached = report.unreached.filter((shard) => ready.has(shard)).sort();
+    return unreached.length === 0 ? [] : [`${report.name} does not reach ${unreached.join(', ')}`];
+  });
+}

@@ -8,7 +8,7 @@
  */
 import type { Condition, ConditionType } from '../api/status.ts';
 import { degradedPatienceMs, rollTroublePatienceMs, scaleBlockedPatienceMs, slotCount } from '../../limits.ts';
-import { type Assessment, awaySources, shardPods, slotsServed } from './assessment.ts';
+import { type Assessment, awaySources, shardPods, slotsServed, unlinkedRouters } from './assessment.ts';
 import type { conditionReasons } from './reasons.ts';
 
 export interface Verdict {
@@ -83,6 +83,8 @@ function readyVerdict(seen: Assessment): Verdict {
       ? verdict<'Ready'>('False', 'Starting', 'no router is there yet')
       : verdict<'Ready'>('False', 'RoutersUnready', 'no router is ready');
   }
+  const unlinked = unlinkedRouters(seen);
+  if (unlinked.length > 0) return verdict<'Ready'>('False', 'RoutersUnlinked', unlinked.join('; '));
   return verdict<'Ready'>('True', 'Serving', 'every slot is served');
 }
 

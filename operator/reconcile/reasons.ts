@@ -57,10 +57,11 @@ export interface Happening {
 /** Reasons of conditions, by type; what they mean when the condition has the status that goes with them. */
 export const conditionReasons = {
   Ready: {
-    Serving: 'Every slot has an owner that is ready, and a router is ready.',
+    Serving: 'Every slot has an owner that is ready, and the routers that are ready reach it.',
     Starting: 'Shards or routers have not been ready yet.',
     ShardsUnready: 'Slots are not served, for their owners are not ready.',
     RoutersUnready: 'No router is ready.',
+    RoutersUnlinked: 'A router in service does not reach a shard that is ready.',
     TopologyUnknown: 'No shard has said yet which topology is in force.',
     SpecRefused: 'The KVCache does not fit the schema of this operator.',
     Deleting: 'The KVCache is being deleted.',

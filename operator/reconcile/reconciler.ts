@@ -38,7 +38,7 @@ import {
   topologyText,
 } from './acts.ts';
 import { Applier } from './applier.ts';
-import type { Assessment } from './assessment.ts';
+import { type Assessment, unlinkedRouters } from './assessment.ts';
 import { CacheMemory } from './memory.ts';
 import type { CacheSecrets } from './cache-secrets.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
@@ -326,7 +326,7 @@ function assess({ cache, memory, notes, nowMs }: Pass, picture: Picture, plan: P
 function intervalOf(
   cache: KVCache,
   plan: Plan,
-  { observed, routers }: Picture,
+  { observed, routers, reports }: Picture,
   { obstacles, isUnfinished }: Notes,
 ): number {
   if (cache.spec.paused) return reconcileSteadyIntervalMs;
@@ -340,7 +340,8 @@ function intervalOf(
     scale.held.length > 0 ||
     roll.kind === 'restart' ||
     roll.kind === 'discard' ||
-    volumes.remake
+    volumes.remake ||
+    unlinkedRouters({ pods: observed.pods, reports }).length > 0
   ) {
     return reconcileBusyIntervalMs;
   }
