@@ -137,3 +137,40 @@ test('a value that cannot come for now holds up no other', async () => {
   expect(new Set(last)).toEqual(refused);
   expect(asked.length).toBe(names.length + refused.size);
 });
+
+test('what a shard still has of a slot from before never shows when the slot comes back without its source', async () => {
+  await startTwo();
+  for (const key of keys) await set(key, 'old');
+  move('shard-1');
+  await expect.poll(() => cluster.running[1]!.handover.report().keysMoved).toBe(keys.length);
+  for (const key of keys) await set(key, 'new');
+  await expect.poll(() => cluster.running[1]!.handover.report().hasArrived).toBe(true);
+  cluster.network.delayOf = (command) => (command.startsWith('HANDOVER.') ? 1_000_000 : 0);
+  // All in one tick: the shard that gave the slots has had no time to forget them.
+  expect(cluster.drive(everybody)).toMatchObject({ kind: 'publish', reason: 'arrived' });
+  move('shard-0');
+  expect(cluster.abandon(new Set(['shard-1']), everybody)).toBe(true);
+  await cluster.losePower(1);
+  cluster.network.hurry();
+  for (const key of keys) expect([key, await get(key)]).toEqual([key, 'null']);
+  for (const key of keys) await set(key, 'newest');
+  await cluster.stop(0);
+  await cluster.start(0);
+  for (const key of keys) expect([key, await get(key)]).toEqual([key, 'newest']);
+});
+
+test('a slot moves on although values that it lacks are lost', async () => {
+  await startTwo();
+  for (const key of keys) await set(key, 'value');
+  holdValues();
+  move('shard-1');
+  await expect.poll(() => cluster.running[1]!.handover.report()).toMatchObject({ keysLeft: keys.length });
+  await cluster.losePower(0);
+  await cluster.start(2);
+  // All in one tick: the shard that lacks the values has had no time to give them up.
+  expect(cluster.abandon(new Set(['shard-0']), everybody)).toBe(true);
+  move('shard-2');
+  cluster.network.hurry();
+  await settled();
+  for (const key of keys) expect([key, await get(key)]).toEqual([key, 'null']);
+});

@@ -7,7 +7,8 @@
  *                                                then reports `hasArrived` for this epoch
  *   a slot is another's, I am its source         takes no writes for it, answers who fetches (source.ts)
  *   a slot is another's                          drops what it has of it (dropper.ts)
- *   a slot is mine, without a source             serves it; marks and away records that are left from a hand-over go
+ *   a slot is mine, without a source             serves it; marks and away records that are left from a hand-over go. If it
+ *                                                was given up before it was open: it is emptied first
  *
  * Whatever is under way for one epoch ends with the next and begins again from what the log and the slot states say, so
  * a crash at any point and a topology that moves on are one case. Who publishes topologies: topology/change.ts.
@@ -106,13 +107,13 @@ export class Handover {
 
   report(): HandoverReport {
     const { states, storage, topology } = this.#parts;
-    const arriving = [...states.arriving().values()].reduce((sum, slots) => sum + slots.length, 0);
+    const arriving = [...states.arriving().values()].flat();
     const counts = states.counts();
     const { count, bytes } = storage.log.live.away;
     return {
       hasArrived: this.#arrivedEpoch === topology.slots.epoch,
-      slotsArriving: arriving,
-      slotsOpen: arriving - counts.closed,
+      slotsArriving: arriving.length,
+      slotsOpen: arriving.filter((slot) => !states.isClosed(slot)).length,
       slotsDeparting: counts.departing,
       keysLeft: count,
       bytesLeft: bytes,
@@ -164,6 +165,7 @@ export class Handover {
     this.#dropper.drop(foreign, (slot) => !states.serves(slot) && !states.isDeparting(slot) && !states.isClosed(slot));
     this.#running = this.#running
       .then(() => this.#untilDone('', signal, () => this.#tidy(signal)))
+      .then(() => this.#empty(states.orphaned(), signal))
       .then(() => Promise.all([...arriving].map(([source, slots]) => this.#receive(source, slots, signal))))
       .then(async () => {
         if (arriving.size > 0) await this.#makeSafe(signal);
@@ -172,6 +174,13 @@ export class Handover {
       .catch((error: unknown) => {
         if (!signal.aborted) this.#parts.logger.warn({ error: messageOf(error) }, 'a hand-over has stopped');
       });
+  }
+
+  /** Opens slots that nobody hands over: what is left in them of an earlier time goes. */
+  async #empty(slots: readonly number[], signal: AbortSignal): Promise<void> {
+    if (slots.length === 0 || signal.aborted) return;
+    this.#parts.logger.warn({ slots: slots.length }, 'slots are empty: the shard that had them was given up for lost');
+    await this.#untilDone('', signal, () => this.#openAll(slots, signal));
   }
 
   /** Opens and moves everything that one source holds; tries again until it is done or the topology goes on. */

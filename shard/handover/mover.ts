@@ -21,6 +21,7 @@ import type { Entry, StoredValue } from '../journal.ts';
 import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
 import type { EntrySets } from '../log/entry-sets.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { SlotStates } from './slot-states.ts';
 import type { SourceLinks } from './source-links.ts';
 
 /** About what a record takes in the log besides key and value. */
@@ -28,6 +29,7 @@ const recordOverheadBytes = 64;
 
 export interface MoverParts {
   readonly topology: TopologyView;
+  readonly states: SlotStates;
   readonly keyspace: Keyspace;
   readonly storage: Storage;
   readonly links: SourceLinks;
@@ -136,9 +138,10 @@ export class Mover {
   }
 
   async #ask(entry: Entry): Promise<StoredValue | undefined> {
-    const { topology, links } = this.#parts;
+    const { topology, states, links } = this.#parts;
     const source = topology.slots.sourceOf(entry.slot);
-    if (source === undefined) return undefined;
+    // The shard that had it was given up for lost; this one may be handing the slot on already.
+    if (source === undefined || states.isDeparting(entry.slot)) return undefined;
     const args = [String(entry.space), String(entry.slot)].map((argument) => Buffer.from(argument));
     const key = Buffer.from(entry.key, 'latin1');
     const reply = await links.ask(source, 'HANDOVER.GET', [...args, key], entry.bodyBytes);

@@ -59,15 +59,23 @@ export class Opener {
   async #open(slot: number): Promise<void> {
     const { topology, states, keyspace, storage, dropped } = this.#parts;
     if (!states.isClosed(slot)) return;
-    const source = topology.slots.sourceOf(slot)!;
+    const source = topology.slots.sourceOf(slot);
     const since = topology.slots.sinceOf(slot);
     // By an older topology than its data's this shard could not start again.
     await topology.persisted();
-    await this.#begin(source);
+    if (source !== undefined) await this.#begin(source);
     await dropped();
     this.#assertStill(slot, source, since);
     const isEmpty = keyspace.index.entriesOfSlot(slot).next().done === true;
     if (!isEmpty) await storage.dropSlots([slot]);
+    if (source !== undefined) await this.#list(slot, source, since);
+    this.#assertStill(slot, source, since);
+    states.open(slot);
+  }
+
+  /** Away records for all that the source has of the slot, and the slot's mark. */
+  async #list(slot: number, source: string, since: number): Promise<void> {
+    const { storage } = this.#parts;
     let cursor: Buffer = Buffer.alloc(0);
     do {
       const [next, page] = pageOf(await this.#parts.links.ask(source, 'HANDOVER.LIST', [decimal(slot), cursor]));
@@ -77,7 +85,6 @@ export class Opener {
       this.#install(slot, listed, next.byteLength === 0);
       cursor = next;
     } while (cursor.byteLength > 0);
-    states.open(slot);
   }
 
   /** Once an epoch for each source. */
@@ -112,7 +119,7 @@ export class Opener {
   }
 
   /** The topology may have gone on while a reply was on its way. */
-  #assertStill(slot: number, source: string, since: number): void {
+  #assertStill(slot: number, source: string | undefined, since: number): void {
     const { slots } = this.#parts.topology;
     const isStill = this.#parts.states.isClosed(slot) && slots.sourceOf(slot) === source;
     if (!isStill || slots.sinceOf(slot) !== since) {

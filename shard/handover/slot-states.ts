@@ -6,6 +6,10 @@
  *   departing   another shard's, which fetches from here what it has not got yet
  *   closed      this shard's, but its keys have not been listed yet: nobody may read or write it
  *   served      this shard's
+ *
+ * A slot that becomes this shard's while it runs is closed at first, also where nobody hands it over (its source was
+ * given up for lost): the index may still hold keys of an earlier time, which must go before anybody looks. After a start
+ * it holds none, for recovery leaves them out.
  */
 import { slotCount } from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
@@ -35,6 +39,7 @@ export class SlotStates implements ServedSlots {
   constructor(topology: TopologyView, shard: string) {
     this.#shard = shard;
     this.#slots = topology.slots;
+    this.#states.fill(served);
     this.#follow(topology.slots);
     // For the life of the process: there is no end to it.
     topology.onChange((slots) => this.#follow(slots));
@@ -62,6 +67,11 @@ export class SlotStates implements ServedSlots {
     return this.#notMine;
   }
 
+  /** Closed slots that no shard hands over. */
+  orphaned(): readonly number[] {
+    return this.closed().filter((slot) => !this.#hasSource(slot));
+  }
+
   closed(): readonly number[] {
     return this.#where((state) => state === closed);
   }
@@ -70,8 +80,8 @@ export class SlotStates implements ServedSlots {
   arriving(): ReadonlyMap<string, readonly number[]> {
     const bySource = new Map<string, number[]>();
     for (const slot of this.#where((state) => state === closed || state === served)) {
-      const source = this.#slots.sourceOf(slot);
-      if (source === undefined || source === this.#shard) continue;
+      if (!this.#hasSource(slot)) continue;
+      const source = this.#slots.sourceOf(slot)!;
       const slots = bySource.get(source);
       if (slots === undefined) bySource.set(source, [slot]);
       else slots.push(slot);
@@ -93,22 +103,30 @@ export class SlotStates implements ServedSlots {
   }
 
   #follow(slots: SlotMap): void {
+    const before = this.#slots;
     this.#slots = slots;
     this.#closed = 0;
     for (let slot = 0; slot < slotCount; slot++) {
-      const state = this.#stateOf(slot);
+      const state = this.#stateOf(slot, before);
       this.#states[slot] = state;
       if (state === closed) this.#closed += 1;
     }
     this.#notMine = this.#where((state) => state === foreign || state === departing);
   }
 
-  #stateOf(slot: number): number {
+  #stateOf(slot: number, before: SlotMap): number {
     const slots = this.#slots;
     const source = slots.sourceOf(slot);
     if (slots.ownerOf(slot) !== this.#shard) return source === this.#shard ? departing : foreign;
-    if (source === undefined || source === this.#shard) return served;
-    return this.#openedSince[slot] === slots.sinceOf(slot) + 1 ? served : closed;
+    if (this.#openedSince[slot] === slots.sinceOf(slot) + 1) return served;
+    // Without a topology, at epoch 0, a process serves what it has; the first one takes nothing from it.
+    const isSame = before.epoch === 0 || before.sinceOf(slot) === slots.sinceOf(slot);
+    return !this.#hasSource(slot) && this.#states[slot] === served && isSame ? served : closed;
+  }
+
+  #hasSource(slot: number): boolean {
+    const source = this.#slots.sourceOf(slot);
+    return source !== undefined && source !== this.#shard;
   }
 
   #where(matches: (state: number) => boolean): number[] {
