@@ -15,9 +15,20 @@ describe('options of npm run e2e', () => {
   });
 
   test('take several scenarios, a cluster that is kept, and the node image from the environment', () => {
-    const args = ['--scenario', 'node-dies', '--scenario', 'chart', '--cluster', 'mine', '--keep'];
+    const args = [
+      '--scenario',
+      'node-dies',
+      '--scenario',
+      'chart',
+      '--without',
+      'random-kills',
+      '--cluster',
+      'mine',
+      '--keep',
+    ];
     expect(optionsOf(args, { KIND_NODE_IMAGE: 'kindest/node:v1.34.4' })).toMatchObject({
       scenarios: ['node-dies', 'chart'],
+      without: ['random-kills'],
       cluster: 'mine',
       keep: true,
       nodeImage: 'kindest/node:v1.34.4',

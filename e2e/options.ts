@@ -10,6 +10,8 @@ export interface E2eOptions {
   readonly keep: boolean;
   /** Names of scenarios (files without `.test.ts`), or parts of names; none: all. */
   readonly scenarios: readonly string[];
+  /** Names of scenarios that are left out. */
+  readonly without: readonly string[];
   readonly json: boolean;
   /** Images that the cluster has already or can pull; absent: built here and loaded. */
   readonly image: string | undefined;
@@ -22,6 +24,7 @@ export interface E2eOptions {
 export const usage = `npm run e2e -- [options]
 
   --scenario NAME      only scenarios whose name contains NAME (may be repeated)
+  --without NAME       not the scenario of this name (may be repeated)
   --keep               leave the kind cluster running at the end
   --cluster NAME       the kind cluster's name; one that runs already is used and left running
   --context NAME       use this context of your kubeconfig instead of a kind cluster; needs the three images unless it
@@ -53,6 +56,7 @@ export function optionsOf(args: readonly string[], environment: NodeJS.ProcessEn
     context: values.context,
     keep: values.keep ?? false,
     scenarios: values.scenario ?? [],
+    without: values.without ?? [],
     json: values.json ?? false,
     image: values.image,
     toolsImage: values['tools-image'],
@@ -68,6 +72,7 @@ function parsed(args: readonly string[]) {
       strict: true,
       options: {
         scenario: { type: 'string', multiple: true },
+        without: { type: 'string', multiple: true },
         keep: { type: 'boolean' },
         cluster: { type: 'string' },
         context: { type: 'string' },

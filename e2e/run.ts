@@ -130,6 +130,7 @@ async function vitest(options: E2eOptions, environment: E2eEnvironment): Promise
       '--reporter=json',
       `--outputFile.json=${reportPath}`,
       ...options.scenarios,
+      ...options.without.flatMap((name) => ['--exclude', `e2e/scenarios/*/${name}.test.ts`]),
     ];
     const env = { ...process.env, [environmentVariable]: JSON.stringify(environment) };
     const child = spawn(process.execPath, args, { cwd: rootFolder, env, stdio: ['ignore', 2, 2] });
