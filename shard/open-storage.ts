@@ -57,6 +57,8 @@ export async function openShardStorage(
   const shard = settings['shard.name'];
   const store = openBlobStore(settings, logger);
   const topologyBlob = store && (await openTopologyBlob(store, topology, logger));
+  // Recovery goes by one topology from its first record to its last, whatever comes meanwhile.
+  const { slots } = topology;
   let storage: Storage | undefined;
   const writeBehind =
     store &&
@@ -89,7 +91,8 @@ export async function openShardStorage(
     below: writeBehind,
     epoch: () => topology.slots.epoch,
     // Nothing counts any more of a slot that this shard neither owns nor hands over.
-    sinceOf: (slot) => topology.slots.heldSince(slot, shard) ?? Infinity,
+    recoveryEpoch: slots.epoch,
+    sinceOf: (slot) => slots.heldSince(slot, shard) ?? Infinity,
   });
   topologyBlob?.follow(topology);
   return { storage, writeBehind, topologyBlob };

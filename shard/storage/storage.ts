@@ -48,8 +48,10 @@ export interface StorageOptions {
   readonly index: RecordIndex;
   readonly below?: TierBelow | undefined;
   readonly epoch?: () => number;
-  /** Epoch since which this shard owns a slot; older records of it are not its own. */
+  /** Epoch since which this shard owns a slot, for recovery; older records of it are not its own. */
   readonly sinceOf?: (slot: number) => number;
+  /** The epoch of the topology that `sinceOf` goes by. */
+  readonly recoveryEpoch?: number;
   readonly files?: FileOperations;
 }
 
@@ -309,7 +311,7 @@ export class Storage implements Journal {
 
   /** By an older topology than the data's, slots that are this shard's would seem another's, and be dropped. */
   #assertTopologyIsNewEnough(newestEpoch: number): void {
-    const epoch = this.#options.epoch?.() ?? newestEpoch;
+    const epoch = this.#options.recoveryEpoch ?? newestEpoch;
     if (epoch >= newestEpoch) return;
     throw new KvcacheError(
       'CONFIG',

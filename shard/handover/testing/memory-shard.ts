@@ -28,7 +28,10 @@ export interface MemoryShardOptions {
   readonly network: MemoryNetwork;
   /** What its topology file says at its start. */
   readonly topology: Topology;
-  readonly storage: Omit<StorageOptions, 'folder' | 'clock' | 'logger' | 'index' | 'epoch' | 'sinceOf'>;
+  readonly storage: Omit<
+    StorageOptions,
+    'folder' | 'clock' | 'logger' | 'index' | 'epoch' | 'recoveryEpoch' | 'sinceOf'
+  >;
   readonly hotBytes: number;
   readonly diskThresholdBytes: number;
   readonly bandwidth: () => number;
@@ -61,6 +64,7 @@ export class MemoryShard {
     const states = new SlotStates(topology, name);
     const hot = new HotTier({ limitBytes: options.hotBytes });
     const index = new KeyIndex(hot, clock);
+    const { slots } = topology;
     const storage = await openStorage({
       ...options.storage,
       folder,
@@ -68,7 +72,8 @@ export class MemoryShard {
       logger,
       index,
       epoch: () => topology.slots.epoch,
-      sinceOf: (slot) => topology.slots.heldSince(slot, name) ?? Infinity,
+      recoveryEpoch: slots.epoch,
+      sinceOf: (slot) => slots.heldSince(slot, name) ?? Infinity,
     }).catch(async (error: unknown) => {
       await topology.close();
       throw error;
