@@ -174,3 +174,22 @@ test('a slot moves on although values that it lacks are lost', async () => {
   await settled();
   for (const key of keys) expect([key, await get(key)]).toEqual([key, 'null']);
 });
+
+test('a power cut that tears the list of a large slot makes the slot be listed again', async () => {
+  await startTwo({ segmentBytes: 16 * 1024 * 1024 });
+  const names = Array.from({ length: 10_000 }, (_, number) => `{key-0}${number}`);
+  for (let from = 0; from < names.length; from += 1_000) {
+    const pairs = names.slice(from, from + 1_000).flatMap((name) => [name, name]);
+    expect(await cluster.do(0, ['MSET', ...pairs])).toBe('OK');
+  }
+  holdValues();
+  move('shard-1');
+  await expect.poll(async () => cluster.do(0, ['DBSIZE']), { timeout: 20_000 }).toBe(names.length);
+  const { log } = cluster.running[1]!.storage;
+  await log.written(log.position());
+  await cluster.losePower(1, 1_000);
+  await cluster.start(1);
+  cluster.network.hurry();
+  await settled();
+  expect(await cluster.do(0, ['DBSIZE'])).toBe(names.length);
+});

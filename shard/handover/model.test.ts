@@ -49,7 +49,8 @@ type Event =
   | { kind: 'drive' | 'abandon' | 'tell'; told: boolean[] }
   | { kind: 'flush'; level: 'disk' | 'blob' }
   | { kind: 'advance'; ms: number }
-  | { kind: 'losePower' | 'stop' | 'loseDisk' | 'remove' | 'maintain' | 'roll'; shard: number }
+  | { kind: 'losePower'; shard: number; tornBytes: number }
+  | { kind: 'stop' | 'loseDisk' | 'remove' | 'maintain' | 'roll'; shard: number }
   | { kind: 'start'; shard: number; old: number }
   | { kind: 'cut'; from: number; to: number }
   | { kind: 'heal' }
@@ -100,9 +101,17 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('advance' as const), ms: fc.integer({ min: 10, max: 6_000 }) }),
   },
   {
-    weight: 5,
+    weight: 3,
     arbitrary: fc.record({
-      kind: fc.constantFrom('losePower', 'stop', 'loseDisk', 'remove', 'maintain', 'roll'),
+      kind: fc.constant('losePower' as const),
+      shard,
+      tornBytes: fc.constantFrom(0, 0, 100, 700),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('stop', 'loseDisk', 'remove', 'maintain', 'roll'),
       shard,
     }),
   },
@@ -386,7 +395,7 @@ class History {
         cluster.advance(happens.ms);
         return;
       case 'losePower':
-        await cluster.losePower(happens.shard);
+        await cluster.losePower(happens.shard, happens.tornBytes);
         return;
       case 'stop':
         if (!this.#isSilent) await cluster.stop(happens.shard);

@@ -6,7 +6,9 @@
  *
  * The mark says that all keys of the slot are listed. Without it (a crash came between) nothing has been written into
  * the slot here, so it is listed again from the start; with it, what the log says of the slot is the truth, and a key
- * that was deleted here since does not come back. Marks are records of the log, hence they survive what it survives.
+ * that was deleted here since does not come back. Marks are records of the log, hence they survive what it survives. The
+ * mark and the last page are one group of records, and the pages before are on the disk by then, so that no crash leaves
+ * a mark without them.
  *
  * From its opening on, the index answers everything but values: no read asks two shards, and a scan shows each key
  * once. Rejected: tombstones for keys that the source may still have, which every level of storage would have to keep
@@ -81,6 +83,9 @@ export class Opener {
       const [next, page] = pageOf(await this.#parts.links.ask(source, 'HANDOVER.LIST', [decimal(slot), cursor]));
       const listed = listedKeys(page);
       await storage.admit(page.byteLength + listed.length * awayRecordBytes);
+      // A disk that loses power may keep what came last and lose what came before: the mark must not outlive a page.
+      const isLastOfMany = next.byteLength === 0 && cursor.byteLength > 0;
+      if (isLastOfMany) await storage.log.synced(storage.log.position());
       this.#assertStill(slot, source, since);
       this.#install(slot, listed, next.byteLength === 0);
       cursor = next;

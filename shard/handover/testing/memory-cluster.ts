@@ -124,10 +124,10 @@ export class MemoryCluster {
     await shard?.stop();
   }
 
-  async losePower(number: number): Promise<void> {
+  async losePower(number: number, tornBytes = 0): Promise<void> {
     const shard = this.running[number];
     this.running[number] = undefined;
-    await shard?.losePower();
+    await shard?.losePower(tornBytes);
   }
 
   /** Of a shard that does not run. */

@@ -2,7 +2,7 @@
  * For tests: a shard as shard/main.ts composes it, without doors and sockets, over any Blob tier, with bounds as small as
  * a test likes. It can lose power at any moment: then what was not forced to the disk is gone.
  */
-import { existsSync, truncateSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { InternalExecutor } from '../../../link/internal-executor.ts';
 import { topologyCommands, TopologyExchange } from '../../../link/topology-exchange.ts';
@@ -154,8 +154,11 @@ export class MemoryShard {
     await this.topology.close();
   }
 
-  /** Power is lost: nothing more is written, and what was written but not forced to the disk is gone. */
-  async losePower(): Promise<void> {
+  /**
+   * Power is lost: nothing more is written, and what was written but not forced to the disk is gone; or of that, as disks
+   * may do, only the first page (`tornBytes`), while what lies behind it has come to the disk.
+   */
+  async losePower(tornBytes = 0): Promise<void> {
     const open = [...this.storage.log.segments.values()].filter(({ writer }) => writer !== undefined);
     const safe = open.map((segment) => ({
       segment,
@@ -167,7 +170,9 @@ export class MemoryShard {
     await this.storage.close({ flush: false });
     await this.topology.close();
     for (const { segment, path, bytes } of safe) {
-      if (!segment.isSealed && existsSync(path)) truncateSync(path, bytes);
+      if (segment.isSealed || !existsSync(path)) continue;
+      if (tornBytes === 0) truncateSync(path, bytes);
+      else wipe(path, bytes, tornBytes);
     }
   }
 
@@ -177,4 +182,12 @@ export class MemoryShard {
     await this.handover.close();
     this.engine.close();
   }
+}
+
+/** Zeros in place of so many bytes, as far as the file reaches. */
+function wipe(path: string, from: number, bytes: number): void {
+  const file = openSync(path, 'r+');
+  const length = Math.max(0, Math.min(bytes, statSync(path).size - from));
+  writeSync(file, Buffer.alloc(length), 0, length, from);
+  closeSync(file);
 }
