@@ -55,7 +55,7 @@ export class TestAuthority {
       extension(oids.extendedKeyUsage, sequence(oid(oids.serverAuth), oid(oids.clientAuth))),
       extension(oids.subjectAltName, sequence(...names.map(alternativeName))),
     ]);
-    return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+    return { cert, key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
   }
 
   #signed(commonName: string, publicKey: KeyObject, validForMs: number, extensions: readonly Buffer[]): string {
