@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { slotOf } from '../../topology/slot.ts';
 import { spaceOfKeys } from '../journal.ts';
+import { type FileOperations, systemFiles } from '../log/files.ts';
 import { MemoryCluster, type MemoryClusterOptions } from './testing/memory-cluster.ts';
 
 let cluster: MemoryCluster;
@@ -192,4 +193,31 @@ test('a power cut that tears the list of a large slot makes the slot be listed a
   cluster.network.hurry();
   await settled();
   expect(await cluster.do(0, ['DBSIZE'])).toBe(names.length);
+});
+
+test('a shard whose disk is full drops the slots that it has given as soon as it can write', async () => {
+  let isFull = false;
+  const writev: FileOperations['writev'] = async (...args) => {
+    if (isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    return systemFiles.writev(...args);
+  };
+  const faults: string[] = [];
+  await startTwo({
+    segmentBytes: 1024 * 1024,
+    files: { ...systemFiles, writev },
+    log: (message) => faults.push(message),
+  });
+  const names = Array.from({ length: 600 }, (_, number) => `name-${number}`);
+  const slots = names.map((name) => slotOf(Buffer.from(name)));
+  cluster.change(new Map(slots.map((slot) => [slot, 'shard-0'])), everybody);
+  await settled();
+  for (const name of names) await set(name, 'value');
+  cluster.change(new Map(slots.map((slot) => [slot, 'shard-1'])), everybody);
+  await expect.poll(() => cluster.running[1]!.handover.report().hasArrived, { timeout: 10_000 }).toBe(true);
+  isFull = true;
+  expect(cluster.drive(everybody)).toMatchObject({ kind: 'publish', reason: 'arrived' });
+  await expect.poll(() => faults.find((line) => line.includes('cannot be dropped'))).toContain('the disk is full');
+  isFull = false;
+  await expect.poll(() => cluster.running[0]!.index.keys, { timeout: 10_000 }).toBe(0);
+  for (const name of names) expect([name, await get(name)]).toEqual([name, 'value']);
 });

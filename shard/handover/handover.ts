@@ -80,7 +80,7 @@ export class Handover {
     const { topology, states, keyspace, storage, logger } = parts;
     this.#links = new SourceLinks(topology, parts.openLink);
     this.#dropper = new Dropper(keyspace.index, storage, (error) =>
-      logger.warn({ error: messageOf(error) }, 'slots that have gone could not be dropped; the next epoch tries again'),
+      logger.warn({ error: messageOf(error) }, 'slots that have gone cannot be dropped; trying again'),
     );
     const common = { topology, states, keyspace, storage, links: this.#links, warm: this.#warm };
     this.#opener = new Opener({ ...common, dropped: () => this.#dropper.idle() });
@@ -136,7 +136,7 @@ export class Handover {
     this.#stopFollowing();
     this.#run.abort();
     this.#links.keep(new Set());
-    await Promise.allSettled([this.#running, this.#dropper.idle()]);
+    await Promise.allSettled([this.#running, this.#dropper.close()]);
   }
 
   /** A source that does not run the epoch yet will in a moment: links carry topologies too. */

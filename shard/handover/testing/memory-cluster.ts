@@ -19,6 +19,7 @@ import { formatTopology, parseTopology } from '../../../topology/document.ts';
 import { TopologyHolder } from '../../../topology/holder.ts';
 import type { SlotRun, Topology, TopologyShard } from '../../../topology/topology.ts';
 import type { Clock } from '../../clock.ts';
+import type { FileOperations } from '../../log/files.ts';
 import { GatedTier, GatedAccount } from './gated-tier.ts';
 import { MemoryNetwork, type MemoryLink } from './memory-network.ts';
 import { MemoryShard } from './memory-shard.ts';
@@ -36,6 +37,7 @@ export interface MemoryClusterOptions {
   readonly diskBytes?: number | undefined;
   /** Tiny unless said otherwise. */
   readonly segmentBytes?: number;
+  readonly files?: FileOperations;
   /** Bytes a second of values that come in the background. */
   readonly bandwidth?: number;
   readonly log: (message: string) => void;
@@ -223,7 +225,7 @@ export class MemoryCluster {
   }
 
   async #start(number: number, topology: Topology): Promise<MemoryShard> {
-    const { hasBlob, diskBytes, segmentBytes = 8 * KiB, bandwidth = 1024 * KiB, log } = this.#options;
+    const { hasBlob, diskBytes, segmentBytes = 8 * KiB, bandwidth = 1024 * KiB, files, log } = this.#options;
     return MemoryShard.start({
       ...this.shards[number]!,
       folder: this.#folderOf(number),
@@ -238,6 +240,7 @@ export class MemoryCluster {
         evictionIntervalMs: 1_000,
         compaction: { liveRatio: 0.7, bytesPerSecond: 1e12, segmentBytes },
         fullWaitMs: 500,
+        ...(files && { files }),
         ...(hasBlob && { below: new GatedTier(this.#accounts[number]!) }),
       },
       hotBytes: 16 * KiB,
