@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import { afterEach, expect, test } from 'vitest';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { handoverListsInFlightMax } from '../../limits.ts';
 import { slotOf } from '../../topology/slot.ts';
 import { spaceOfKeys } from '../journal.ts';
 import { type FileOperations, systemFiles } from '../log/files.ts';
@@ -220,4 +221,23 @@ test('a shard whose disk is full drops the slots that it has given as soon as it
   isFull = false;
   await expect.poll(() => cluster.running[0]!.index.keys, { timeout: 10_000 }).toBe(0);
   for (const name of names) expect([name, await get(name)]).toEqual([name, 'value']);
+});
+
+test('a command over all keys opens arriving slots a few at a time', async () => {
+  await startTwo();
+  const slots = Array.from({ length: 600 }, (_, number) => slotOf(Buffer.from(`name-${number}`)));
+  let listing = 0;
+  let listingMax = 0;
+  cluster.network.delayOf = (command) => {
+    if (command !== 'HANDOVER.LIST') return 0;
+    listing += 1;
+    listingMax = Math.max(listingMax, listing);
+    setImmediate(() => (listing -= 1));
+    return 0;
+  };
+  cluster.change(new Map(slots.map((slot) => [slot, 'shard-0'])), everybody);
+  const counts = await Promise.all([1, 2, 3].map(async () => cluster.do(0, ['DBSIZE'])));
+  expect(counts).toEqual([0, 0, 0]);
+  await settled();
+  expect(listingMax).toBeLessThanOrEqual(4 * handoverListsInFlightMax);
 });

@@ -15,7 +15,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
-import { handoverListsInFlightMax, handoverRetryDelayMaxMs, handoverRetryDelayMinMs, slotCount } from '../../limits.ts';
+import {
+  handoverListsInFlightMax,
+  handoverRetryDelayMaxMs,
+  handoverRetryDelayMinMs,
+  slotCount,
+  timerMsMax,
+} from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import { type Entry, spaceOfMarks } from '../journal.ts';
 import { EntrySets } from '../log/entry-sets.ts';
@@ -99,10 +105,17 @@ export class Handover {
    * or TIMEOUT when `deadlineMs` (wall clock) comes first.
    */
   async ready(slots: readonly number[], deadlineMs: number): Promise<void> {
-    const expired = delay(Math.max(0, deadlineMs - Date.now()), undefined, { ref: false }).then(() => {
-      throw new KvcacheError('TIMEOUT', 'the slot was not open before the deadline; it is arriving from another shard');
-    });
-    await Promise.race([Promise.all(slots.map((slot) => this.#openWhenBegun(slot, deadlineMs))), expired]);
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const expire = (): void =>
+      reject(
+        new KvcacheError('TIMEOUT', 'the slot was not open before the deadline; it is arriving from another shard'),
+      );
+    const timer = setTimeout(expire, Math.min(Math.max(0, deadlineMs - Date.now()), timerMsMax)).unref();
+    try {
+      await Promise.race([inLanes(slots, async (slot) => this.#openWhenBegun(slot, deadlineMs)), expired]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   report(): HandoverReport {
@@ -215,18 +228,10 @@ export class Handover {
   }
 
   async #openAll(slots: readonly number[], signal: AbortSignal): Promise<void> {
-    const waiting = slots.values();
-    let fault: unknown;
-    const lane = async (): Promise<void> => {
-      for (const slot of waiting) {
-        if (signal.aborted || fault !== undefined) return;
-        await this.#opener.open(slot).catch((error: unknown) => {
-          fault ??= error;
-        });
-      }
-    };
-    await Promise.all(Array.from({ length: handoverListsInFlightMax }, lane));
-    if (fault !== undefined) throw fault;
+    await inLanes(slots, async (slot) => {
+      signal.throwIfAborted();
+      await this.#opener.open(slot);
+    });
   }
 
   /** What has come must be at least as safe here as it was there before that shard may forget it. */
@@ -277,6 +282,22 @@ const deletionBytes = 128;
 function isOver(error: unknown): boolean {
   if (error instanceof Error && error.name === 'AbortError') return true;
   return error instanceof KvcacheError && (error.code === 'SHUTDOWN' || error.code === 'FENCED');
+}
+
+/** Does the work for every slot, for a few at once. Rejects with the first fault, when nothing is under way any more. */
+async function inLanes(slots: readonly number[], work: (slot: number) => Promise<void>): Promise<void> {
+  const waiting = slots.values();
+  let fault: { readonly error: unknown } | undefined;
+  const lane = async (): Promise<void> => {
+    for (const slot of waiting) {
+      if (fault !== undefined) return;
+      await work(slot).catch((error: unknown) => {
+        fault ??= { error };
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(slots.length, handoverListsInFlightMax) }, lane));
+  if (fault !== undefined) throw fault.error;
 }
 
 /** The same, but nobody waits beyond the abort. */
