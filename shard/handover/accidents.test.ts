@@ -241,3 +241,20 @@ test('a command over all keys opens arriving slots a few at a time', async () =>
   await settled();
   expect(listingMax).toBeLessThanOrEqual(4 * handoverListsInFlightMax);
 });
+
+test('of two owners that two publishers name by one epoch, only the one that the source knows opens a slot', async () => {
+  await startTwo();
+  await cluster.start(2);
+  const [key] = keys;
+  const before = cluster.topology;
+  move('shard-1');
+  const known = cluster.topology;
+  const other = cluster.movedTo(before, new Map(keys.map((each) => [slotOf(Buffer.from(each)), 'shard-2'])));
+  expect(other.epoch).toBe(known.epoch);
+  await cluster.stop(2);
+  await cluster.start(2, other);
+  const setAt = async (number: number) =>
+    cluster.running[number]!.execute({ name: 'SET', args: [Buffer.from(key!), Buffer.from('value')] }, 300);
+  expect(await setAt(1)).toBe('OK');
+  expect(await setAt(2)).toMatchObject({ code: 'MOVED' });
+});

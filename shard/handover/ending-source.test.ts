@@ -35,7 +35,7 @@ async function standInFor(shard: string, address: string, key: Buffer, get: () =
   ];
   const executor = new InternalExecutor({
     'HANDOVER.BEGIN': { arguments: 1, run: () => OK },
-    'HANDOVER.LIST': { arguments: 2, run: list },
+    'HANDOVER.LIST': { arguments: 3, run: list },
     'HANDOVER.GET': { arguments: 3, run: get },
   });
   const link = new LinkServer({ shard, executor, epoch: () => 2 });

@@ -80,7 +80,8 @@ export class Opener {
     const { storage } = this.#parts;
     let cursor: Buffer = Buffer.alloc(0);
     do {
-      const [next, page] = pageOf(await this.#parts.links.ask(source, 'HANDOVER.LIST', [decimal(slot), cursor]));
+      const args = [decimal(slot), cursor, Buffer.from(this.#parts.states.shard)];
+      const [next, page] = pageOf(await this.#parts.links.ask(source, 'HANDOVER.LIST', args));
       const listed = listedKeys(page);
       await storage.admit(page.byteLength + listed.length * awayRecordBytes);
       // A disk that loses power may keep what came last and lose what came before: the mark must not outlive a page.

@@ -28,7 +28,8 @@ export interface SlotCounts {
 }
 
 export class SlotStates implements ServedSlots {
-  readonly #shard: string;
+  /** Whose states they are. */
+  readonly shard: string;
   readonly #states = new Uint8Array(slotCount);
   /** The epoch since which the slot was this shard's when it was opened, plus one; 0 for never. */
   readonly #openedSince = new Float64Array(slotCount);
@@ -37,7 +38,7 @@ export class SlotStates implements ServedSlots {
   #notMine: readonly number[] = [];
 
   constructor(topology: TopologyView, shard: string) {
-    this.#shard = shard;
+    this.shard = shard;
     this.#slots = topology.slots;
     this.#states.fill(served);
     this.#follow(topology.slots);
@@ -117,7 +118,7 @@ export class SlotStates implements ServedSlots {
   #stateOf(slot: number, before: SlotMap): number {
     const slots = this.#slots;
     const source = slots.sourceOf(slot);
-    if (slots.ownerOf(slot) !== this.#shard) return source === this.#shard ? departing : foreign;
+    if (slots.ownerOf(slot) !== this.shard) return source === this.shard ? departing : foreign;
     if (this.#openedSince[slot] === slots.sinceOf(slot) + 1) return served;
     // Without a topology, at epoch 0, a process serves what it has; the first one takes nothing from it.
     const isSame = before.epoch === 0 || before.sinceOf(slot) === slots.sinceOf(slot);
@@ -126,7 +127,7 @@ export class SlotStates implements ServedSlots {
 
   #hasSource(slot: number): boolean {
     const source = this.#slots.sourceOf(slot);
-    return source !== undefined && source !== this.#shard;
+    return source !== undefined && source !== this.shard;
   }
 
   #where(matches: (state: number) => boolean): number[] {

@@ -4,7 +4,8 @@
  *
  *   HANDOVER.BEGIN epoch             → OK once this shard runs that epoch and will know so after a crash: from then on
  *                                      it takes no writes for the slots that this epoch takes from it. TRYAGAIN before
- *   HANDOVER.LIST slot cursor        → [next cursor, page]; layout: listing.ts
+ *   HANDOVER.LIST slot cursor shard  → [next cursor, page]; layout: listing.ts. For the slot's new owner alone, and while
+ *                                      both run the same epoch, or MOVED, TRYAGAIN
  *   HANDOVER.GET space slot key      → [meta | nil, body] | nil if the key is gone
  *
  * What is listed stays as it is until the topology says that everything has arrived: nobody can write it any more, and
@@ -19,12 +20,13 @@ import { parseInteger } from '../keyspace/arguments.ts';
 import { andThen, type Answer } from '../keyspace/answer.ts';
 import { nameOf } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { SlotMap } from '../../topology/slot-map.ts';
 import { listPage } from './listing.ts';
 import type { SlotStates } from './slot-states.ts';
 
 /** What hand-over needs of where the topology comes from. */
 export interface DurableTopology {
-  readonly slots: { readonly epoch: number };
+  readonly slots: Pick<SlotMap, 'epoch' | 'ownerOf'>;
   /** Resolves when the topology in force is on this process's disk; rejects if it cannot be written. */
   persisted(): Promise<void>;
 }
@@ -50,8 +52,14 @@ export class HandoverSource {
     return OK;
   }
 
-  list(slotArgument: Buffer, cursor: Buffer): Reply {
+  list(slotArgument: Buffer, cursor: Buffer, shard: string, epoch: number | undefined): Reply {
+    const { slots } = this.#topology;
+    if (epoch !== slots.epoch)
+      return new ReplyError('TRYAGAIN', `asked by epoch ${epoch}, this shard runs ${slots.epoch}`);
     const slot = this.#departing(slotArgument);
+    // Two that publish at once may name two owners for a slot by one epoch: only one of them may open it.
+    const owner = slots.ownerOf(slot);
+    if (owner !== shard) return new ReplyError('MOVED', `slot ${slot} is on its way to ${owner}, not to ${shard}`);
     const keyspace = this.#keyspace;
     const { next, page } = listPage(keyspace.index, slot, cursor, (entry) => !keyspace.isExpired(entry));
     return [next, page];
@@ -82,7 +90,10 @@ export class HandoverSource {
 export function handoverCommands(source: HandoverSource): InternalCommands {
   return {
     'HANDOVER.BEGIN': { arguments: 1, run: ([epoch]) => source.begin(epoch!) },
-    'HANDOVER.LIST': { arguments: 2, run: ([slot, cursor]) => source.list(slot!, cursor!) },
+    'HANDOVER.LIST': {
+      arguments: 3,
+      run: ([slot, cursor, shard], { epoch }) => source.list(slot!, cursor!, shard!.toString('latin1'), epoch),
+    },
     'HANDOVER.GET': { arguments: 3, run: ([space, slot, key]) => source.get(space!, slot!, key!) },
   };
 }

@@ -157,10 +157,15 @@ export class MemoryCluster {
     return step;
   }
 
+  /** The topology that gives each of these slots the owner named; itself where nothing would move. */
+  movedTo(current: Topology, owners: ReadonlyMap<number, string>): Topology {
+    return withOwners(current, owners, this.shards);
+  }
+
   /** If nothing moves and everybody who is needed is there: gives each of these slots the owner named. */
   change(owners: ReadonlyMap<number, string>, tells: (place: number) => boolean): boolean {
     if (this.#step().kind !== 'steady') return false;
-    const next = withOwners(this.topology, owners, this.shards);
+    const next = this.movedTo(this.topology, owners);
     const isMissing = [...this.topology.shards, ...next.shards].some(({ name }) => {
       const shard = this.running[this.numberOf(name)];
       return shard === undefined || shard.topology.slots.epoch < this.topology.epoch;

@@ -4,6 +4,8 @@
  */
 import { closeSync, existsSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Command, type Executor, libraryContext } from '../../../commands/command.ts';
+import type { Reply } from '../../../commands/reply.ts';
 import { InternalExecutor } from '../../../link/internal-executor.ts';
 import { topologyCommands, TopologyExchange } from '../../../link/topology-exchange.ts';
 import { TopologySource } from '../../../topology/source.ts';
@@ -47,6 +49,7 @@ export class MemoryShard {
   readonly index: KeyIndex;
   readonly storage: Storage;
   readonly handover: Handover;
+  readonly #executor: Executor;
   readonly #exchange: TopologyExchange;
   readonly #detach: () => void;
 
@@ -136,6 +139,7 @@ export class MemoryShard {
       isClosed: (slot) => states.isClosed(slot),
       ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
     });
+    this.#executor = executor;
     const source = new HandoverSource(this.engine.keyspace, states, topology);
     const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
     const node = {
@@ -145,6 +149,11 @@ export class MemoryShard {
     };
     this.#detach = network.attach(address, node);
     topology.onChange(() => network.greet(address));
+  }
+
+  /** A command at the shard's own door. */
+  async execute(command: Command, timeoutMs: number): Promise<Reply> {
+    return this.#executor.execute(command, libraryContext(timeoutMs));
   }
 
   /** Ends in order, as on SIGTERM. */
