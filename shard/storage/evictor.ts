@@ -217,15 +217,18 @@ export class Evictor {
   }
 
   /**
-   * True if the entry stays and is appended once more. Marks and away records always do: they take next to no room, and
-   * a hand-over needs them. On the disk, so does once a key that is in RAM, for it was asked for lately.
+   * True if the entry stays and is appended once more. Marks always do: they take next to no room, and a hand-over needs
+   * them. So does once an away record, which takes little, and on the disk a key that is in RAM, for it was asked for
+   * lately. Only once: where there is room for nothing else, away records would be written again and again.
    */
   async #wasKept(entry: Entry, level: EvictionLevel): Promise<boolean> {
-    if (entry.space === spaceOfMarks || this.#log.live.isAway(entry)) return this.#appendAgain(entry);
-    if (level !== 'disk' || !this.#index.isHot(entry) || this.#hadChance.has(entry)) return false;
+    if (entry.space === spaceOfMarks) return this.#appendAgain(entry);
+    const isAway = this.#log.live.isAway(entry);
+    const deservesChance = isAway || (level === 'disk' && this.#index.isHot(entry));
+    if (!deservesChance || this.#hadChance.has(entry)) return false;
     if (!(await this.#appendAgain(entry))) return false;
     this.#hadChance.add(entry);
-    this.statistics.secondChances++;
+    if (!isAway) this.statistics.secondChances++;
     return true;
   }
 
