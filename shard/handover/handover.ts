@@ -200,9 +200,19 @@ export class Handover {
   async #receive(source: string, slots: readonly number[], signal: AbortSignal): Promise<void> {
     const { logger } = this.#parts;
     logger.info({ source, slots: slots.length }, 'slots arrive');
-    await this.#untilDone(source, signal, () => this.#openAll(slots, signal));
-    await this.#untilDone(source, signal, () => this.#mover.moveAll(slots, signal));
+    await this.#untilDone(source, signal, async () => {
+      await this.#openAll(slots, signal);
+      await this.#mover.moveAll(slots, signal);
+      this.#assertHere(slots);
+    });
     if (!signal.aborted) logger.info({ source, slots: slots.length, ...this.#mover.counters }, 'slots have arrived');
+  }
+
+  /** What the source may forget soon is worth a look at the facts, whatever led here. */
+  #assertHere(slots: readonly number[]): void {
+    const { states, storage } = this.#parts;
+    const missing = slots.find((slot) => !states.serves(slot) || storage.log.live.hasAway(slot));
+    if (missing !== undefined) throw new KvcacheError('TRYAGAIN', `slot ${missing} has not arrived whole`);
   }
 
   async #untilDone(source: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {

@@ -19,6 +19,7 @@ test('entries are found by slot, and gone when deleted', () => {
   expect(sets.has(entryOf(1, 15_000))).toBe(false);
   expect(sets.size).toBe(10_000);
   expect([...sets.of(0)]).toEqual(entries.slice(10_000).filter(({ slot }) => slot === 0));
+  expect([sets.hasSlot(0), sets.hasSlot(2)]).toEqual([true, false]);
   sets.deleteSlot(0);
   expect([sets.size, [...sets.of(0)], [...sets.of(1)].length]).toEqual([5_000, [], 5_000]);
 });

@@ -21,6 +21,10 @@ export class EntrySets {
     return this.#slots.get(entry.slot)?.get(partOf(entry))?.has(entry) ?? false;
   }
 
+  hasSlot(slot: number): boolean {
+    return this.#slots.has(slot);
+  }
+
   add(entry: Entry): void {
     let parts = this.#slots.get(entry.slot);
     if (parts === undefined) this.#slots.set(entry.slot, (parts = new Map()));

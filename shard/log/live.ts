@@ -36,6 +36,11 @@ export class LiveRecords {
     return this.#away.of(slot);
   }
 
+  /** Some value of the slot is still at another shard. */
+  hasAway(slot: number): boolean {
+    return this.#away.hasSlot(slot);
+  }
+
   addAway(entry: Entry): void {
     this.#away.add(entry);
     this.#awayBytes += entry.bodyBytes;
