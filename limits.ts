@@ -338,8 +338,8 @@ export const slotDropEntriesPerStep = 2_000;
 export const slotDropsPerSync = 256;
 /** Entries of one Set: larger ones stall while they grow. */
 export const entriesPerSetMax = 4_096;
-/** Keys of one page of a slot's list; a page is a whole leaf of the index at least. */
-export const handoverPageEntriesMax = 4_096;
+/** Keys beyond which a page of a slot's list ends. It is whole leaves of the index, and installed at a stretch. */
+export const handoverPageEntriesMax = 512;
 /** Slots that a shard lists at once, and values that it fetches at once, from each shard that hands over to it. */
 export const handoverListsInFlightMax = 16;
 export const handoverFetchesInFlightMax = 32;

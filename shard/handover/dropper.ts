@@ -61,7 +61,7 @@ export class Dropper {
   }
 
   async #drop(slots: readonly number[], isForeign: (slot: number) => boolean): Promise<void> {
-    const filled = slots.filter((slot) => this.#index.entriesOfSlot(slot).next().done !== true);
+    const filled = slots.filter((slot) => !this.#index.isEmptySlot(slot));
     for (let from = 0; from < filled.length && !this.#closed.signal.aborted; from += slotDropsPerSync) {
       const batch = filled.slice(from, from + slotDropsPerSync).filter(isForeign);
       if (batch.length > 0) await this.#storage.dropSlots(batch);

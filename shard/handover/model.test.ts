@@ -537,8 +537,7 @@ class History {
   async #expectNothingLeft(): Promise<void> {
     for (const shardLeft of this.#cluster.running) {
       const { name, storage, states, index } = shardLeft!;
-      const left = (): number[] =>
-        slots.filter((slot) => !states.serves(slot) && index.entriesOfSlot(slot).next().done !== true);
+      const left = (): number[] => slots.filter((slot) => !states.serves(slot) && !index.isEmptySlot(slot));
       const giveUpAtMs = performance.now() + 5_000;
       while (left().length > 0) {
         if (performance.now() > giveUpAtMs) throw new Error(`${name} keeps keys of slots ${left().join()}`);

@@ -68,8 +68,7 @@ export class Opener {
     if (source !== undefined) await this.#begin(source);
     await dropped();
     this.#assertStill(slot, source, since);
-    const isEmpty = keyspace.index.entriesOfSlot(slot).next().done === true;
-    if (!isEmpty) await storage.dropSlots([slot]);
+    if (!keyspace.index.isEmptySlot(slot)) await storage.dropSlots([slot]);
     if (source !== undefined) await this.#list(slot, source, since);
     this.#assertStill(slot, source, since);
     states.open(slot);

@@ -78,6 +78,10 @@ export class BlockIndex {
     return run && { entries: [...run.map.values()].flat(), end: run.end };
   }
 
+  isEmptySlot(slot: number): boolean {
+    return this.#groups.sizeOf(slot) === 0;
+  }
+
   /** Entries may be removed on the way. */
   *entriesOfSlot(slot: number): Generator<Entry> {
     for (const group of this.#groups.values(slot)) {

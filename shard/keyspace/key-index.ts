@@ -132,6 +132,11 @@ export class KeyIndex implements RecordIndex {
     if (evictedFrom !== undefined) this.evicted[evictedFrom] += 1;
   }
 
+  /** True if nothing of the slot is here: neither key, block nor mark. */
+  isEmptySlot(slot: number): boolean {
+    return this.#keys.sizeOf(slot) === 0 && this.#blocks.isEmptySlot(slot) && !this.#marks.has(slot);
+  }
+
   *entriesOfSlot(slot: number): Generator<Entry> {
     yield* this.#keys.values(slot);
     yield* this.#blocks.entriesOfSlot(slot);
