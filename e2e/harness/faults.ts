@@ -41,9 +41,11 @@ export async function resumeNode(node: string): Promise<void> {
 
 /**
  * SIGKILL and a new pod in place of the old one: its container would wait longer before each further start (the
- * kubelet's back-off), and soon a test of kills would be a test of that.
+ * kubelet's back-off), and soon a test of kills would be a test of that. A pod whose process has not begun has none to
+ * kill.
  */
 export async function killPod(kube: Kube, namespace: string, name: string): Promise<void> {
-  await signalPod(kube, namespace, name, 'SIGKILL');
+  const { status } = await kube.get<Pod>('Pod', name, namespace);
+  if (status.containerStatuses?.[0]?.containerID !== undefined) await signalPod(kube, namespace, name, 'SIGKILL');
   await kube.delete('Pod', name, namespace, { graceSeconds: 0 });
 }
