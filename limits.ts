@@ -351,6 +351,9 @@ export const handoverBytesPerSecondMin = MiB;
 export const handoverFaultsPerPassMax = 1_024;
 /** Node takes longer timers for one millisecond. */
 export const timerMsMax = 2 ** 31 - 1;
+/** Commands that wait until their slots are open, and their bytes; well below what a link works on at once. */
+export const waitingForSlotsMax = 8_192;
+export const waitingForSlotsBytesMax = 64 * MiB;
 /** Between two attempts while a shard that hands over is behind or away. */
 export const handoverRetryDelayMinMs = 10;
 export const handoverRetryDelayMaxMs = 1_000;

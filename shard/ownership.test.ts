@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { blockDigestBytes, blockKeyBytes } from '../commands/block-key.ts';
 import { type Command, type Executor, libraryContext } from '../commands/command.ts';
 import { ReplyError } from '../commands/reply.ts';
+import { waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
 import { TopologyHolder } from '../topology/holder.ts';
 import { topology } from '../topology/place.ts';
 import { slotOf, slotOfBlock } from '../topology/slot.ts';
@@ -67,4 +68,33 @@ test('a newer topology counts from the next command on', () => {
   expect(run('GET', foreign[0]!)).toEqual(moved);
   holder.offer(alone);
   expect(run('GET', foreign[0]!)).toBe('OK');
+});
+
+test('so many commands wait for slots that are not open, others are told to try again, and all are done in order', async () => {
+  const opened = Promise.withResolvers<void>();
+  let isClosed = true;
+  const arriving = {
+    get hasClosed() {
+      return isClosed;
+    },
+    closed: () => [],
+    isClosed: () => isClosed,
+    ready: () => opened.promise,
+  };
+  const waiting = new OwnershipExecutor(inner, holder, 'shard-0', arriving);
+  const set = (value: Buffer): unknown =>
+    waiting.execute({ name: 'SET', args: [Buffer.from(own[0]!), value] }, libraryContext(1_000));
+  done.length = 0;
+  const large = set(Buffer.alloc(waitingForSlotsBytesMax));
+  expect(await set(Buffer.alloc(1))).toMatchObject({ code: 'TRYAGAIN' });
+  isClosed = false;
+  opened.resolve();
+  expect(await large).toBe('OK');
+
+  isClosed = true;
+  const small = Array.from({ length: waitingForSlotsMax }, (_, number) => set(Buffer.from(String(number))));
+  expect(await set(Buffer.alloc(1))).toMatchObject({ code: 'TRYAGAIN' });
+  isClosed = false;
+  expect(new Set(await Promise.all(small))).toEqual(new Set(['OK']));
+  expect(done.slice(1).map(({ args }) => Number(args[1]!.toString()))).toEqual([...small.keys()]);
 });

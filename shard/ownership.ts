@@ -4,12 +4,14 @@
  *
  * For a slot of another shard the answer is MOVED and names the owner, without its address: a topology has those of
  * links, which are nothing for clients. A slot that is arriving and not open yet is opened first, and the command waits
- * for it. Commands without keys that look at all of them wait for all.
+ * for it. Commands without keys that look at all of them wait for all. Only so many wait, so that a source that is slow to
+ * answer does not stop the commands for all other slots: a link works on a bounded number at once.
  */
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
 import { type CommandSpec, commandTable, isOneOverAllShards, type KeySpec } from '../commands/table.ts';
+import { waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 
 /** Slots on their way to this shard. */
@@ -26,6 +28,8 @@ export class OwnershipExecutor implements Executor {
   readonly #topology: TopologyView;
   readonly #shard: string;
   readonly #arriving: ArrivingSlots | undefined;
+  #waiting = 0;
+  #waitingBytes = 0;
 
   constructor(inner: Executor, topology: TopologyView, shard: string, arriving?: ArrivingSlots) {
     this.#inner = inner;
@@ -78,10 +82,21 @@ export class OwnershipExecutor implements Executor {
     closed: readonly number[],
     arriving: ArrivingSlots,
   ): Promise<Reply> {
+    const bytes = command.args.reduce((sum, argument) => sum + argument.byteLength, 0);
+    // The first waits whatever its size.
+    const isFull = this.#waiting === waitingForSlotsMax || this.#waitingBytes + bytes > waitingForSlotsBytesMax;
+    if (isFull && this.#waiting > 0) {
+      return new ReplyError('TRYAGAIN', 'too many commands wait for slots that arrive from other shards; try again');
+    }
+    this.#waiting += 1;
+    this.#waitingBytes += bytes;
     try {
       await arriving.ready(closed, context.deadlineMs);
     } catch (error) {
       return replyErrorOf(error);
+    } finally {
+      this.#waiting -= 1;
+      this.#waitingBytes -= bytes;
     }
     // The topology may have gone on meanwhile.
     return this.execute(command, context);
