@@ -5,7 +5,8 @@
  *
  * No key is lost or comes back, no answer is wrong, and in the end every slot has arrived and nothing is left over.
  *
- * KVCACHE_HISTORIES multiplies the number of histories for long runs, KVCACHE_SEED repeats one as far as timing lets it,
+ * KVCACHE_HISTORIES multiplies the number of histories for long runs, KVCACHE_SEED (and KVCACHE_PATH) repeats
+ * one as far as timing lets it,
  * KVCACHE_SHRINK looks for a shorter one that fails too.
  */
 import fc from 'fast-check';
@@ -178,7 +179,10 @@ class History {
       }
       await this.#end();
     } catch (error) {
-      const story = this.#log.slice(-60).join('\n');
+      const story = [
+        ...this.#log.slice(-60),
+        ...this.#cluster.published.map((each) => JSON.stringify(each.slots)),
+      ].join('\n');
       throw new Error(`${error instanceof Error ? error.stack : String(error)}\n${story}`, { cause: error });
     } finally {
       await this.#patiently('close', this.#cluster.close());
@@ -244,7 +248,7 @@ class History {
     const history = this.#keys[number]!;
     const value = this.#value(history.name, 100);
     const { reply, span } = await this.#do(by, ['SET', history.name, value, 'NX']);
-    if (reply === null) return history.saw('SET NX found it', span, (version) => mayBeThere(version, span));
+    if (reply === null) return history.glimpsed('SET NX found it', span, (version) => mayBeThere(version, span));
     if (reply === 'OK') this.#sawAbsent(history, 'SET NX found it absent', span);
     this.#written(history, reply, history.set(value));
   }
@@ -252,7 +256,7 @@ class History {
   async #delete({ key: number, router: by }: Extract<Write, { kind: 'delete' }>): Promise<void> {
     const history = this.#keys[number]!;
     const { reply, span } = await this.#do(by, ['DEL', history.name]);
-    if (reply === 1) history.saw('DEL found it', span, (version) => mayBeThere(version, span));
+    if (reply === 1) history.glimpsed('DEL found it', span, (version) => mayBeThere(version, span));
     if (reply === 0) this.#sawAbsent(history, 'DEL found it absent', span);
     this.#written(history, reply, history.set(undefined));
   }
@@ -288,7 +292,7 @@ class History {
     if (reply === -2) return this.#sawAbsent(history, 'PEXPIRETIME answered -2', span);
     if (typeof reply !== 'number') return;
     const fits = (version: Version): boolean => mayBeThere(version, span) && version.expireAtMs === Math.max(0, reply);
-    history.saw(`PEXPIRETIME answered ${reply}`, span, fits);
+    history.glimpsed(`PEXPIRETIME answered ${reply}`, span, fits);
   }
 
   async #getBlock({ block: number, router: by }: Extract<Question, { kind: 'getBlock' }>): Promise<void> {
@@ -320,7 +324,7 @@ class History {
     for (const history of this.#keys) {
       if (!found.has(history.name)) this.#sawAbsent(history, 'PREFIXSCAN did not show it', span);
       else if (withValues) this.#sawValue(history, 'PREFIXSCAN', found.get(history.name)!, span);
-      else history.saw('PREFIXSCAN showed it', span, (version) => mayBeThere(version, span));
+      else history.glimpsed('PREFIXSCAN showed it', span, (version) => mayBeThere(version, span));
       found.delete(history.name);
     }
     expect([...found.keys()]).toEqual([]);
@@ -589,6 +593,7 @@ function ignoreFull(error: unknown): void {
 
 const factor = Number(process.env['KVCACHE_HISTORIES'] ?? 1);
 const seed = process.env['KVCACHE_SEED'];
+const path = process.env['KVCACHE_PATH'];
 
 test.concurrent.each<[string, number, Omit<Circumstances, 'ballast'>]>([
   ['on disks alone', 6, { hasBlob: false, hasTinyDisk: false }],
@@ -606,6 +611,7 @@ test.concurrent.each<[string, number, Omit<Circumstances, 'ballast'>]>([
     await fc.assert(property, {
       numRuns: runs * factor,
       ...(seed !== undefined && { seed: Number(seed) }),
+      ...(path !== undefined && { path }),
       endOnFailure: process.env['KVCACHE_SHRINK'] === undefined,
     });
   },

@@ -25,6 +25,8 @@ export class KeyHistory {
   readonly name: string;
   readonly #versions: Version[] = [absent];
   #possible = new Set([0]);
+  /** The value may be lost at the shard that had it, while the one that has the slot now lists the key. */
+  #mayLackValue = false;
   /** What the key may be once everything that was not flushed is gone. */
   readonly #floor = { disk: new Set([0]), blob: new Set([0]) };
 
@@ -40,6 +42,7 @@ export class KeyHistory {
   /** The key has become `after(version)`, for certain. */
   wrote(after: (before: Version) => Version): void {
     this.#possible = this.#versionsAfter(after);
+    this.#mayLackValue = false;
   }
 
   /** The same, but perhaps not. */
@@ -67,6 +70,7 @@ export class KeyHistory {
     const lowest = Math.min(...this.#floor[level]);
     const highest = Math.max(...this.#possible);
     for (let at = lowest; at <= highest; at++) this.#possible.add(at);
+    this.#mayLackValue = true;
     if (level === 'blob') this.#floor.disk = new Set([...this.#floor.disk, ...this.#floor.blob]);
   }
 
@@ -81,6 +85,13 @@ export class KeyHistory {
     const still = [...this.#possible].filter((at) => fits(this.#versions[at]!));
     if (still.length === 0) throw new Error(`${this.name}: ${what}, but it may be ${this.describe(span)}`);
     this.#possible = new Set(still);
+  }
+
+  /** The same for an answer that tells nothing of the value: it may come out later that it is lost. */
+  glimpsed(what: string, span: Span, fits: (version: Version) => boolean): void {
+    const before = this.#possible;
+    this.saw(what, span, fits);
+    if (this.#mayLackValue) this.#possible = before;
   }
 
   describe({ fromMs, toMs }: Span): string {
