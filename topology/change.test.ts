@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { abandoned, nextStep, removable, type ProcessReport } from './change.ts';
 import { isMoving, topology } from './place.ts';
-import type { Topology } from './topology.ts';
+import type { Topology, TopologyShard } from './topology.ts';
 
 const membersOf = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ name: `shard-${index}`, address: `127.0.0.1:${7000 + index}` }));
@@ -69,6 +69,16 @@ describe('the next step', () => {
     // What had arrived at an older epoch says nothing of this one.
     const old = nextStep({ current: moving, members: membersOf(4), shards: reportsOf(4, 1), routers: [] });
     expect(old).toEqual({ kind: 'wait', reason: 'moving', names: ['shard-3'] });
+  });
+
+  test('a shard that has another address while slots move is looked for there', () => {
+    const moving = topology(first, membersOf(4));
+    const elsewhere = (shards: readonly TopologyShard[]): TopologyShard[] =>
+      shards.map(({ name, address }) => ({ name, address: name === 'shard-1' ? 'new:7001' : address }));
+    const members = elsewhere(membersOf(4));
+    const step = nextStep({ current: moving, members, shards: reportsOf(4, 2, false), routers: [] });
+    const next = { ...moving, epoch: moving.epoch + 1, shards: elsewhere(moving.shards) };
+    expect(step).toEqual({ kind: 'publish', topology: next, reason: 'members' });
   });
 
   test('an abandoned source is waited for no longer, and leaves the topology when nothing else needs it', () => {

@@ -10,7 +10,7 @@
  *
  * It keeps no state of its own: the topology in force and the shards' reports say where a change stands, so it goes on
  * after any crash of its caller. One change at a time: a run of slots has one source, so new members wait until all
- * slots of the change before have arrived.
+ * slots of the change before have arrived; new addresses do not.
  */
 import { isMoving, settled, topology } from './place.ts';
 import type { Topology, TopologyShard } from './topology.ts';
@@ -44,7 +44,7 @@ export type ChangeStep =
 export function nextStep({ current, members, shards, routers }: ChangeInput): ChangeStep {
   if (current === undefined) return { kind: 'publish', topology: topology(undefined, members), reason: 'first' };
   const reports = new Map(shards.map((report) => [report.name, report]));
-  if (isMoving(current)) return afterMoving(current, reports);
+  if (isMoving(current)) return afterMoving(current, members, reports);
   const next = topology(current, members);
   const needed = [...new Set([...current.shards, ...next.shards].map(({ name }) => name))];
   // Slots that move away from a shard that cannot be reached, or to one, would be out of reach until it is.
@@ -59,7 +59,14 @@ export function nextStep({ current, members, shards, routers }: ChangeInput): Ch
   return next === current ? { kind: 'steady' } : { kind: 'publish', topology: next, reason: 'members' };
 }
 
-function afterMoving(current: Topology, reports: ReadonlyMap<string, ProcessReport>): ChangeStep {
+function afterMoving(
+  current: Topology,
+  members: readonly TopologyShard[],
+  reports: ReadonlyMap<string, ProcessReport>,
+): ChangeStep {
+  // Nothing arrives from a shard that is looked for where it was.
+  const readdressed = withAddresses(current, members);
+  if (readdressed !== current) return { kind: 'publish', topology: readdressed, reason: 'members' };
   const targets = new Set(current.slots.filter(({ source }) => source !== undefined).map(({ shards }) => shards[0]!));
   const waiting = [...targets].filter((name) => {
     const report = reports.get(name);
@@ -70,6 +77,14 @@ function afterMoving(current: Topology, reports: ReadonlyMap<string, ProcessRepo
   return unreported.length > 0
     ? { kind: 'wait', reason: 'unreported', names: unreported }
     : { kind: 'wait', reason: 'moving', names: waiting };
+}
+
+/** The topology, one epoch later, with those addresses that have changed; itself where none has. */
+function withAddresses(current: Topology, members: readonly TopologyShard[]): Topology {
+  const addresses = new Map(members.map(({ name, address }) => [name, address]));
+  const shards = current.shards.map(({ name, address }) => ({ name, address: addresses.get(name) ?? address }));
+  if (shards.every(({ address }, place) => address === current.shards[place]!.address)) return current;
+  return { ...current, epoch: current.epoch + 1, shards };
 }
 
 /**
