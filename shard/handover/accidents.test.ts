@@ -258,3 +258,19 @@ test('of two owners that two publishers name by one epoch, only the one that the
   expect(await setAt(1)).toBe('OK');
   expect(await setAt(2)).toMatchObject({ code: 'MOVED' });
 });
+
+test('a value in parts arrives whole, moves on, and survives its shards', async () => {
+  await startTwo({ segmentBytes: 16 * 1024 * 1024, bandwidth: 1e9 });
+  const value = Buffer.alloc(20 * 1024 * 1024, 'parts');
+  expect(await cluster.do(0, ['SET', keys[0]!, value])).toBe('OK');
+  for (const target of [1, 0]) {
+    move(`shard-${target}`);
+    await expect.poll(() => cluster.running[target]!.handover.report().hasArrived, { timeout: 20_000 }).toBe(true);
+    // Only the arrival was waited for: it has made everything safe.
+    await cluster.losePower(target);
+    await cluster.start(target);
+    await settled();
+    const reply = (await cluster.do(0, ['GET', keys[0]!])) as Buffer;
+    expect(reply.equals(value)).toBe(true);
+  }
+});

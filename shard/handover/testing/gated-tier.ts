@@ -1,5 +1,6 @@
-/** For tests: a Blob tier in memory that can fall silent, and answers nothing until it is back. */
+/** For tests: a Blob tier in memory that can be slow, or fall silent and answer nothing until it is back. */
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../../errors.ts';
 import { MemoryAccount, MemoryTier } from '../../../testing/memory-tier.ts';
 import type { SegmentIdentity, SegmentSummary } from '../../segment.ts';
@@ -7,6 +8,8 @@ import type { Takeover } from '../../storage/tier-below.ts';
 
 export class GatedAccount extends MemoryAccount {
   readonly events = new EventEmitter().setMaxListeners(0);
+  /** What a read may take, at most. */
+  readMsMax = 0;
   #isSilent = false;
 
   get isSilent(): boolean {
@@ -44,6 +47,8 @@ export class GatedTier extends MemoryTier {
   }
 
   override async readRange(identity: SegmentIdentity, offset: number, length: number): Promise<Buffer> {
+    const delayMs = Math.random() * this.#gate.readMsMax;
+    if (delayMs > 0) await delay(delayMs);
     this.#assertThere();
     return super.readRange(identity, offset, length);
   }

@@ -78,8 +78,9 @@ export class MemoryCluster {
     return this.published.at(-1)!;
   }
 
-  /** Whether what shards ask of each other takes a while. */
+  /** Whether what shards ask of each other, and of Blob, takes a while. */
   set isSlow(isSlow: boolean) {
+    for (const account of this.#accounts) account.readMsMax = isSlow ? slowMsMax : 0;
     if (isSlow) this.network.delayOf = (name) => (name.startsWith('HANDOVER.') ? Math.random() * slowMsMax : 0);
     else this.network.hurry();
   }
