@@ -239,7 +239,8 @@ export class Compactor {
   async #copy(plans: readonly Plan[]): Promise<SegmentState> {
     const log = this.#log;
     const identity = log.newIdentity();
-    const createdAtMs = log.now();
+    // As old as the youngest of what it holds: by its own age, retention would keep old keys and take young ones.
+    const createdAtMs = Math.max(...plans.map((plan) => plan.victim.createdAtMs));
     const path = log.pathOf(identity.id);
     const sources = plans.map((plan) => ({
       path: plan.victim.file!.path,

@@ -43,7 +43,7 @@ test('a full disk is an error for the writer; when there is room again the same 
   });
   await expect(store.storage.admit(10)).rejects.toMatchObject({ code: 'DISKFULL' });
   disk.roomBytes = 1_000_000;
-  await expect.poll(() => store.storage.log.active?.writer?.fault).toBeUndefined();
+  await expect.poll(() => store.storage.log.active?.writer?.fault, { timeout: 20_000 }).toBeUndefined();
   await store.storage.durable(store.set('after', 'z'.repeat(100)), 'disk');
   await store.crash();
   const again = await TestStore.open(folder.path);
@@ -75,7 +75,7 @@ test('a failing fsync is told to those who asked for the disk, and is tried agai
   disk.isSyncBroken = true;
   await expect(store.storage.durable(store.set('a', '1'), 'disk')).rejects.toMatchObject({ code: 'DISKFULL' });
   disk.isSyncBroken = false;
-  await expect.poll(() => store.storage.log.active?.writer?.fault).toBeUndefined();
+  await expect.poll(() => store.storage.log.active?.writer?.fault, { timeout: 20_000 }).toBeUndefined();
   await store.storage.durable(store.set('a', '2'), 'disk');
   await store.close();
 });
@@ -117,7 +117,7 @@ test('a segment that cannot be begun when the old one is due costs neither the p
   expect(timers.length).toBeGreaterThan(0);
   nowMs += 1_000;
   for (const tick of timers.splice(0)) tick();
-  await expect.poll(() => store.storage.log.segments.size).toBe(2);
+  await expect.poll(() => store.storage.log.segments.size, { timeout: 20_000 }).toBe(2);
   rmSync(taken);
   await store.close();
 });
