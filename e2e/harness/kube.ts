@@ -75,6 +75,7 @@ const patchContent: Record<PatchType, string> = {
 };
 
 const requestTimeoutMs = 30_000;
+const replaceAttemptsMax = 20;
 const connectionsMax = 8;
 export const fieldManager = 'kvcache-e2e';
 
@@ -141,11 +142,17 @@ export class Kube {
   async replace<Replaced extends KubeObject>(manifest: Manifest, options: DryRun = {}): Promise<Replaced> {
     const { name, namespace } = manifest.metadata;
     const path = pathOf(kindOf(manifest), namespace, name);
-    const { metadata } = await this.#json<KubeObject>('GET', path);
-    const { resourceVersion } = metadata;
     const query = queryOf({ fieldValidation: 'Strict', dryRun: options.dryRun ? 'All' : undefined });
-    const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
-    return this.#json('PUT', `${path}${query}`, replacement);
+    for (let attempt = 1; ; attempt++) {
+      const { resourceVersion } = (await this.#json<KubeObject>('GET', path)).metadata;
+      const replacement = { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
+      try {
+        return await this.#json<Replaced>('PUT', `${path}${query}`, replacement);
+      } catch (error) {
+        // Somebody wrote between the two, such as the operator its status.
+        if (!(error instanceof KubeError && error.status === 409) || attempt === replaceAttemptsMax) throw error;
+      }
+    }
   }
 
   async patch<Patched extends KubeObject>(
