@@ -6,6 +6,7 @@ import { waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
 import { TopologyHolder } from '../topology/holder.ts';
 import { topology } from '../topology/place.ts';
 import { slotOf, slotOfBlock } from '../topology/slot.ts';
+import { SlotMap } from '../topology/slot-map.ts';
 import { OwnershipExecutor } from './ownership.ts';
 
 const members = [0, 1].map((number) => ({ name: `shard-${number}`, address: `10.0.0.${number}:7000` }));
@@ -97,4 +98,18 @@ test('so many commands wait for slots that are not open, others are told to try 
   isClosed = false;
   expect(new Set(await Promise.all(small))).toEqual(new Set(['OK']));
   expect(done.slice(1).map(({ args }) => Number(args[1]!.toString()))).toEqual([...small.keys()]);
+});
+
+test('a command by a newer topology waits for that topology, and is refused where it does not come', async () => {
+  const behind = new TopologyHolder(topology(undefined, members.slice(0, 1)));
+  const next = topology(behind.slots.topology, members);
+  const shard = new OwnershipExecutor(inner, behind, 'shard-0');
+  const slots = new SlotMap(next);
+  const keyOf = (owner: string): string => keys.find((key) => slots.ownerOf(slotOf(Buffer.from(key))) === owner)!;
+  const get = (key: string): unknown =>
+    shard.execute({ name: 'GET', args: [Buffer.from(key)] }, { ...libraryContext(1_000), epoch: next.epoch });
+  expect(await get(keyOf('shard-0'))).toMatchObject({ code: 'MOVED' });
+  const waiting = Promise.all([get(keyOf('shard-0')), get(keyOf('shard-1'))]);
+  behind.offer(next);
+  expect(await waiting).toEqual(['OK', expect.objectContaining({ code: 'MOVED' })]);
 });

@@ -2,6 +2,9 @@
  * Lets commands through to the engine that are about this shard's slots, by the topology that it runs. Stands before
  * the engine for links and for the shard's own doors alike.
  *
+ * A command of a newer topology than this shard's waits a moment for that topology, which links carry: by its own, this
+ * shard might take a slot for its own that it has lost since, and has got back without what it has of it.
+ *
  * For a slot of another shard the answer is MOVED and names the owner, without its address: a topology has those of
  * links, which are nothing for clients. A slot that is arriving and not open yet is opened first, and the command waits
  * for it. Commands without keys that look at all of them wait for all. Only so many wait, so that a source that is slow to
@@ -11,7 +14,7 @@ import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
 import { type CommandSpec, commandTable, isOneOverAllShards, type KeySpec } from '../commands/table.ts';
-import { waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
+import { movedWaitMs, waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 
 /** Slots on their way to this shard. */
@@ -41,6 +44,9 @@ export class OwnershipExecutor implements Executor {
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     const spec = commandTable.get(command.name);
     if (spec === undefined) return this.#inner.execute(command, context);
+    if (context.epoch !== undefined && context.epoch > this.#topology.slots.epoch) {
+      return this.#executeWhenNewer(command, context, context.epoch);
+    }
     const moved = this.#moved(spec, command, context);
     if (moved !== undefined) return moved;
     if (this.#arriving?.hasClosed === true) {
@@ -48,6 +54,13 @@ export class OwnershipExecutor implements Executor {
       if (closed.length > 0) return this.#executeWhenOpen(command, context, closed, this.#arriving);
     }
     return this.#inner.execute(command, context);
+  }
+
+  async #executeWhenNewer(command: Command, context: CommandContext, epoch: number): Promise<Reply> {
+    const waitMs = Math.max(0, Math.min(movedWaitMs, context.deadlineMs - Date.now()));
+    const slots = await this.#topology.newerThan(epoch - 1, waitMs);
+    if (slots.epoch >= epoch) return this.execute(command, context);
+    return new ReplyError('MOVED', `asked by epoch ${epoch}, this shard runs ${slots.epoch}`);
   }
 
   #moved(spec: CommandSpec, command: Command, context: CommandContext): ReplyError | undefined {
