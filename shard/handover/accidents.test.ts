@@ -274,3 +274,26 @@ test('a value in parts arrives whole, moves on, and survives its shards', async 
     expect(reply.equals(value)).toBe(true);
   }
 });
+
+test('a write that waits for its value while its slot goes is done by the new owner', async () => {
+  await startTwo();
+  await set(keys[0]!, 'old'.repeat(1_000));
+  const { storage } = cluster.running[0]!;
+  const reading = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const read = storage.read.bind(storage);
+  storage.read = async (entry) => {
+    reading.resolve();
+    await released.promise;
+    return read(entry);
+  };
+  const expiring = cluster.do(0, ['PEXPIRE', keys[0]!, '100000']);
+  await reading.promise;
+  holdValues();
+  move('shard-1');
+  await set(keys[0]!, 'new');
+  released.resolve();
+  expect(await expiring).toBe(1);
+  expect(await get(keys[0]!)).toBe('new');
+  expect(await cluster.do(0, ['PTTL', keys[0]!])).toBeGreaterThan(0);
+});
