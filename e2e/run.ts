@@ -17,28 +17,13 @@ import { buildImages, type Images, rootFolder } from './harness/images.ts';
 import { createKindCluster, deleteKindCluster, kindClusters, loadImages } from './harness/kind-cluster.ts';
 import { Kube } from './harness/kube.ts';
 import { requireTools } from './harness/preflight.ts';
+import { brokenFiles, failureLines, type TestReport } from '../testing/report.ts';
 import { type E2eOptions, optionsOf, usage } from './options.ts';
 
 interface Totals {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-}
-
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly startTime: number;
-    readonly endTime: number;
-    readonly assertionResults: readonly {
-      readonly title: string;
-      readonly status: string;
-      readonly duration?: number;
-    }[];
-  }[];
 }
 
 const exitFailed = 1;
@@ -115,7 +100,7 @@ async function runScenarios(options: E2eOptions, kindCluster: string | undefined
 }
 
 /** Undefined where vitest did not come to a report. */
-async function vitest(options: E2eOptions, environment: E2eEnvironment): Promise<Report | undefined> {
+async function vitest(options: E2eOptions, environment: E2eEnvironment): Promise<TestReport | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'kvcache-e2e-'));
   const reportPath = join(folder, 'report.json');
   try {
@@ -135,7 +120,7 @@ async function vitest(options: E2eOptions, environment: E2eEnvironment): Promise
     const env = { ...process.env, [environmentVariable]: JSON.stringify(environment) };
     const child = spawn(process.execPath, args, { cwd: rootFolder, env, stdio: ['ignore', 2, 2] });
     await once(child, 'exit');
-    return JSON.parse(await readFile(reportPath, 'utf8')) as Report;
+    return JSON.parse(await readFile(reportPath, 'utf8')) as TestReport;
   } catch (error) {
     say(`vitest gave no report: ${messageOf(error)}`);
     return undefined;
@@ -144,11 +129,12 @@ async function vitest(options: E2eOptions, environment: E2eEnvironment): Promise
   }
 }
 
-function conclude(options: E2eOptions, report: Report | undefined, resultsFolder: string): number {
+function conclude(options: E2eOptions, report: TestReport | undefined, resultsFolder: string): number {
   const totals = totalsOf(report);
   for (const { name, startTime, endTime } of report?.testResults ?? []) {
     say(`${Math.round((endTime - startTime) / 1_000)} s  ${relative(join(rootFolder, 'e2e/scenarios'), name)}`);
   }
+  if (report !== undefined) for (const line of failureLines(report, rootFolder)) say(line);
   if (totals.failed > 0) say(`logs, events and objects of what failed are in ${resultsFolder}`);
   if (options.json) process.stdout.write(`${JSON.stringify(summary(totals, report), null, 2)}\n`);
   else process.stdout.write(`${totals.passed} passed, ${totals.failed} failed\n`);
@@ -156,14 +142,13 @@ function conclude(options: E2eOptions, report: Report | undefined, resultsFolder
 }
 
 /** A step that was skipped because of the one before counts as failed neither nor passed. */
-function totalsOf(report: Report | undefined): Totals {
+function totalsOf(report: TestReport | undefined): Totals {
   if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
   const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = report;
-  const hasBrokenFile = report.testResults.some(({ assertionResults }) => assertionResults.length === 0);
-  return { passed, failed: failed + (hasBrokenFile ? 1 : 0), skipped };
+  return { passed, failed: failed + brokenFiles(report).length, skipped };
 }
 
-function summary(totals: Totals, report: Report | undefined) {
+function summary(totals: Totals, report: TestReport | undefined) {
   const tests = (report?.testResults ?? []).flatMap(({ name, assertionResults }) =>
     assertionResults.map(({ title, status, duration }) => ({
       scenario: relative(join(rootFolder, 'e2e/scenarios'), name).replace(/\.test\.ts$/u, ''),

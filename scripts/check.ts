@@ -8,10 +8,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { brokenFiles, failureLines, type TestReport } from '../testing/report.ts';
 
 interface Outcome {
   passed: number;
   failed: number;
+  /** What failed, for the end. */
+  failures?: readonly string[];
 }
 
 const root = resolve(import.meta.dirname, '..');
@@ -42,14 +45,14 @@ function runTests(filters: string[]): Outcome {
       { cwd: root, stdio: 'inherit' },
     );
     if (!existsSync(reportPath)) return { passed: 0, failed: 1 };
-    const report = JSON.parse(readFileSync(reportPath, 'utf8')) as {
-      numPassedTests: number;
-      numFailedTests: number;
-      numFailedTestSuites: number;
+    const report = JSON.parse(readFileSync(reportPath, 'utf8')) as TestReport;
+    const failed = report.numFailedTests + brokenFiles(report).length;
+    // An error outside any test fails the run alone.
+    return {
+      passed: report.numPassedTests,
+      failed: status === 0 || failed > 0 ? failed : 1,
+      failures: failureLines(report, root),
     };
-    const failed = report.numFailedTests;
-    // A file that does not load has no failed test; an error outside any test fails the run alone.
-    return { passed: report.numPassedTests, failed: status === 0 || failed > 0 ? failed : 1 };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -67,5 +70,6 @@ const outcomes =
       ];
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
 const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+for (const line of outcomes.flatMap(({ failures }) => failures ?? [])) process.stdout.write(`${line}\n`);
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
