@@ -108,7 +108,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     isClosed: (slot) => states.isClosed(slot),
     ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
   });
-  const source = new HandoverSource(keyspace, states, topology);
+  const source = new HandoverSource(keyspace, states, topology, storage);
   const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
   const internal = new InternalPort({
     live,

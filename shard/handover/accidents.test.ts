@@ -297,3 +297,23 @@ test('a write that waits for its value while its slot goes is done by the new ow
   expect(await get(keys[0]!)).toBe('new');
   expect(await cluster.do(0, ['PTTL', keys[0]!])).toBeGreaterThan(0);
 });
+
+test('what a source has listed stays as it is, also when it loses power', async () => {
+  await startTwo();
+  const [overwritten, deleted, unwritten] = keys as [string, string, string];
+  expect(await cluster.do(0, ['SET', overwritten, 'old', 'PX', '100000'])).toBe('OK');
+  await set(deleted, 'old');
+  expect(await cluster.do(0, ['FLUSH', 'disk'])).toBe('OK');
+  await set(overwritten, 'new');
+  expect(await cluster.do(0, ['DEL', deleted])).toBe(1);
+  await set(unwritten, 'new');
+  holdValues();
+  move('shard-1');
+  await expect.poll(async () => cluster.do(0, ['DBSIZE'])).toBe(2);
+  await cluster.losePower(0);
+  await cluster.start(0);
+  cluster.network.hurry();
+  await settled();
+  expect([await get(overwritten), await get(deleted), await get(unwritten)]).toEqual(['new', 'null', 'new']);
+  expect(await cluster.do(0, ['PTTL', overwritten])).toBe(-1);
+});

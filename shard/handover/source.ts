@@ -3,7 +3,9 @@
  * internal port alone.
  *
  *   HANDOVER.BEGIN epoch             → OK once this shard runs that epoch and will know so after a crash: from then on
- *                                      it takes no writes for the slots that this epoch takes from it. TRYAGAIN before
+ *                                      it takes no writes for the slots that this epoch takes from it. TRYAGAIN before.
+ *                                      All writes before are on the disk by then: what is listed must not give way to
+ *                                      an older value of the same key when this shard loses power
  *   HANDOVER.LIST slot cursor shard  → [next cursor, page]; layout: listing.ts. For the slot's new owner alone, and while
  *                                      both run the same epoch, or MOVED, TRYAGAIN
  *   HANDOVER.GET space slot key      → [meta | nil, body] | nil if the key is gone
@@ -20,6 +22,7 @@ import { parseInteger } from '../keyspace/arguments.ts';
 import { andThen, type Answer } from '../keyspace/answer.ts';
 import { nameOf } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { SlotMap } from '../../topology/slot-map.ts';
 import { listPage } from './listing.ts';
 import type { SlotStates } from './slot-states.ts';
@@ -35,11 +38,13 @@ export class HandoverSource {
   readonly #keyspace: Keyspace;
   readonly #states: SlotStates;
   readonly #topology: DurableTopology;
+  readonly #storage: Pick<Storage, 'flush'>;
 
-  constructor(keyspace: Keyspace, states: SlotStates, topology: DurableTopology) {
+  constructor(keyspace: Keyspace, states: SlotStates, topology: DurableTopology, storage: Pick<Storage, 'flush'>) {
     this.#keyspace = keyspace;
     this.#states = states;
     this.#topology = topology;
+    this.#storage = storage;
   }
 
   async begin(epochArgument: Buffer): Promise<Reply> {
@@ -49,6 +54,7 @@ export class HandoverSource {
       return new ReplyError('TRYAGAIN', `this shard still runs epoch ${this.#topology.slots.epoch}`);
     }
     await this.#topology.persisted();
+    await this.#storage.flush('disk');
     return OK;
   }
 

@@ -141,7 +141,7 @@ export class MemoryShard {
       ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
     });
     this.#executor = executor;
-    const source = new HandoverSource(this.engine.keyspace, states, topology);
+    const source = new HandoverSource(this.engine.keyspace, states, topology, storage);
     const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
     const node = {
       shard: name,
