@@ -109,6 +109,8 @@ test('a command by a newer topology waits for that topology, and is refused wher
   const get = (key: string): unknown =>
     shard.execute({ name: 'GET', args: [Buffer.from(key)] }, { ...libraryContext(1_000), epoch: next.epoch });
   expect(await get(keyOf('shard-0'))).toMatchObject({ code: 'MOVED' });
+  // A question about the process is answered at once: whoever asks wants to know which epoch it runs.
+  expect(shard.execute({ name: 'SHARDINFO', args: [] }, { ...libraryContext(1_000), epoch: next.epoch })).toBe('OK');
   const waiting = Promise.all([get(keyOf('shard-0')), get(keyOf('shard-1'))]);
   behind.offer(next);
   expect(await waiting).toEqual(['OK', expect.objectContaining({ code: 'MOVED' })]);

@@ -7,8 +7,8 @@
  *
  * For a slot of another shard the answer is MOVED and names the owner, without its address: a topology has those of
  * links, which are nothing for clients. A slot that is arriving and not open yet is opened first, and the command waits
- * for it. Commands without keys that look at all of them wait for all. Only so many wait, so that a source that is slow to
- * answer does not stop the commands for all other slots: a link works on a bounded number at once.
+ * for it. Commands without keys that look at all of them wait for all. Only so many wait, for either, so that a source
+ * that is slow to answer does not stop the commands for all other slots: a link works on a bounded number at once.
  */
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
 import { slotOfArgument } from '../commands/key-slots.ts';
@@ -44,7 +44,8 @@ export class OwnershipExecutor implements Executor {
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     const spec = commandTable.get(command.name);
     if (spec === undefined) return this.#inner.execute(command, context);
-    if (context.epoch !== undefined && context.epoch > this.#topology.slots.epoch) {
+    const isAboutSlots = spec.keys !== undefined || isOneOverAllShards(spec);
+    if (isAboutSlots && context.epoch !== undefined && context.epoch > this.#topology.slots.epoch) {
       return this.#executeWhenNewer(command, context, context.epoch);
     }
     const moved = this.#moved(spec, command, context);
@@ -56,11 +57,13 @@ export class OwnershipExecutor implements Executor {
     return this.#inner.execute(command, context);
   }
 
-  async #executeWhenNewer(command: Command, context: CommandContext, epoch: number): Promise<Reply> {
+  #executeWhenNewer(command: Command, context: CommandContext, epoch: number): Promise<Reply> {
     const waitMs = Math.max(0, Math.min(movedWaitMs, context.deadlineMs - Date.now()));
-    const slots = await this.#topology.newerThan(epoch - 1, waitMs);
-    if (slots.epoch >= epoch) return this.execute(command, context);
-    return new ReplyError('MOVED', `asked by epoch ${epoch}, this shard runs ${slots.epoch}`);
+    return this.#executeAfter(command, context, async () => {
+      const slots = await this.#topology.newerThan(epoch - 1, waitMs);
+      if (slots.epoch >= epoch) return undefined;
+      return new ReplyError('MOVED', `asked by epoch ${epoch}, this shard runs ${slots.epoch}`);
+    });
   }
 
   #moved(spec: CommandSpec, command: Command, context: CommandContext): ReplyError | undefined {
@@ -89,11 +92,27 @@ export class OwnershipExecutor implements Executor {
     return named.map((key) => slotOfArgument(spec, key)).filter((slot) => arriving.isClosed(slot));
   }
 
-  async #executeWhenOpen(
+  #executeWhenOpen(
     command: Command,
     context: CommandContext,
     closed: readonly number[],
     arriving: ArrivingSlots,
+  ): Promise<Reply> {
+    return this.#executeAfter(command, context, async () => {
+      try {
+        await arriving.ready(closed, context.deadlineMs);
+        return undefined;
+      } catch (error) {
+        return replyErrorOf(error);
+      }
+    });
+  }
+
+  /** Begins once more after `wait`, if it finds no fault: the topology may have gone on meanwhile. */
+  async #executeAfter(
+    command: Command,
+    context: CommandContext,
+    wait: () => Promise<ReplyError | undefined>,
   ): Promise<Reply> {
     const bytes = command.args.reduce((sum, argument) => sum + argument.byteLength, 0);
     // The first waits whatever its size.
@@ -103,16 +122,11 @@ export class OwnershipExecutor implements Executor {
     }
     this.#waiting += 1;
     this.#waitingBytes += bytes;
-    try {
-      await arriving.ready(closed, context.deadlineMs);
-    } catch (error) {
-      return replyErrorOf(error);
-    } finally {
+    const fault = await wait().finally(() => {
       this.#waiting -= 1;
       this.#waitingBytes -= bytes;
-    }
-    // The topology may have gone on meanwhile.
-    return this.execute(command, context);
+    });
+    return fault ?? this.execute(command, context);
   }
 }
 
