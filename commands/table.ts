@@ -27,6 +27,17 @@
  *       CHECK only tells whether it would
  */
 
+/**
+ * How RESP3 shows a reply that RESP2 shows flat. Doors apply it; handlers answer the same to everybody.
+ *   map      a flat array of names and values (a ReplyMap needs none of this)
+ *   set      an array is a set
+ *   double   bytes are a double, also as items of an array; integers stay
+ *   scores   with WITHSCORES among the arguments: members and scores in turn are pairs, and scores doubles
+ *   values   with WITHVALUES among the arguments: fields and values in turn are pairs
+ *   popped   of ZPOPMIN and ZPOPMAX: one member and its score, or with a count pairs of them
+ */
+export type Resp3Shape = 'map' | 'set' | 'double' | 'scores' | 'values' | 'popped';
+
 /** How a router makes one reply of several shards' replies. `single`: the command has one owner. */
 export type Merge = 'single' | 'sum' | 'by-key' | 'all-ok' | 'scan' | 'collect';
 
@@ -51,6 +62,9 @@ export interface CommandSpec {
   /** Without keys: about all keys, or about the process. */
   readonly scope: 'keyspace' | 'process';
   readonly summary: string;
+  readonly resp3?: Resp3Shape;
+  /** Ours, of no meaning to Redis' clients: the RESP door does not know it. */
+  readonly isOwn?: true;
 }
 
 const one: KeySpec = { first: 0, step: 1, many: false };
@@ -71,6 +85,16 @@ function spec(
   return { name, arguments: { min, max }, keys, writes, merge, leading: keys?.first ?? 0, space, scope, summary };
 }
 
+/** For commands of ours. */
+function own(command: CommandSpec): CommandSpec {
+  return { ...command, isOwn: true };
+}
+
+/** For commands whose replies RESP3 shows otherwise: `shaped('set', spec('SMEMBERS', …))`. */
+export function shaped(resp3: Resp3Shape, command: CommandSpec): CommandSpec {
+  return { ...command, resp3 };
+}
+
 const specs: readonly CommandSpec[] = [
   spec('GET', 1, 1, one, false, 'single', 'The value of a key.'),
   spec('SET', 2, 6, one, true, 'single', 'Stores a value.'),
@@ -78,7 +102,7 @@ const specs: readonly CommandSpec[] = [
   spec('EXISTS', 1, Infinity, many, false, 'sum', 'Counts the keys that exist.'),
   spec('MGET', 1, Infinity, many, false, 'by-key', 'The values of keys.'),
   spec('MSET', 2, Infinity, pairs, true, 'all-ok', 'Stores values.'),
-  spec('MSETEX', 3, Infinity, { first: 1, step: 2, many: true }, true, 'all-ok', 'Stores values with one expiry.'),
+  own(spec('MSETEX', 3, Infinity, { first: 1, step: 2, many: true }, true, 'all-ok', 'Stores values with one expiry.')),
   spec('PEXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry.'),
   spec('PEXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in milliseconds.'),
   spec('EXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry in seconds.'),
@@ -89,14 +113,14 @@ const specs: readonly CommandSpec[] = [
   spec('PEXPIRETIME', 1, 1, one, false, 'single', 'The time of expiry in milliseconds.'),
   spec('STRLEN', 1, 1, one, false, 'single', 'The length of a value.'),
   spec('DBSIZE', 0, 0, undefined, false, 'sum', 'Counts the keys.'),
-  spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.'),
-  spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', 'blocks'),
-  spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', 'blocks'),
-  spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', 'blocks'),
-  spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.'),
-  spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.'),
-  spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.'),
-  spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.'),
+  own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
+  own(spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', 'blocks')),
+  own(spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', 'blocks')),
+  own(spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', 'blocks')),
+  own(spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.')),
+  own(spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.')),
+  own(spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.')),
+  own(spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.')),
 ];
 
 /** Every command by its upper-case name. */
