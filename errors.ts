@@ -10,6 +10,7 @@ export const errorCodes = {
   NOAUTH: 'The call carries no credentials that are accepted here.',
   WRONGTYPE: 'The key holds another type than the command works on.',
   MOVED: 'This shard does not own the slot; the message names slot and owner.',
+  CROSSSLOT: 'The keys of a command that is done as a whole are in several slots, which may be at several shards.',
   TRYAGAIN: 'Too many bytes or commands are in flight; nothing was done, try again.',
   UNAVAILABLE: 'The shard that owns the key cannot be reached; a write may or may not have been done.',
   TIMEOUT: 'The deadline passed first; a write may or may not have been done.',

@@ -26,6 +26,7 @@
  *   SETTINGS.SET json [CHECK]                      → OK; changes those settings that may change while the shard runs;
  *       CHECK only tells whether it would
  */
+import { OK, type Reply } from './reply.ts';
 
 /**
  * How RESP3 shows a reply that RESP2 shows flat. Doors apply it; handlers answer the same to everybody.
@@ -38,14 +39,29 @@
  */
 export type Resp3Shape = 'map' | 'set' | 'double' | 'scores' | 'values' | 'popped';
 
-/** How a router makes one reply of several shards' replies. `single`: the command has one owner. */
-export type Merge = 'single' | 'sum' | 'by-key' | 'all-ok' | 'scan' | 'collect';
+/**
+ * How a router makes one reply of several shards' replies.
+ *   single   the command is one shard's; with several keys these must be in one slot
+ *   sum      integers are added
+ *   by-key   an item for every key, in the order of the keys
+ *   all-ok   OK if all say so
+ *   scan     pages in the order of slots, under one cursor
+ *   walk     every page of a scan, as one reply
+ *   any      one of those that are not nil
+ *   concat   arrays one after the other
+ *   collect  the replies as they are, faults too
+ *   members  the sets of the keys are fetched from where they are, and combined at the router
+ */
+export type Merge = 'single' | 'sum' | 'by-key' | 'all-ok' | 'scan' | 'walk' | 'any' | 'concat' | 'collect' | 'members';
 
-/** Keys are the arguments first, first + step, … up to the end (`many`) or just the first (`one`). */
+/**
+ * Keys are the arguments first, first + step, … : so many, all up to the end (`rest`), or as many as the argument
+ * before the first one says (`counted`).
+ */
 export interface KeySpec {
   readonly first: number;
   readonly step: number;
-  readonly many: boolean;
+  readonly count: number | 'rest' | 'counted';
 }
 
 export interface CommandSpec {
@@ -62,14 +78,21 @@ export interface CommandSpec {
   /** Without keys: about all keys, or about the process. */
   readonly scope: 'keyspace' | 'process';
   readonly summary: string;
+  /** What a read answers where its key is absent, hence also where its shard is away. Left out: nil. */
+  readonly absent?: Reply;
+  /**
+   * What a write is answered that is dropped, by choice, because its shard is away. Left out: it fails even so, for its
+   * answer would tell something about the value.
+   */
+  readonly dropped?: Reply;
   readonly resp3?: Resp3Shape;
   /** Ours, of no meaning to Redis' clients: the RESP door does not know it. */
   readonly isOwn?: true;
 }
 
-const one: KeySpec = { first: 0, step: 1, many: false };
-const many: KeySpec = { first: 0, step: 1, many: true };
-const pairs: KeySpec = { first: 0, step: 2, many: true };
+const one: KeySpec = { first: 0, step: 1, count: 1 };
+const many: KeySpec = { first: 0, step: 1, count: 'rest' };
+const pairs: KeySpec = { first: 0, step: 2, count: 'rest' };
 
 function spec(
   name: string,
@@ -79,11 +102,17 @@ function spec(
   writes: boolean,
   merge: Merge,
   summary: string,
-  space: 'keys' | 'blocks' = 'keys',
+  more: Partial<Pick<CommandSpec, 'space' | 'absent' | 'dropped'>> = {},
 ): CommandSpec {
-  const scope = keys !== undefined || merge === 'scan' || merge === 'sum' ? 'keyspace' : 'process';
-  return { name, arguments: { min, max }, keys, writes, merge, leading: keys?.first ?? 0, space, scope, summary };
+  const isAboutProcess = keys === undefined && (merge === 'all-ok' || merge === 'collect');
+  const scope = isAboutProcess ? 'process' : 'keyspace';
+  const leading = keys?.first ?? 0;
+  return { name, arguments: { min, max }, keys, writes, merge, leading, space: 'keys', scope, summary, ...more };
 }
+
+const blocks = { space: 'blocks' } as const;
+const whenDropped = (dropped: Reply): { readonly dropped: Reply } => ({ dropped });
+const whenAbsent = (absent: Reply): { readonly absent: Reply } => ({ absent });
 
 /** For commands of ours. */
 function own(command: CommandSpec): CommandSpec {
@@ -97,26 +126,42 @@ export function shaped(resp3: Resp3Shape, command: CommandSpec): CommandSpec {
 
 const specs: readonly CommandSpec[] = [
   spec('GET', 1, 1, one, false, 'single', 'The value of a key.'),
-  spec('SET', 2, 6, one, true, 'single', 'Stores a value.'),
-  spec('DEL', 1, Infinity, many, true, 'sum', 'Deletes keys.'),
+  spec('SET', 2, Infinity, one, true, 'single', 'Stores a value.', whenDropped(OK)),
+  spec('DEL', 1, Infinity, many, true, 'sum', 'Deletes keys.', whenDropped(0)),
   spec('EXISTS', 1, Infinity, many, false, 'sum', 'Counts the keys that exist.'),
   spec('MGET', 1, Infinity, many, false, 'by-key', 'The values of keys.'),
-  spec('MSET', 2, Infinity, pairs, true, 'all-ok', 'Stores values.'),
-  own(spec('MSETEX', 3, Infinity, { first: 1, step: 2, many: true }, true, 'all-ok', 'Stores values with one expiry.')),
-  spec('PEXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry.'),
-  spec('PEXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in milliseconds.'),
-  spec('EXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry in seconds.'),
-  spec('EXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in seconds.'),
-  spec('PERSIST', 1, 1, one, true, 'single', 'Removes the expiry.'),
-  spec('PTTL', 1, 1, one, false, 'single', 'The time to live in milliseconds.'),
-  spec('TTL', 1, 1, one, false, 'single', 'The time to live in seconds.'),
-  spec('PEXPIRETIME', 1, 1, one, false, 'single', 'The time of expiry in milliseconds.'),
-  spec('STRLEN', 1, 1, one, false, 'single', 'The length of a value.'),
+  spec('MSET', 2, Infinity, pairs, true, 'all-ok', 'Stores values.', whenDropped(OK)),
+  own(
+    spec(
+      'MSETEX',
+      3,
+      Infinity,
+      { first: 1, step: 2, count: 'rest' },
+      true,
+      'all-ok',
+      'Stores values with one expiry.',
+      whenDropped(OK),
+    ),
+  ),
+  spec('PEXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry.', whenDropped(0)),
+  spec('PEXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in milliseconds.', whenDropped(0)),
+  spec('EXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry in seconds.', whenDropped(0)),
+  spec('EXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in seconds.', whenDropped(0)),
+  spec('PERSIST', 1, 1, one, true, 'single', 'Removes the expiry.', whenDropped(0)),
+  spec('PTTL', 1, 1, one, false, 'single', 'The time to live in milliseconds.', whenAbsent(-2)),
+  spec('TTL', 1, 1, one, false, 'single', 'The time to live in seconds.', whenAbsent(-2)),
+  spec('PEXPIRETIME', 1, 1, one, false, 'single', 'The time of expiry in milliseconds.', whenAbsent(-2)),
+  spec('STRLEN', 1, 1, one, false, 'single', 'The length of a value.', whenAbsent(0)),
   spec('DBSIZE', 0, 0, undefined, false, 'sum', 'Counts the keys.'),
   own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
-  own(spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', 'blocks')),
-  own(spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', 'blocks')),
-  own(spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', 'blocks')),
+  own(
+    spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', {
+      ...blocks,
+      ...whenDropped(OK),
+    }),
+  ),
+  own(spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', blocks)),
+  own(spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', blocks)),
   own(spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.')),
   own(spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.')),
   own(spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.')),
@@ -128,13 +173,14 @@ export const commandTable: ReadonlyMap<string, CommandSpec> = new Map(specs.map(
 
 /** True if the reply is one over all shards, which only shards of one topology can give together. */
 export function isOneOverAllShards(command: CommandSpec): boolean {
-  return command.keys === undefined && command.merge !== 'collect';
+  // A walk is many commands over all shards, each of which is one.
+  return command.keys === undefined && command.merge !== 'collect' && command.merge !== 'walk';
 }
 
 /** What is wrong with the number of arguments, or undefined if nothing is. */
 export function arityFault(command: CommandSpec, argumentCount: number): string | undefined {
   const { min, max } = command.arguments;
-  const step = command.keys?.many ? command.keys.step : 1;
+  const step = command.keys?.count === 'rest' ? command.keys.step : 1;
   const fits = argumentCount >= min && argumentCount <= max && (argumentCount - command.leading) % step === 0;
   return fits ? undefined : `wrong number of arguments for '${command.name.toLowerCase()}' command`;
 }

@@ -9,6 +9,7 @@ const advice: Readonly<Record<ErrorCode, string>> = {
     'Show a token or a password that the server knows; docs/security.md tells how. Whoever rotates keeps both for a while.',
   WRONGTYPE: 'Use a command of the key’s type, or delete the key first.',
   MOVED: 'Ask a router, which answers for all shards, or the shard that the message names.',
+  CROSSSLOT: 'Give the keys a common {tag}, which puts them into one slot, or send a command for each.',
   TRYAGAIN: 'Try again after a moment; the SDK does. If it lasts, send less at once or add shards.',
   UNAVAILABLE: 'Read: try again. Write: read the key to learn whether it was done. See `kvcache status`.',
   TIMEOUT: 'As UNAVAILABLE; or allow more time.',

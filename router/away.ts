@@ -3,8 +3,9 @@
  *
  * Reads may answer as if the key were absent (`unavailableReads: miss`), because the clients of a cache recompute what
  * they miss and some cannot read errors at all. Writes fail, unless they are dropped by choice (`unavailableWrites:
- * drop`): then the answer is that of a write that was done, and is no acknowledgement. Both are counted. Commands that
- * promise something of every shard (FLUSH) always fail.
+ * drop`): then the answer is that of a write that was done, and is no acknowledgement. Both are counted. Writes whose
+ * answer tells something of the value (INCR, GETDEL), and commands that promise something of every shard (FLUSH), always
+ * fail. What each command answers is in the command table.
  */
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
@@ -21,19 +22,6 @@ export interface AwayPolicy {
 /** A shard that answers so serves nothing for now; another process of it, or it itself, will. */
 const awayCodes: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'SHUTDOWN', 'LOADING', 'FENCED']);
 
-/** Commands of one key whose answer for an absent key is not nil. */
-const absentIntegers: ReadonlyMap<string, number> = new Map([
-  ['PTTL', -2],
-  ['TTL', -2],
-  ['PEXPIRETIME', -2],
-  ['STRLEN', 0],
-  ['PERSIST', 0],
-  ['PEXPIREAT', 0],
-  ['PEXPIRE', 0],
-  ['EXPIREAT', 0],
-  ['EXPIRE', 0],
-]);
-
 export function isAway(reply: Reply): reply is ReplyError {
   return reply instanceof ReplyError && awayCodes.has(reply.code);
 }
@@ -44,7 +32,10 @@ export function answerWithoutShard(
   keyCount: number,
   policy: AwayPolicy,
 ): { readonly reply: Reply } | undefined {
-  if (spec.writes) return policy.unavailableWrites === 'drop' ? { reply: droppedReply(spec) } : undefined;
+  if (spec.writes) {
+    if (policy.unavailableWrites === 'error' || spec.dropped === undefined) return undefined;
+    return { reply: spec.dropped };
+  }
   if (policy.unavailableReads === 'error' || spec.merge === 'all-ok' || spec.merge === 'collect') return undefined;
   return { reply: absentReply(spec, keyCount) };
 }
@@ -52,10 +43,6 @@ export function answerWithoutShard(
 function absentReply(spec: CommandSpec, keyCount: number): Reply {
   if (spec.merge === 'by-key') return Array.from<Reply>({ length: keyCount }).fill(null);
   if (spec.merge === 'sum') return 0;
-  return absentIntegers.get(spec.name) ?? null;
-}
-
-function droppedReply(spec: CommandSpec): Reply {
-  if (spec.merge === 'sum') return 0;
-  return absentIntegers.get(spec.name) ?? 'OK';
+  if (spec.merge === 'concat') return [];
+  return spec.absent ?? null;
 }

@@ -2,11 +2,12 @@
  * One command over several shards: split by the owners of its keys, and the replies made one again.
  *
  * `sum` adds integers, `by-key` puts items back where their keys stood, `all-ok` is OK if every shard said so,
- * `collect` lists the replies in the order of the shards. If a part fails the whole fails, and for a write the message
+ * `concat` joins arrays, `any` picks one of those that are not nil, `collect` lists the replies in the order of the
+ * shards. If a part fails the whole fails, and for a write the message
  * says where it failed and where it was done, because a command over several shards is not atomic.
  */
 import type { Command } from '../commands/command.ts';
-import { slotOfArgument } from '../commands/key-slots.ts';
+import { keysOf, slotOfArgument } from '../commands/key-slots.ts';
 import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
@@ -22,8 +23,7 @@ export interface ShardPart {
 
 /** How many keys the command has. */
 export function keyCountOf(spec: CommandSpec, command: Command): number {
-  if (spec.keys === undefined) return 0;
-  return spec.keys.many ? (command.args.length - spec.keys.first) / spec.keys.step : 1;
+  return keysOf(spec, command).length;
 }
 
 /** The parts of a command with many keys; the command itself where one shard owns all. */
@@ -81,7 +81,15 @@ export class FanOut implements PartOwner {
     if (failed >= 0) return this.#failure(failed);
     if (merge === 'sum') return this.#replies.reduce<number>((sum, reply) => sum + Number(reply), 0);
     if (merge === 'by-key') return this.#byKey();
+    if (merge === 'concat') return this.#replies.flatMap((reply) => reply as Reply[]);
+    if (merge === 'any') return this.#any();
     return OK;
+  }
+
+  /** Slots are spread evenly: so are the keys, mostly, and any shard is as good as another. */
+  #any(): Reply {
+    const found = this.#replies.filter((reply) => reply !== null);
+    return found[Math.floor(Math.random() * found.length)] ?? null;
   }
 
   #byKey(): Reply {

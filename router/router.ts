@@ -7,7 +7,7 @@
  * policy (router/away.ts).
  */
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
-import { slotOfArgument } from '../commands/key-slots.ts';
+import { crossSlot, isOverSlots, slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable, isOneOverAllShards } from '../commands/table.ts';
 import { movedAttemptsMax, movedWaitMs } from '../limits.ts';
@@ -69,6 +69,7 @@ export class Router implements Executor, PartRouting {
     if (spec === undefined) return new ReplyError('ERR', `unknown command '${command.name.slice(0, 128)}'`);
     const fault = arityFault(spec, command.args.length);
     if (fault !== undefined) return new ReplyError('ERR', fault);
+    if (isOverSlots(spec, command)) return crossSlot;
     if (isOneOverAllShards(spec)) return this.#overAllShards(spec, command, context);
     return this.route(spec, command, context, 0);
   }
@@ -90,7 +91,9 @@ export class Router implements Executor, PartRouting {
     if (spec.keys === undefined) return this.#routeToAll(spec, command, context);
     const { slots } = this.#topology;
     if (spec.merge === 'single') {
-      const shard = slots.ownerOf(slotOfArgument(spec, command.args[spec.keys.first]!));
+      const key = command.args[spec.keys.first];
+      // Without its key, such as a request for help, any shard does.
+      const shard = key === undefined ? slots.owners()[0]! : slots.ownerOf(slotOfArgument(spec, key));
       return this.#routeWhole(spec, command, context, shard, attempt);
     }
     const parts = splitByOwner(spec, command, slots);

@@ -11,9 +11,9 @@
  * that is slow to answer does not stop the commands for all other slots: a link works on a bounded number at once.
  */
 import type { Command, CommandContext, Executor } from '../commands/command.ts';
-import { slotOfArgument } from '../commands/key-slots.ts';
+import { crossSlot, endOfKeys, isOverSlots, keysOf, slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
-import { type CommandSpec, commandTable, isOneOverAllShards, type KeySpec } from '../commands/table.ts';
+import { type CommandSpec, commandTable, isOneOverAllShards } from '../commands/table.ts';
 import { movedWaitMs, waitingForSlotsBytesMax, waitingForSlotsMax } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 
@@ -48,6 +48,7 @@ export class OwnershipExecutor implements Executor {
     if (isAboutSlots && context.epoch !== undefined && context.epoch > this.#topology.slots.epoch) {
       return this.#executeWhenNewer(command, context, context.epoch);
     }
+    if (isOverSlots(spec, command)) return crossSlot;
     const moved = this.#moved(spec, command, context);
     if (moved !== undefined) return moved;
     if (this.#arriving?.hasClosed === true) {
@@ -73,7 +74,7 @@ export class OwnershipExecutor implements Executor {
     }
     const { keys } = spec;
     if (keys === undefined) return undefined;
-    const end = endOfKeys(keys, command);
+    const end = endOfKeys(keys, command.args);
     for (let index = keys.first; index < end; index += keys.step) {
       const slot = slotOfArgument(spec, command.args[index]!);
       const owner = slots.ownerOf(slot);
@@ -85,11 +86,10 @@ export class OwnershipExecutor implements Executor {
   }
 
   #closedSlots(spec: CommandSpec, command: Command, arriving: ArrivingSlots): readonly number[] {
-    const { keys } = spec;
-    if (keys === undefined) return spec.scope === 'keyspace' ? arriving.closed() : [];
-    const before = command.args.slice(0, endOfKeys(keys, command));
-    const named = before.filter((_, index) => index >= keys.first && (index - keys.first) % keys.step === 0);
-    return named.map((key) => slotOfArgument(spec, key)).filter((slot) => arriving.isClosed(slot));
+    if (spec.keys === undefined) return spec.scope === 'keyspace' ? arriving.closed() : [];
+    return keysOf(spec, command)
+      .map((key) => slotOfArgument(spec, key))
+      .filter((slot) => arriving.isClosed(slot));
   }
 
   #executeWhenOpen(
@@ -128,9 +128,4 @@ export class OwnershipExecutor implements Executor {
     });
     return fault ?? this.execute(command, context);
   }
-}
-
-/** One past the last argument that may be a key. */
-function endOfKeys(keys: KeySpec, command: Command): number {
-  return keys.many ? command.args.length : Math.min(keys.first + 1, command.args.length);
 }

@@ -8,6 +8,7 @@ export const codeTrailer = 'kvcache-code';
 export const statusOfError: Readonly<Record<ErrorCode, StatusCode>> = {
   ERR: grpcStatus.INVALID_ARGUMENT,
   TOOLARGE: grpcStatus.INVALID_ARGUMENT,
+  CROSSSLOT: grpcStatus.INVALID_ARGUMENT,
   CONFIG: grpcStatus.INVALID_ARGUMENT,
   NOAUTH: grpcStatus.UNAUTHENTICATED,
   WRONGTYPE: grpcStatus.FAILED_PRECONDITION,
