@@ -18,6 +18,9 @@ export const commandArgumentsMax = 1 << 20;
 export const scanCountMax = 10_000;
 export const scanExaminedPerCallMax = 100_000;
 
+/** Lists and maps in lists and maps of a typed value. */
+export const typedDepthMax = 32;
+
 // ── Prompt blocks ───────────────────────────────────────────────────────────────────────────────────────────────
 export const blockTokens = 128;
 export const blockVersionsMax = 60;
@@ -76,11 +79,58 @@ export const securityPollIntervalMs = 1_000;
 /** Passwords, tokens or secrets of one kind that are accepted at the same time. */
 export const secretsAcceptedMax = 16;
 
+// ── Redis' protocol (RESP) ──────────────────────────────────────────────────────────────────────────────────────
+export const respConnectionsMax = 10_000;
+/** An inline command, and the line before an array or a bulk string. */
+export const respLineBytesMax = 64 * KiB;
+/** Of clients that have not shown their password yet: items of a request, and bytes of one. */
+export const respUnauthenticatedItemsMax = 10;
+export const respUnauthenticatedBulkBytesMax = 16 * KiB;
+/** Memory that a bulk string's claimed length alone gets; eightfold more each time that much has really arrived. */
+export const respReceiveStepBytes = 4 * MiB;
+/** Bulk strings above this wait for room in the budget of all connections when they lie in several reads. */
+export const respUnbudgetedBytesMax = 64 * KiB;
+/** Requests that are being received or worked on and replies that are not sent, of all connections of a process. */
+export const respInFlightBytesMax = 1024 * MiB;
+/** Commands of one connection at work at once, and bytes of their arguments, before no more of it is read. */
+export const respPipelinedCommandsMax = 1_024;
+export const respPipelinedBytesMax = 64 * MiB;
+/** Bytes of replies that commands at work at once may be expected to have, going by the replies before them. */
+export const respExpectedReplyBytesMax = 64 * MiB;
+/** A connection with so many bytes to send gets no more commands done. */
+export const respUnsentBytesHigh = 1 * MiB;
+/** A connection with more than this to send is ended: replies that were under way together, which nobody reads. */
+export const respUnsentBytesMax = 1024 * MiB;
+/** A connection that does not move for this long in the middle of a request or a reply is ended. */
+export const respStallMaxMs = 60_000;
+/** How often connections are looked at for that. */
+export const respSweepIntervalMs = 5_000;
+/** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
+export const respJoinedBytesMax = 16 * KiB;
+/** Small replies share buffers of this size on their way to sockets. */
+export const respReplySlabBytes = 32 * KiB;
+export const respKeepaliveMs = 300_000;
+/** Names that clients give themselves, and the like. */
+export const respClientWordCharsMax = 1_024;
+/** Keys of a slot that one CLUSTER GETKEYSINSLOT lists, and keys of one page while they are counted. */
+export const respSlotKeysMax = 10_000;
+
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const httpConnectionsMax = 1_000;
 export const httpHeaderBytesMax = 16 * KiB;
 export const httpHeadersMax = 100;
-export const httpBodyBytesMax = 1 * MiB;
+/** A body of JSON: parsed in one turn of the event loop. */
+export const httpBodyBytesMax = 16 * MiB;
+/** A value that comes or goes as it is, and what one answer of JSON may hold of values. */
+export const httpValueBytesMax = 64 * MiB;
+/** Bodies and answers of all requests together. */
+export const httpInFlightBytesMax = 256 * MiB;
+/** How long an answered request's body is still read and thrown away, so that its sender sees the answer. */
+export const httpLingerMs = 1_000;
+/** Keys of one MGET or DEL over HTTP, and how many a scan answers at most and unless asked for less. */
+export const httpKeysMax = 10_000;
+export const httpScanLimitMax = 1_000;
+export const httpScanLimitDefault = 100;
 export const httpHeadersTimeoutMs = 10_000;
 export const httpRequestTimeoutMs = 30_000;
 export const httpKeepAliveTimeoutMs = 5_000;
@@ -342,7 +392,10 @@ export const entriesPerSetMax = 4_096;
 export const handoverPageEntriesMax = 512;
 /** Slots that a shard lists at once, and values that it fetches at once, from each shard that hands over to it. */
 export const handoverListsInFlightMax = 16;
-export const handoverFetchesInFlightMax = 32;
+export const handoverFetchesInFlightMax = 16;
+/** Values that one command fetches; above these bytes it fetches no further ones. */
+export const handoverFetchKeysMax = 64;
+export const handoverFetchBytesMax = 256 * KiB;
 export const handoverFetchBytesInFlightMax = 64 * MiB;
 export const handoverTimeoutMs = 30_000;
 /** The slowest that a large value may come before it is given up and asked for again. */

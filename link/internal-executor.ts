@@ -8,6 +8,8 @@ import { type Reply, ReplyError, replyErrorOf } from '../commands/reply.ts';
 export interface InternalCommand {
   /** Number of arguments without the name. */
   readonly arguments: number;
+  /** Any multiple of that number may come, but for none. */
+  readonly isList?: true;
   readonly run: (args: readonly Buffer[], context: CommandContext) => Reply | Promise<Reply>;
 }
 
@@ -29,8 +31,11 @@ export class InternalExecutor implements Executor {
       if (this.#inner !== undefined) return this.#inner.execute(command, context);
       return new ReplyError('ERR', `the internal port of this process knows no command '${command.name}'`);
     }
-    if (command.args.length !== internal.arguments) {
-      return new ReplyError('ERR', `${command.name} takes ${internal.arguments} arguments, not ${command.args.length}`);
+    const { length } = command.args;
+    const isList = internal.isList === true && length > 0 && length % internal.arguments === 0;
+    if (length !== internal.arguments && !isList) {
+      const wanted = `${internal.isList === true ? 'a multiple of ' : ''}${internal.arguments}`;
+      return new ReplyError('ERR', `${command.name} takes ${wanted} arguments, not ${length}`);
     }
     try {
       const reply = internal.run(command.args, context);

@@ -36,7 +36,7 @@ async function standInFor(shard: string, address: string, key: Buffer, get: () =
   const executor = new InternalExecutor({
     'HANDOVER.BEGIN': { arguments: 1, run: () => OK },
     'HANDOVER.LIST': { arguments: 3, run: list },
-    'HANDOVER.GET': { arguments: 3, run: get },
+    'HANDOVER.GET': { arguments: 3, isList: true, run: get },
   });
   const link = new LinkServer({ shard, executor, epoch: () => 2 });
   const server = new GrpcServer(linkServerOptions);
@@ -64,14 +64,16 @@ test.each(['SHUTDOWN', 'FENCED'] as const)(
     await cluster.stopShard(0);
     const gets: Reply[] = [];
     await standInFor('shard-0', cluster.members[0]!.address, key, () => {
-      const reply = gets.length < 3 ? new ReplyError(code, 'the shard is ending') : [null, value];
+      const refusal = new ReplyError(code, 'the shard is ending');
+      // The command as a whole, and then the one value of it.
+      const reply = gets.length < 2 ? refusal : gets.length < 4 ? [refusal] : [[0, null, value]];
       gets.push(reply);
       return reply;
     });
     await cluster.stopShard(1);
     await cluster.startShard(1, moving);
     await expect.poll(async () => (await cluster.info(1)).handover.hasArrived, { timeout: 20_000 }).toBe(true);
-    expect(gets.at(-1)).toEqual([null, value]);
+    expect(gets.at(-1)).toEqual([[0, null, value]]);
     expect((await cluster.info(1)).handover).toMatchObject({ keysLeft: 0, keysMoved: 1 });
   },
 );

@@ -1,6 +1,6 @@
 /**
  * Brings the values of opened slots over: those that somebody reads at once, all others in the background, warm ones
- * first, below a bound on bytes a second and on bytes in flight.
+ * first, many small ones by one command, below a bound on bytes a second and on bytes in flight.
  *
  * A value is installed only in the place of the away record it was fetched for: whoever has overwritten or deleted the
  * key meanwhile wins. A key that the source has lost to eviction meanwhile, or whose value it can read no longer, is gone
@@ -12,17 +12,20 @@ import { KvcacheError } from '../../errors.ts';
 import {
   handoverFaultsPerPassMax,
   handoverFetchBytesInFlightMax,
+  handoverFetchBytesMax,
   handoverFetchesInFlightMax,
+  handoverFetchKeysMax,
   timerMsMax,
 } from '../../limits.ts';
+import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { TopologyView } from '../../topology/holder.ts';
-import { ownedMemory } from '../hot/owned.ts';
 import type { Entry, StoredValue } from '../journal.ts';
+import { keptValue } from '../keyspace/handler.ts';
 import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
 import type { EntrySets } from '../log/entry-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SlotStates } from './slot-states.ts';
-import type { SourceLinks } from './source-links.ts';
+import { faultOfSource, type SourceLinks } from './source-links.ts';
 
 /** About what a record takes in the log besides key and value. */
 const recordOverheadBytes = 64;
@@ -38,6 +41,14 @@ export interface MoverParts {
   readonly bandwidth: () => number;
 }
 
+/** A value as its source has it. */
+interface FetchedValue extends StoredValue {
+  readonly expireAtMs: number;
+}
+
+/** What became of a fetch: undefined if the source has the key no longer. */
+type Fetched = FetchedValue | undefined;
+
 export interface MoverCounters {
   /** Values that have come, and their bytes. */
   keys: number;
@@ -49,7 +60,7 @@ export interface MoverCounters {
 export class Mover {
   readonly counters: MoverCounters = { keys: 0, bytes: 0, gone: 0 };
   readonly #parts: MoverParts;
-  readonly #fetching = new Map<Entry, Promise<StoredValue | undefined>>();
+  readonly #fetching = new Map<Entry, Promise<Fetched>>();
   #bytesInFlight = 0;
   #roomWaiters: (() => void)[] = [];
   #nextAtMs = 0;
@@ -65,13 +76,14 @@ export class Mover {
 
   /** The value of an away entry, for a reader. Rejects with UNAVAILABLE while the shard that has it is away. */
   async read(entry: Entry): Promise<StoredValue> {
-    const value = await this.#fetch(entry);
+    const [fetching] = this.#fetch([entry]);
+    const value = await fetching;
     if (value === undefined) {
       await this.#giveUp(entry);
       throw new KvcacheError('UNAVAILABLE', 'the key was evicted while its slot moved');
     }
     // After the reader has seen that the entry is still the live one.
-    setImmediate(() => void this.#arrive(entry, value).catch(() => undefined));
+    setImmediate(() => void this.#arrive([{ entry, value }]).catch(() => undefined));
     return value;
   }
 
@@ -95,14 +107,11 @@ export class Mover {
   async #move(entries: Generator<Entry>, passedOver: Map<Entry, unknown>, signal: AbortSignal): Promise<void> {
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
+    const left = this.#batches(entries, passedOver);
     const lane = async (): Promise<void> => {
-      for (const entry of entries) {
+      for (const batch of left) {
         if (stop.aborted) return;
-        if (!this.#isAway(entry) || passedOver.has(entry)) continue;
-        await this.#moveOne(entry, stop).catch((error: unknown) => {
-          if (!isOfOneValue(error) || passedOver.size === handoverFaultsPerPassMax) throw error;
-          passedOver.set(entry, error);
-        });
+        await this.#moveBatch(batch, passedOver, stop);
       }
     };
     const lanes = Array.from({ length: handoverFetchesInFlightMax }, lane);
@@ -116,51 +125,101 @@ export class Mover {
     if (fault !== undefined) throw fault;
   }
 
-  async #moveOne(entry: Entry, stop: AbortSignal): Promise<void> {
-    await this.#pace(entry.bodyBytes, stop);
-    await this.#takeRoom(entry.bodyBytes);
+  /** Entries that are still away, so many at a time as one command fetches. */
+  *#batches(entries: Generator<Entry>, passedOver: ReadonlyMap<Entry, unknown>): Generator<readonly Entry[]> {
+    let batch: Entry[] = [];
+    let bytes = 0;
+    for (const entry of entries) {
+      if (!this.#isAway(entry) || passedOver.has(entry)) continue;
+      // A tenth of a second's worth at most: a batch begins as a whole when its time has come.
+      const bytesMax = Math.min(handoverFetchBytesMax, this.#parts.bandwidth() / 10);
+      const isFull = batch.length === handoverFetchKeysMax || bytes + entry.bodyBytes > bytesMax;
+      if (isFull && batch.length > 0) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(entry);
+      bytes += entry.bodyBytes;
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  async #moveBatch(batch: readonly Entry[], passedOver: Map<Entry, unknown>, stop: AbortSignal): Promise<void> {
+    const bytes = bytesOf(batch);
+    await this.#pace(bytes, stop);
+    await this.#takeRoom(bytes);
     try {
-      const value = await this.#fetch(entry).catch(goneIfCorrupt);
-      if (value === undefined) await this.#giveUp(entry);
-      else await this.#arrive(entry, value);
+      const results = await Promise.allSettled(this.#fetch(batch));
+      const arrived: { entry: Entry; value: FetchedValue }[] = [];
+      let fault: unknown;
+      for (const [place, result] of results.entries()) {
+        const entry = batch[place]!;
+        if (result.status === 'fulfilled' && result.value !== undefined) arrived.push({ entry, value: result.value });
+        else if (result.status === 'fulfilled' || isCorrupt(result.reason)) await this.#giveUp(entry);
+        else if (isOfOneValue(result.reason) && passedOver.size < handoverFaultsPerPassMax)
+          passedOver.set(entry, result.reason);
+        else fault ??= result.reason;
+      }
+      await this.#arrive(arrived);
+      if (fault !== undefined) throw fault;
     } finally {
-      this.#giveRoom(entry.bodyBytes);
+      this.#giveRoom(bytes);
     }
   }
 
-  /** Concurrent fetches of one entry share one. Undefined: the source has the key no longer. */
-  #fetch(entry: Entry): Promise<StoredValue | undefined> {
-    const underWay = this.#fetching.get(entry);
-    if (underWay !== undefined) return underWay;
-    const fetching = this.#ask(entry).finally(() => this.#fetching.delete(entry));
-    this.#fetching.set(entry, fetching);
-    return fetching;
+  /** A promise for each entry, in order. Concurrent fetches of one entry share one. */
+  #fetch(entries: readonly Entry[]): Promise<Fetched>[] {
+    const fresh = entries.filter((entry) => !this.#fetching.has(entry));
+    for (const [source, asked] of Map.groupBy(fresh, (entry) => this.#sourceOf(entry))) {
+      const replies = source === undefined ? Promise.resolve([]) : this.#ask(source, asked);
+      for (const [place, entry] of asked.entries()) {
+        const fetching = replies
+          .then((items) => fetchedOf(items[place] ?? null))
+          .finally(() => this.#fetching.delete(entry));
+        this.#fetching.set(entry, fetching);
+      }
+    }
+    return entries.map((entry) => this.#fetching.get(entry)!);
   }
 
-  async #ask(entry: Entry): Promise<StoredValue | undefined> {
-    const { topology, states, links } = this.#parts;
-    const source = topology.slots.sourceOf(entry.slot);
-    // The shard that had it was given up for lost; this one may be handing the slot on already.
-    if (source === undefined || states.isDeparting(entry.slot)) return undefined;
-    const args = [String(entry.space), String(entry.slot)].map((argument) => Buffer.from(argument));
-    const key = Buffer.from(entry.key, 'latin1');
-    const reply = await links.ask(source, 'HANDOVER.GET', [...args, key], entry.bodyBytes);
-    if (reply === null) return undefined;
-    const [meta, body] = Array.isArray(reply) ? reply : [];
-    if (!Buffer.isBuffer(body)) throw new KvcacheError('ERR', 'HANDOVER.GET: the reply is no value');
-    return { meta: Buffer.isBuffer(meta) ? ownedMemory(meta) : undefined, body: ownedMemory(body) };
+  /** Undefined: the shard that had it was given up for lost, or this one hands the slot on already. */
+  #sourceOf(entry: Entry): string | undefined {
+    const { topology, states } = this.#parts;
+    return states.isDeparting(entry.slot) ? undefined : topology.slots.sourceOf(entry.slot);
   }
 
-  async #arrive(entry: Entry, { meta, body }: StoredValue): Promise<void> {
+  async #ask(source: string, entries: readonly Entry[]): Promise<readonly Reply[]> {
+    const args = entries.flatMap(({ space, slot, key }) => [
+      Buffer.from(String(space)),
+      Buffer.from(String(slot)),
+      Buffer.from(key, 'latin1'),
+    ]);
+    const reply = await this.#parts.links.ask(source, 'HANDOVER.GET', args, bytesOf(entries));
+    if (Array.isArray(reply) && reply.length === entries.length) return reply;
+    throw new KvcacheError('ERR', `HANDOVER.GET: the reply has not ${entries.length} items`);
+  }
+
+  /** Puts values in the place of the away records that they were fetched for. */
+  async #arrive(values: readonly { readonly entry: Entry; readonly value: FetchedValue }[]): Promise<void> {
     const { storage, keyspace, warm } = this.#parts;
-    await storage.admit(recordOverheadBytes + entry.key.length + (meta?.byteLength ?? 0) + body.byteLength);
-    if (!this.#isAway(entry)) return;
-    const { space, key, slot, expireAtMs } = entry;
-    const write = { space, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body };
-    const [arrived] = storage.append([write]).entries;
-    keyspace.installArrived(arrived!, { meta, body }, warm.has(entry) && this.#fitsIntoRam(body));
-    this.counters.keys += 1;
-    this.counters.bytes += body.byteLength;
+    if (values.length === 0) return;
+    let bytes = 0;
+    for (const { entry, value } of values) {
+      bytes += recordOverheadBytes + entry.key.length + (value.meta?.byteLength ?? 0) + value.body.byteLength;
+    }
+    await storage.admit(bytes);
+    for (const { entry, value } of values) {
+      if (!this.#isAway(entry)) continue;
+      const { space, key, slot } = entry;
+      const { meta, body, expireAtMs } = value;
+      const [arrived] = storage.append([
+        { space, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body },
+      ]).entries;
+      keyspace.installArrived(arrived!, { meta, body }, warm.has(entry) && this.#fitsIntoRam(body));
+      this.counters.keys += 1;
+      this.counters.bytes += body.byteLength;
+    }
   }
 
   /** Values that arrive push nothing out of RAM. */
@@ -227,6 +286,21 @@ function isOfOneValue(error: unknown): boolean {
 }
 
 /** As where it lies: what nobody can read any more is evicted. */
-function goneIfCorrupt(error: unknown): undefined {
-  if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
+function isCorrupt(error: unknown): boolean {
+  return error instanceof KvcacheError && error.code === 'CORRUPT';
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0);
+}
+
+/** An item of the reply: layout in source.ts. Throws its error. */
+function fetchedOf(item: Reply): Fetched {
+  if (item === null) return undefined;
+  if (item instanceof ReplyError) throw faultOfSource(item);
+  const [expireAtMs, meta, body] = Array.isArray(item) ? item : [];
+  if (typeof expireAtMs !== 'number' || !Buffer.isBuffer(body)) {
+    throw new KvcacheError('ERR', 'HANDOVER.GET: the reply is no value');
+  }
+  return { expireAtMs, meta: Buffer.isBuffer(meta) ? meta : undefined, body: keptValue(body) };
 }

@@ -11,6 +11,12 @@ import type { TopologyView } from '../../topology/holder.ts';
 
 export type OpenLink = (shard: string, address: string) => CommandLink;
 
+/** The fault that a source answered with: UNAVAILABLE where it is ending, for its SHUTDOWN and FENCED are not this shard's. */
+export function faultOfSource({ code, message }: ReplyError): KvcacheError {
+  const isEnding = code === 'SHUTDOWN' || code === 'FENCED';
+  return new KvcacheError(isEnding ? 'UNAVAILABLE' : code, message);
+}
+
 export class SourceLinks {
   readonly #topology: TopologyView;
   readonly #open: OpenLink;
@@ -21,17 +27,13 @@ export class SourceLinks {
     this.#open = open;
   }
 
-  /**
-   * Sends a command to the shard, whose reply may have about so many bytes. Rejects with its error as a KvcacheError; UNAVAILABLE where it is ending, for its own
-   * SHUTDOWN and FENCED are not this shard's.
-   */
+  /** Sends a command to the shard, whose reply may have about so many bytes. Rejects with its error as a KvcacheError. */
   async ask(source: string, name: string, args: readonly Buffer[], bytes = 0): Promise<Reply> {
     const { epoch } = this.#topology.slots;
     const timeoutMs = handoverTimeoutMs + (bytes / handoverBytesPerSecondMin) * 1_000;
     const reply = await ask(this.#linkTo(source), name, args, { timeoutMs, epoch });
-    if (!(reply instanceof ReplyError)) return reply;
-    const isEnding = reply.code === 'SHUTDOWN' || reply.code === 'FENCED';
-    throw new KvcacheError(isEnding ? 'UNAVAILABLE' : reply.code, reply.message);
+    if (reply instanceof ReplyError) throw faultOfSource(reply);
+    return reply;
   }
 
   /** Closes links to all but these shards. */

@@ -8,24 +8,27 @@
  *                                      an older value of the same key when this shard loses power
  *   HANDOVER.LIST slot cursor shard  → [next cursor, page]; layout: listing.ts. For the slot's new owner alone, and while
  *                                      both run the same epoch, or MOVED, TRYAGAIN
- *   HANDOVER.GET space slot key      → [meta | nil, body] | nil if the key is gone
+ *   HANDOVER.GET (space slot key)…   → for each [expiry in ms, meta | nil, body], nil if the key is gone, or an error
  *
  * What is listed stays as it is until the topology says that everything has arrived: nobody can write it any more, and
  * only expiry and eviction take keys away.
  */
-import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
+import { OK, type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { KvcacheError } from '../../errors.ts';
 import type { InternalCommands } from '../../link/internal-executor.ts';
 import { slotCount } from '../../limits.ts';
-import { type Space, spaceOfBlocks, spaceOfKeys } from '../journal.ts';
+import { type Entry, type Space, spaceOfBlocks, spaceOfKeys, type StoredValue } from '../journal.ts';
 import { parseInteger } from '../keyspace/arguments.ts';
-import { andThen, type Answer } from '../keyspace/answer.ts';
+import { allOf, type Answer } from '../keyspace/answer.ts';
 import { nameOf } from '../keyspace/key-hash.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SlotMap } from '../../topology/slot-map.ts';
 import { listPage } from './listing.ts';
 import type { SlotStates } from './slot-states.ts';
+
+/** Space, slot and key. */
+const argumentsOfKey = 3;
 
 /** What hand-over needs of where the topology comes from. */
 export interface DurableTopology {
@@ -71,15 +74,25 @@ export class HandoverSource {
     return [next, page];
   }
 
-  get(spaceArgument: Buffer, slotArgument: Buffer, key: Buffer): Answer<Reply> {
+  get(args: readonly Buffer[]): Answer<Reply> {
+    const answers: Answer<Reply>[] = [];
+    for (let at = 0; at < args.length; at += argumentsOfKey) {
+      answers.push(this.#getOne(args[at]!, args[at + 1]!, args[at + 2]!));
+    }
+    return allOf(answers);
+  }
+
+  /** A value that cannot be read is an error in its place: the others come. */
+  #getOne(spaceArgument: Buffer, slotArgument: Buffer, key: Buffer): Answer<Reply> {
     const slot = this.#departing(slotArgument);
     const space = parseInteger(spaceArgument);
     if (space !== spaceOfKeys && space !== spaceOfBlocks) throw new KvcacheError('ERR', 'HANDOVER.GET: no such space');
     const entry = this.#keyspace.live(space satisfies Space, slot, nameOf(key));
     if (entry === undefined) return null;
-    return andThen(this.#keyspace.peek(entry), (value) =>
-      value === undefined ? null : [value.meta ?? null, value.body],
-    );
+    const value = this.#keyspace.peek(entry);
+    return value instanceof Promise
+      ? value.then((read) => answerOf(entry, read), replyErrorOf)
+      : answerOf(entry, value);
   }
 
   #departing(argument: Buffer): number {
@@ -92,6 +105,10 @@ export class HandoverSource {
   }
 }
 
+function answerOf(entry: Entry, value: StoredValue | undefined): Reply {
+  return value === undefined ? null : [entry.expireAtMs, value.meta ?? null, value.body];
+}
+
 /** The commands of the giving side, for the internal port. */
 export function handoverCommands(source: HandoverSource): InternalCommands {
   return {
@@ -100,6 +117,6 @@ export function handoverCommands(source: HandoverSource): InternalCommands {
       arguments: 3,
       run: ([slot, cursor, shard], { epoch }) => source.list(slot!, cursor!, shard!.toString('latin1'), epoch),
     },
-    'HANDOVER.GET': { arguments: 3, run: ([space, slot, key]) => source.get(space!, slot!, key!) },
+    'HANDOVER.GET': { arguments: argumentsOfKey, isList: true, run: (args) => source.get(args) },
   };
 }
