@@ -10,7 +10,7 @@
  */
 import type { ClientHttp2Session, ClientHttp2Stream, ClientSessionOptions, OutgoingHttpHeaders } from 'node:http2';
 import { messageOf } from '../errors.ts';
-import { grpcFrameBytesMax } from '../limits.ts';
+import { grpcClientCallsMax, grpcFrameBytesMax } from '../limits.ts';
 import { type ChannelTlsSource, channelTlsOf } from '../security/tls.ts';
 import { connectFault } from '../security/tls-faults.ts';
 import { dial, type Dialled } from './dial.ts';
@@ -118,6 +118,8 @@ export class ClientConnection {
       return undefined;
     }
     const { session } = dialled;
+    // Every call that waits for the connection, or for why it was lost, listens: as many as a channel has calls.
+    session.setMaxListeners(grpcClientCallsMax);
     const link: Link = { session, connected: false, closed: false, fault: undefined, pingsUnanswered: 0 };
     this.#links.add(link);
     const connectTimer = setTimeout(() => {
