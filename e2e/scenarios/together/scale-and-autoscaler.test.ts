@@ -41,7 +41,7 @@ test('kubectl scale adds and removes shards', async () => {
 
 test('an autoscaler of the KVCache adds shards while they are busy, and removes them after', async () => {
   const { kube, namespace, environment } = scenario;
-  metrics = await MetricsSource.start(kube, environment.images.tools, namespace);
+  metrics = await MetricsSource.start(kube, environment, namespace);
   await metrics.use(7);
   await kube.apply({
     apiVersion: 'autoscaling/v2',
