@@ -11,6 +11,7 @@
  *   - `segment`, `offset` and `recordBytes` change only by compaction, which keeps the sequence.
  */
 import type { Acknowledgement } from '../commands/command.ts';
+import type { StoredType } from '../commands/stored-type.ts';
 import type { HotCopy } from './hot/hot-copy.ts';
 
 /**
@@ -22,8 +23,12 @@ export const spaceOfBlocks = 1;
 export const spaceOfMarks = 2;
 export type Space = typeof spaceOfKeys | typeof spaceOfBlocks | typeof spaceOfMarks;
 
-/** A stored value. `meta` is what a block keeps beside its body; plain keys have none. Nobody writes into either. */
+/**
+ * A stored value. `meta` is what a block keeps beside its body; plain keys have none. Nobody writes into either. Without
+ * `type` it is bytes.
+ */
 export interface StoredValue {
+  readonly type?: StoredType;
   readonly meta: Buffer | undefined;
   readonly body: Buffer;
 }
@@ -31,6 +36,7 @@ export interface StoredValue {
 /** One live record. Kept flat and monomorphic: there are millions of them. */
 export class Entry {
   readonly space: Space;
+  readonly type: StoredType;
   /** The key's bytes as a latin1 string, which V8 keeps at a byte a character. */
   readonly key: string;
   readonly slot: number;
@@ -56,6 +62,7 @@ export class Entry {
 
   constructor(
     space: Space,
+    type: StoredType,
     key: string,
     slot: number,
     sequence: number,
@@ -66,6 +73,7 @@ export class Entry {
     recordBytes: number,
   ) {
     this.space = space;
+    this.type = type;
     this.key = key;
     this.slot = slot;
     this.sequence = sequence;
@@ -103,6 +111,8 @@ export interface JournalWrite {
   readonly key: Buffer;
   readonly slot: number;
   readonly expireAtMs: number;
+  /** Of what type body or away value are; absent: bytes. */
+  readonly type?: StoredType | undefined;
   readonly meta?: Buffer | undefined;
   readonly body?: Buffer | undefined;
   /** The value, of so many bytes, is still at the shard that hands the key's slot over. */

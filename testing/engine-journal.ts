@@ -4,6 +4,7 @@
  * It keeps its own account of what is live, so that a test can compare it with the index: a record that the keyspace
  * forgets to release, or releases twice, is found.
  */
+import { storedTypes } from '../commands/stored-type.ts';
 import { KvcacheError } from '../errors.ts';
 import { Entry, type Journal, type JournalPosition, type JournalWrite, type StoredValue } from '../shard/journal.ts';
 
@@ -101,7 +102,7 @@ export class MemoryJournal implements Journal {
     if (this.readFault !== undefined) throw this.readFault;
     const value = this.#values.get(place);
     if (value === undefined) throw new KvcacheError('CORRUPT', `nothing lies at ${place}`);
-    return { meta: value.meta && ownCopy(value.meta), body: ownCopy(value.body) };
+    return { type: entry.type, meta: value.meta && ownCopy(value.meta), body: ownCopy(value.body) };
   }
 
   answerReads(): void {
@@ -138,6 +139,7 @@ export class MemoryJournal implements Journal {
     const name = key.toString('latin1');
     const entry = new Entry(
       space,
+      write.type ?? storedTypes.bytes,
       name,
       slot,
       this.#sequence,
@@ -147,7 +149,7 @@ export class MemoryJournal implements Journal {
       offset,
       recordBytes,
     );
-    this.#values.set(placeOf(entry), { meta: meta && ownCopy(meta), body: ownCopy(body) });
+    this.#values.set(placeOf(entry), { type: entry.type, meta: meta && ownCopy(meta), body: ownCopy(body) });
     this.live.add(entry);
     return entry;
   }

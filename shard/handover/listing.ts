@@ -4,21 +4,23 @@
  *   cursor   0  1  space        1  4  hash, big-endian: the first that is not yet listed; empty to begin and when done
  *   page     items, each
  *     0  1  space     1  1  1 if the value has a copy in RAM, else 0     2  4  length of the value, big-endian
- *     6  8  expiry in ms, float64     14  4  length of the key     18  …  key
+ *     6  8  expiry in ms, float64     14  4  length of the key     18  1  type of the value     19  …  key
  */
+import type { StoredType } from '../../commands/stored-type.ts';
 import { KvcacheError } from '../../errors.ts';
 import { handoverPageEntriesMax } from '../../limits.ts';
 import { type Entry, spaceOfBlocks, spaceOfKeys } from '../journal.ts';
 import type { KeyIndex } from '../keyspace/key-index.ts';
 import { hashEnd } from '../keyspace/slot-map.ts';
 
-const itemHeadBytes = 18;
+const itemHeadBytes = 19;
 const cursorBytes = 5;
 
 type ListedSpace = typeof spaceOfKeys | typeof spaceOfBlocks;
 
 export interface ListedKey {
   readonly space: ListedSpace;
+  readonly type: StoredType;
   readonly isWarm: boolean;
   readonly bodyBytes: number;
   readonly expireAtMs: number;
@@ -76,6 +78,7 @@ function encodeItem(entry: Entry, isWarm: boolean): Buffer {
   item.writeUInt32BE(entry.bodyBytes, 2);
   item.writeDoubleBE(entry.expireAtMs, 6);
   item.writeUInt32BE(entry.key.length, 14);
+  item[18] = entry.type;
   item.write(entry.key, itemHeadBytes, 'latin1');
   return item;
 }
@@ -90,6 +93,7 @@ export function listedKeys(page: Buffer): ListedKey[] {
     if (end > page.byteLength || (space !== spaceOfKeys && space !== spaceOfBlocks)) throw malformed(at);
     keys.push({
       space,
+      type: page[at + 18] as StoredType,
       isWarm: page[at + 1] === 1,
       bodyBytes: page.readUInt32BE(at + 2),
       expireAtMs: page.readDoubleBE(at + 6),

@@ -211,12 +211,12 @@ export class Mover {
     await storage.admit(bytes);
     for (const { entry, value } of values) {
       if (!this.#isAway(entry)) continue;
-      const { space, key, slot } = entry;
+      const { space, type, key, slot } = entry;
       const { meta, body, expireAtMs } = value;
       const [arrived] = storage.append([
-        { space, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body },
+        { space, type, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body },
       ]).entries;
-      keyspace.installArrived(arrived!, { meta, body }, warm.has(entry) && this.#fitsIntoRam(body));
+      keyspace.installArrived(arrived!, { type, meta, body }, warm.has(entry) && this.#fitsIntoRam(body));
       this.counters.keys += 1;
       this.counters.bytes += body.byteLength;
     }

@@ -107,8 +107,9 @@ export class Opener {
 
   #install(slot: number, listed: readonly ListedKey[], isLast: boolean): void {
     const { keyspace, storage, warm } = this.#parts;
-    const writes: JournalWrite[] = listed.map(({ space, key, expireAtMs, bodyBytes }) => ({
+    const writes: JournalWrite[] = listed.map(({ space, type, key, expireAtMs, bodyBytes }) => ({
       space,
+      type,
       key,
       slot,
       expireAtMs,

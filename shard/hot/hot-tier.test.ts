@@ -32,6 +32,7 @@ describe('HotTier', () => {
     const entry = put(hot, 'a', bodyBytes, metaBytes);
     const fill = 'a'.charCodeAt(0);
     expect(hot.get(entry)).toEqual({
+      type: 0,
       meta: metaBytes < 0 ? undefined : Buffer.alloc(metaBytes, fill + 1),
       body: Buffer.alloc(bodyBytes, fill),
     });

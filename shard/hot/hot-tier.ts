@@ -98,8 +98,10 @@ export class HotTier {
     const { slab } = copy;
     if (slab === undefined) return copy.value;
     const from = copy.cell * slab.sizeClass.cellBytes;
-    if (copy.metaBytes < 0) return { meta: undefined, body: copyOf(slab.memory, from, entry.bodyBytes) };
+    if (copy.metaBytes < 0)
+      return { type: entry.type, meta: undefined, body: copyOf(slab.memory, from, entry.bodyBytes) };
     return {
+      type: entry.type,
       meta: copyOf(slab.memory, from, copy.metaBytes),
       body: copyOf(slab.memory, from + copy.metaBytes, entry.bodyBytes),
     };
@@ -146,7 +148,7 @@ export class HotTier {
   #keepLarge(copy: HotCopy, value: StoredValue): void {
     const body = ownedMemory(value.body);
     const meta = value.meta === undefined ? undefined : ownedMemory(value.meta);
-    copy.value = { meta, body };
+    copy.value = { type: copy.entry.type, meta, body };
     copy.largeBytes =
       body.buffer.byteLength + (meta === undefined ? 0 : meta.buffer.byteLength + largeCopyOverheadBytes);
     this.#largeBytes += copy.largeBytes;
@@ -155,7 +157,7 @@ export class HotTier {
 
   #keepSmall(copy: HotCopy, { meta, body }: StoredValue, length: number): void {
     if (length === 0) {
-      copy.value = { meta: meta === undefined ? undefined : emptyBuffer, body: emptyBuffer };
+      copy.value = { type: copy.entry.type, meta: meta === undefined ? undefined : emptyBuffer, body: emptyBuffer };
       this.#overheadBytes += largeCopyOverheadBytes;
       return;
     }

@@ -8,6 +8,7 @@ import { keyBytesMax, valueBytesMax } from '../../limits.ts';
 
 export const syntaxError = new ReplyError('ERR', 'syntax error');
 export const notAnInteger = new ReplyError('ERR', 'value is not an integer or out of range');
+export const wrongType = new ReplyError('WRONGTYPE', 'Operation against a key holding the wrong kind of value');
 const emptyKey = new ReplyError('ERR', 'empty key');
 
 export function keyFault(key: Buffer): ReplyError | undefined {

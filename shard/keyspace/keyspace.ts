@@ -7,6 +7,8 @@
  */
 import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
+import { storedTypes } from '../../commands/stored-type.ts';
+import { isText, textOf } from '../../commands/typed-text.ts';
 import { KvcacheError } from '../../errors.ts';
 import { indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
@@ -18,9 +20,11 @@ import {
   type JournalWrite,
   type Space,
   spaceOfBlocks,
+  spaceOfKeys,
   type StoredValue,
 } from '../journal.ts';
-import type { Answer } from './answer.ts';
+import { andThen, type Answer } from './answer.ts';
+import { wrongType } from './arguments.ts';
 import { readCold } from './cold-read.ts';
 import { IndexBound } from './index-bound.ts';
 import { KeyGate } from './key-gate.ts';
@@ -127,6 +131,17 @@ export class Keyspace {
     return this.#readBelow(entry);
   }
 
+  /** What text doors read of a plain key: undefined if there is none, WRONGTYPE if it is no text. */
+  readText(slot: number, name: string): Answer<Buffer | ReplyError | undefined> {
+    const entry = this.live(spaceOfKeys, slot, name);
+    // Whatever its size, a collection is not read to be refused.
+    if (entry !== undefined && !isText(entry.type)) return wrongType;
+    return andThen(this.read(spaceOfKeys, slot, name), (value) => {
+      if (value === undefined) return undefined;
+      return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
+    });
+  }
+
   /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
   peek(entry: Entry): Answer<StoredValue | undefined> {
     return this.hot.get(entry) ?? readCold(this, entry);
@@ -169,6 +184,11 @@ export class Keyspace {
   /** Holds a plain key against later writes of it, for a change that may have to wait for a read. */
   holdKey(name: string): { before: Promise<void> | undefined; release: () => void } {
     return this.#gate.hold([name]);
+  }
+
+  /** Holds plain keys against later writes of them, for a change that may have to wait for a read. */
+  holdKeys(names: readonly string[]): { before: Promise<void> | undefined; release: () => void } {
+    return this.#gate.hold(names);
   }
 
   /** Appends and installs the changes as one group; answers `reply` when the group is as safe as asked. */
@@ -287,7 +307,18 @@ export class Keyspace {
     if (change.body === undefined) return undefined;
     this.#sequence += 1;
     const { space, name, slot, expireAtMs, body } = change;
-    return new Entry(space, name, slot, this.#sequence, expireAtMs, body.byteLength, 0, 0, 0);
+    return new Entry(
+      space,
+      change.type ?? storedTypes.bytes,
+      name,
+      slot,
+      this.#sequence,
+      expireAtMs,
+      body.byteLength,
+      0,
+      0,
+      0,
+    );
   }
 
   #install(change: Change, entry: Entry | undefined): void {
@@ -301,7 +332,7 @@ export class Keyspace {
       this.hot.drop(previous);
       this.journal?.release(previous);
     }
-    if (this.#isKeptHot(entry)) this.hot.put(entry, { meta: change.meta, body: change.body! });
+    if (this.#isKeptHot(entry)) this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
   }
 
   async #readBelow(entry: Entry): Promise<StoredValue | undefined> {

@@ -1,5 +1,7 @@
 /** PREFIXSCAN cursor prefix count KEYS|VALUES. How pages are made: scan.ts. */
 import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { storedTypes } from '../../commands/stored-type.ts';
+import { isText, textOf } from '../../commands/typed-text.ts';
 import { scanCountMax } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import { notAnInteger, parseInteger, syntaxError, wordOf } from './arguments.ts';
@@ -26,7 +28,9 @@ function prefixScan(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> 
     prefix: nameOf(prefix),
     count: Math.min(count, scanCountMax),
     withValues: word === 'VALUES',
-    isLive: (entry) => !keyspace.isExpired(entry) && keyspace.shows(entry.slot),
+    // A collection has no value that stands in one piece of bytes: only its key is shown.
+    isLive: (entry) =>
+      !keyspace.isExpired(entry) && keyspace.shows(entry.slot) && (word === 'KEYS' || isText(entry.type)),
   });
   const nextCursor = encodeCursor(next);
   if (word === 'KEYS') return [nextCursor, entries.map(keyOf)];
@@ -42,7 +46,8 @@ function keysAndValues(keyspace: Keyspace, entries: readonly Entry[]): Answer<Re
   return andThen(allOf(entries.map((entry) => keyspace.peek(entry))), (values) =>
     entries.flatMap((entry, place) => {
       const value = values[place];
-      return value === undefined ? [] : [keyOf(entry), value.body];
+      const text = value && textOf(value.type ?? storedTypes.bytes, value.body);
+      return text === undefined ? [] : [keyOf(entry), text];
     }),
   );
 }

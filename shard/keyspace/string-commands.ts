@@ -2,7 +2,7 @@
 import type { CommandContext } from '../../commands/command.ts';
 import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
 import { slotOf } from '../../topology/slot.ts';
-import { type Entry, spaceOfKeys, type StoredValue } from '../journal.ts';
+import { type Entry, spaceOfKeys } from '../journal.ts';
 import {
   invalidExpireTime,
   keyFault,
@@ -12,6 +12,7 @@ import {
   syntaxError,
   type TimeUnit,
   wordOf,
+  wrongType,
 } from './arguments.ts';
 import { type CommandFamily, keptValue, keyChange, storeFault } from './handler.ts';
 import type { Change, Keyspace } from './keyspace.ts';
@@ -36,14 +37,10 @@ function liveOf(keyspace: Keyspace, key: Buffer): Entry | undefined {
   return keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
 }
 
-function bodyOf(value: StoredValue | undefined): Reply {
-  return value === undefined ? null : value.body;
-}
-
 function get(keyspace: Keyspace, key: Buffer): Answer<Reply> {
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
-  return andThen(keyspace.read(spaceOfKeys, slotOf(key), nameOf(key)), bodyOf);
+  return andThen(keyspace.readText(slotOf(key), nameOf(key)), (text) => text ?? null);
 }
 
 function exists(keyspace: Keyspace, keys: readonly Buffer[]): Reply {
@@ -59,9 +56,10 @@ function exists(keyspace: Keyspace, keys: readonly Buffer[]): Reply {
 function mget(keyspace: Keyspace, keys: readonly Buffer[]): Answer<Reply> {
   const replies: Answer<Reply>[] = [];
   for (const key of keys) {
-    const reply = get(keyspace, key);
-    if (reply instanceof ReplyError) return reply;
-    replies.push(reply);
+    const fault = keyFault(key);
+    if (fault !== undefined) return fault;
+    // As in Redis, a key of another type is none here.
+    replies.push(andThen(get(keyspace, key), (reply) => (reply === wrongType ? null : reply)));
   }
   return allOf(replies);
 }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { storedTypes } from '../../commands/stored-type.ts';
 import { Entry, spaceOfKeys } from '../journal.ts';
 import { EntrySets } from './entry-sets.ts';
 
 function entryOf(slot: number, sequence: number): Entry {
-  return new Entry(spaceOfKeys, `key ${sequence}`, slot, sequence, 0, 10, 1, 0, 100);
+  return new Entry(spaceOfKeys, storedTypes.bytes, `key ${sequence}`, slot, sequence, 0, 10, 1, 0, 100);
 }
 
 test('entries are found by slot, and gone when deleted', () => {

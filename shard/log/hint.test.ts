@@ -8,6 +8,7 @@ const entries = fc.array(
   fc.record<HintEntry>({
     kind: fc.constantFrom(1, 3, 4, 5, 6),
     space: fc.constantFrom(0, 1),
+    type: fc.constantFrom(0, 1, 4, 16),
     slot: fc.nat(16_383),
     epoch: fc.nat(),
     sequence: fc.nat({ max: Number.MAX_SAFE_INTEGER }),

@@ -3,31 +3,34 @@
  * (`<id>.hint`) and behind the records in the segment's blob.
  *
  *   head, 64 bytes
- *      0  8  "KVHINT01"        8  8  segment id       16  4  incarnation     20  4  salt
+ *      0  8  "KVHINT02"        8  8  segment id       16  4  incarnation     20  4  salt
  *     24  4  entries          28  4  bytes of the Bloom filter               32  8  newest time of writing
  *     40  8  min sequence     48  8  max sequence     56  4  CRC-32 of everything behind the head   60  4  CRC-32 of 0–59
  *   Bloom filter of all keys, tombstones included
  *   entries, each
  *      0  8  sequence          8  8  expiry in ms     16  4  offset of the record   20  4  its length
  *     24  4  length of the value (all parts)          28  4  epoch                  32  2  slot    34  1  kind   35  1  space
- *     36  4  length of the key 40  4  length of the extra bytes (a commit's parts)  44  …  key, extra
+ *     36  4  length of the key 40  4  length of the extra bytes (a commit's parts)  44    1  type of the value  45  3  0
+ *     48  …  key, extra
  *
  * Every record that recovery must know is listed, tombstones and slot-drops too; chunks are not, their commit names
  * them. Numbers are little-endian, 8-byte ones float64.
  */
 import { crc32 } from 'node:zlib';
+import type { StoredType } from '../../commands/stored-type.ts';
 import type { Space } from '../journal.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { Bloom } from './bloom.ts';
 import type { RecordKind } from './record.ts';
 
-const magic = Buffer.from('KVHINT01');
+const magic = Buffer.from('KVHINT02');
 export const hintHeadBytes = 64;
-const entryHeadBytes = 44;
+const entryHeadBytes = 48;
 
 export interface HintEntry {
   readonly kind: RecordKind;
   readonly space: Space;
+  readonly type: StoredType;
   readonly slot: number;
   readonly epoch: number;
   readonly sequence: number;
@@ -120,6 +123,7 @@ function writeEntry(bytes: Buffer, at: number, entry: HintEntry): void {
   bytes[at + 35] = entry.space;
   bytes.writeUInt32LE(entry.key.byteLength, at + 36);
   bytes.writeUInt32LE(entry.extra.byteLength, at + 40);
+  bytes.writeUInt32LE(entry.type, at + 44);
   entry.key.copy(bytes, at + entryHeadBytes);
   entry.extra.copy(bytes, at + entryHeadBytes + entry.key.byteLength);
 }
@@ -182,6 +186,7 @@ function* iterateEntries(bytes: Buffer, from: number): Generator<HintEntry> {
     yield {
       kind: bytes[at + 34] as RecordKind,
       space: bytes[at + 35] as Space,
+      type: bytes[at + 44] as StoredType,
       slot: bytes.readUInt16LE(at + 32),
       epoch: bytes.readUInt32LE(at + 28),
       sequence: bytes.readDoubleLE(at),

@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compactionChunkBytes, smallTaskBytesMax, smallTaskRecordsMax } from '../../limits.ts';
+import { storedTypes } from '../../commands/stored-type.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { buildHint, HintBuilder, type HintTotals } from './hint.ts';
 import {
@@ -144,6 +145,7 @@ class Compaction {
       {
         ...header,
         kind: recordKinds.tombstone,
+        type: storedTypes.bytes,
         flags: 0,
         expireAtMs: 0,
         key: body.key,
@@ -160,6 +162,7 @@ class Compaction {
       {
         kind: asTombstone ? recordKinds.tombstone : header.kind,
         space: header.space,
+        type: asTombstone ? storedTypes.bytes : header.type,
         slot: header.slot,
         epoch: header.epoch,
         sequence: header.sequence,

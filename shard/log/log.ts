@@ -1,7 +1,7 @@
 /**
  * The log: a folder of segment files, one of them open for appending.
  *
- *   <data>/format             "kvcache data format 1"
+ *   <data>/format             "kvcache data format 2"
  *   <data>/segments/<id>.log  records (record.ts) behind a segment header
  *   <data>/segments/<id>.hint what recovery needs of a sealed segment (hint.ts)
  *
@@ -338,6 +338,7 @@ export class Log implements SegmentSource {
   #entryOf(placement: Placement, at: Part, parts: readonly Part[] | undefined): Entry {
     const entry = new Entry(
       placement.space,
+      placement.type,
       placement.key.toString('latin1'),
       placement.slot,
       placement.sequence,

@@ -1,5 +1,6 @@
 /** What the log places: one record before it has a place. */
 import { chunkBytes, wholeRecordBytesMax } from '../../limits.ts';
+import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
 import type { Entry, JournalWrite, Space } from '../journal.ts';
 import { encodeParts, type Part } from './parts.ts';
 import {
@@ -16,6 +17,7 @@ const noBytes = Buffer.alloc(0);
 export interface Placement {
   readonly kind: RecordKind;
   readonly space: Space;
+  readonly type: StoredType;
   readonly slot: number;
   readonly sequence: number;
   readonly expireAtMs: number;
@@ -34,7 +36,7 @@ export function groupFlags(index: number, count: number): number {
 /** A write as the record it becomes; one above the bound becomes the commit of its parts. */
 export function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
   const { space, slot, key, expireAtMs } = write;
-  const common = { space, slot, key, sequence };
+  const common = { space, type: write.type ?? storedTypes.bytes, slot, key, sequence };
   if (write.awayBytes !== undefined) {
     const value = awayValue(write.awayBytes);
     return { ...common, kind: recordKinds.away, expireAtMs, meta: undefined, value, bodyBytes: write.awayBytes };
@@ -42,6 +44,7 @@ export function placementOf(write: JournalWrite, sequence: number, parts: readon
   if (write.body === undefined) {
     return {
       ...common,
+      type: storedTypes.bytes,
       kind: recordKinds.tombstone,
       expireAtMs: 0,
       meta: undefined,
@@ -59,7 +62,7 @@ export function placementOf(write: JournalWrite, sequence: number, parts: readon
 
 /** A record without a value: a tombstone, an eviction marker or a slot-drop. */
 export function markerOf(kind: RecordKind, space: Space, slot: number, sequence: number, key: Buffer): Placement {
-  const common = { kind, space, slot, sequence, key };
+  const common = { kind, space, type: storedTypes.bytes, slot, sequence, key };
   return { ...common, expireAtMs: 0, meta: undefined, value: noBytes, bodyBytes: 0 };
 }
 
@@ -80,15 +83,17 @@ export function needsParts(write: JournalWrite): boolean {
 /** The chunks of a large value, in order. */
 export function* chunkPlacements(write: JournalWrite, sequence: number): Generator<Placement> {
   const { space, slot, expireAtMs, key, body } = write;
+  const type = write.type ?? storedTypes.bytes;
   for (let from = 0; from < body!.byteLength; from += chunkBytes) {
     const value = body!.subarray(from, from + chunkBytes);
-    yield { kind: recordKinds.chunk, space, slot, sequence, expireAtMs, key, meta: undefined, value, bodyBytes: 0 };
+    const common = { space, type, slot, sequence, expireAtMs, key };
+    yield { kind: recordKinds.chunk, ...common, meta: undefined, value, bodyBytes: 0 };
   }
 }
 
 /** The write that would store a live entry again, with its value or as away. */
 export function writeOf(entry: Entry, meta: Buffer | undefined, body: Buffer, isAway: boolean): JournalWrite {
-  const { space, slot, expireAtMs } = entry;
-  const common = { space, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs };
+  const { space, type, slot, expireAtMs } = entry;
+  const common = { space, type, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs };
   return isAway ? { ...common, awayBytes: entry.bodyBytes } : { ...common, meta, body };
 }

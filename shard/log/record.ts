@@ -7,7 +7,7 @@
  *        8     1  kind
  *        9     1  flags
  *       10     1  space (plain keys, blocks, marks)
- *       11     1  0
+ *       11     1  type of the value (commands/stored-type.ts)
  *       12     2  slot
  *       14     2  0
  *       16     4  length of the key
@@ -28,6 +28,7 @@
  * not be found again behind damage, and are not what fills a disk of 1 MiB blocks).
  */
 import { crc32 } from 'node:zlib';
+import { type StoredType, storedTypeMax } from '../../commands/stored-type.ts';
 import { keyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import type { Space } from '../journal.ts';
 
@@ -69,6 +70,7 @@ export interface RecordHeader {
   readonly kind: RecordKind;
   readonly flags: number;
   readonly space: Space;
+  readonly type: StoredType;
   readonly slot: number;
   readonly keyBytes: number;
   readonly tagBytes: number;
@@ -83,6 +85,7 @@ export interface RecordFields {
   readonly kind: RecordKind;
   readonly flags: number;
   readonly space: Space;
+  readonly type: StoredType;
   readonly slot: number;
   readonly epoch: number;
   readonly sequence: number;
@@ -120,7 +123,7 @@ export function writeRecordHead(target: Buffer, offset: number, fields: RecordFi
   target[offset + 8] = fields.kind;
   target[offset + 9] = fields.flags;
   target[offset + 10] = fields.space;
-  target[offset + 11] = 0;
+  target[offset + 11] = fields.type;
   target.writeUInt16LE(fields.slot, offset + 12);
   target.writeUInt16LE(0, offset + 14);
   target.writeUInt32LE(key.byteLength, offset + 16);
@@ -154,6 +157,7 @@ export function readRecordHeader(source: Buffer, offset: number, salt: number): 
     kind: source[offset + 8] as RecordKind,
     flags: source[offset + 9]!,
     space: source[offset + 10] as Space,
+    type: source[offset + 11] as StoredType,
     slot: source.readUInt16LE(offset + 12),
     keyBytes: source.readUInt32LE(offset + 16),
     tagBytes: source.readUInt32LE(offset + 20),
@@ -164,6 +168,7 @@ export function readRecordHeader(source: Buffer, offset: number, salt: number): 
     writtenAtMs: source.readDoubleLE(offset + 48),
   };
   const plausible =
+    header.type <= storedTypeMax &&
     header.keyBytes <= keyBytesMax &&
     header.tagBytes <= recordTagsBytesMax &&
     header.valueBytes <= wholeRecordBytesMax &&

@@ -6,6 +6,7 @@
  * this segment and not one inside somebody's value. Records of an atomic group are handed on only when the whole
  * group is there.
  */
+import { storedTypeMax } from '../../commands/stored-type.ts';
 import { spaceOfMarks } from '../journal.ts';
 import { recordTagsBytesMax, keyBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import {
@@ -167,7 +168,8 @@ function nextCandidate(window: Buffer, from: number): number {
   const last = window.byteLength - recordHeaderBytes;
   for (let at = from; at <= last; at++) {
     const kind = window[at + 8]!;
-    if (kind === 0 || kind > recordKinds.away || window[at + 10]! > spaceOfMarks || window[at + 11] !== 0) continue;
+    if (kind === 0 || kind > recordKinds.away || window[at + 10]! > spaceOfMarks || window[at + 11]! > storedTypeMax)
+      continue;
     if (window[at + 14] === 0 && window[at + 15] === 0 && window[at + 19] === 0 && window[at + 27] === 0) return at;
   }
   return window.byteLength;

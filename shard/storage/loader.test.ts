@@ -13,6 +13,7 @@ const noBytes = Buffer.alloc(0);
 const value: HintEntry = {
   kind: recordKinds.value,
   space: 0,
+  type: 0,
   slot: 1,
   epoch: 0,
   sequence: 5,

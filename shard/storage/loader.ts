@@ -109,8 +109,8 @@ export class Loader {
       if (existing.sequence === sequence && (existingIsLocal || segment.file === undefined)) return;
       this.#remove(existing);
     }
-    const { expireAtMs, bodyBytes, offset, recordBytes } = record;
-    const entry = new Entry(space, key, slot, sequence, expireAtMs, bodyBytes, segment.id, offset, recordBytes);
+    const { type, expireAtMs, bodyBytes, offset, recordBytes } = record;
+    const entry = new Entry(space, type, key, slot, sequence, expireAtMs, bodyBytes, segment.id, offset, recordBytes);
     if (record.kind === recordKinds.commit) {
       const decoded = decodeParts(record.extra);
       if (decoded !== undefined) this.#log.live.parts.set(entry, decoded.parts);

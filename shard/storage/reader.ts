@@ -72,8 +72,8 @@ export class Reader {
     if (body.key.toString('latin1') !== entry.key || header.sequence !== entry.sequence) {
       throw corrupt(entry.segment, entry.offset, 'it is another record');
     }
-    if (header.kind !== recordKinds.commit) return { meta: body.meta, body: body.value };
-    return { meta: body.meta, body: await this.#joinParts(entry, body.value) };
+    if (header.kind !== recordKinds.commit) return { type: header.type, meta: body.meta, body: body.value };
+    return { type: header.type, meta: body.meta, body: await this.#joinParts(entry, body.value) };
   }
 
   async #joinParts(entry: Entry, list: Buffer): Promise<Buffer> {

@@ -317,6 +317,7 @@ class ReplayedSegment {
     this.#entries.push({
       kind: header.kind,
       space: header.space,
+      type: header.type,
       slot: header.slot,
       epoch: header.epoch,
       sequence: header.sequence,
