@@ -84,6 +84,11 @@ export class ShardProcess {
     return `127.0.0.1:${this.#settings['grpc.port']}`;
   }
 
+  /** The URL of its HTTP. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#settings['http.port']}`;
+  }
+
   /** Starts it after it has ended, with these settings changed; resolves when it is ready. */
   async restart(changed: GivenShardSettings = {}): Promise<void> {
     this.#settings = { ...this.#settings, ...changed };

@@ -22,7 +22,7 @@ import { forwardPort } from './kubernetes/port-forward.ts';
 import { addPlaygroundCommand } from './playground.ts';
 import { runProgram } from './run-program.ts';
 import { processTerminal } from './terminal.ts';
-import { readVersion } from './version.ts';
+import { readVersion } from '../process/version.ts';
 
 const terminal = processTerminal();
 /** Ended when the command has: the port-forward, files with certificates. */

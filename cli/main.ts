@@ -14,7 +14,7 @@ import { addServerCommands } from './commands/servers.ts';
 import { addVersion } from './commands/version.ts';
 import { runProgram } from './run-program.ts';
 import { processTerminal } from './terminal.ts';
-import { readVersion } from './version.ts';
+import { readVersion } from '../process/version.ts';
 
 const terminal = processTerminal();
 

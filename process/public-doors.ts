@@ -1,19 +1,20 @@
 /**
- * The doors that clients and orchestrators use, the same on shard and router: HTTP for health and metrics, which is
- * there first and goes last, and gRPC, which is there while the process serves.
+ * The doors that clients and orchestrators use, the same on shard and router: HTTP, which is there first and goes last
+ * for its health and metrics, and gRPC, which is there while the process serves.
  *
- *   open()          /health 200, /ready 503 "starting"
- *   serve(executor) gRPC listens; /ready 200
- *   drain()         /ready 503 "stopping"; gRPC takes nothing new and finishes what it has
+ *   open()          /health 200, /ready 503 "starting", the API 503
+ *   serve(executor) gRPC listens; HTTP serves the API; /ready 200
+ *   drain()         /ready 503 "stopping"; gRPC and the API take nothing new and finish what they have
  *   close()         HTTP ends
  */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Executor } from '../commands/command.ts';
 import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
-import type { RuntimeConfig } from '../doors/grpc/kv-service.ts';
+import { apiRoutes } from '../doors/http/api.ts';
 import { HttpDoor } from '../doors/http/http-door.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
+import type { RuntimeConfig } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
@@ -21,6 +22,7 @@ import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { observe, processRegistry, securityMetrics } from './metrics.ts';
 import { listenDoor } from './start.ts';
+import { readVersion } from './version.ts';
 
 const nothingServed: GrpcServerStatistics = { connections: 0, streams: 0, bytesInFlight: 0, refused: 0 };
 
@@ -71,6 +73,11 @@ export class PublicDoors {
     return this.#grpc?.statistics ?? nothingServed;
   }
 
+  /** Bytes of messages, bodies and answers of all doors. */
+  get bytesInFlight(): number {
+    return this.grpcStatistics().bytesInFlight + this.#http.bytesInFlight;
+  }
+
   async open(): Promise<void> {
     const { 'http.host': host, 'http.port': port } = this.#live.current;
     this.#addresses['http'] = await listenDoor(this.#http, host, port);
@@ -80,11 +87,12 @@ export class PublicDoors {
   async serve(executor: Executor, config: RuntimeConfig): Promise<void> {
     const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
     addStorageGauges(this.registry, executor);
+    const measured = new MeasuredExecutor(executor, this.#metrics);
     this.#grpc = new GrpcDoor({
       host,
       port,
       maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
-      executor: new MeasuredExecutor(executor, this.#metrics),
+      executor: measured,
       config,
       metrics: this.#metrics,
       log: this.#logger,
@@ -92,13 +100,22 @@ export class PublicDoors {
       refusals: this.figures.refusals,
     });
     this.#addresses['grpc'] = await listenDoor(this.#grpc, host, port);
+    this.#http.serve(
+      apiRoutes({
+        executor: measured,
+        config,
+        metrics: this.#metrics,
+        watching: this.#http.watching,
+        info: { version: readVersion(), security: this.#security.authenticator.kinds },
+      }),
+    );
     this.#grpc.serving = true;
     this.#unready = undefined;
   }
 
   async drain(): Promise<void> {
     this.#unready = 'stopping';
-    await this.#grpc?.close(drainGraceMs);
+    await Promise.all([this.#grpc?.close(drainGraceMs), this.#http.drain(drainGraceMs)]);
   }
 
   async close(): Promise<void> {

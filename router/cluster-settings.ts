@@ -11,7 +11,7 @@ import { type Executor, libraryContext } from '../commands/command.ts';
 import { ReplyError } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { settingsTimeoutMs } from '../limits.ts';
-import { changesOf, type LiveSettings } from '../settings/live.ts';
+import { changesOf, type SettingChange } from '../settings/live.ts';
 import { configOf } from '../settings/present.ts';
 import { type SettingName, settingOf } from '../settings/schema.ts';
 
@@ -25,12 +25,19 @@ function isRouters(name: SettingName): boolean {
   return settingOf(name).usedBy.includes('router');
 }
 
+/** The router's own settings: settings/kept.ts, or settings/live.ts where nothing is to be kept. */
+export interface OwnSettings {
+  get(): string;
+  faultOf(changes: readonly SettingChange[]): string | undefined;
+  apply(changes: readonly SettingChange[]): void | Promise<void>;
+}
+
 export class ClusterSettings {
-  readonly #live: LiveSettings;
+  readonly #own: OwnSettings;
   readonly #router: Executor;
 
-  constructor(live: LiveSettings, router: Executor) {
-    this.#live = live;
+  constructor(own: OwnSettings, router: Executor) {
+    this.#own = own;
     this.#router = router;
   }
 
@@ -40,7 +47,7 @@ export class ClusterSettings {
     const shard = (Array.isArray(reply) ? reply : []).find(Buffer.isBuffer);
     const ofShard = shard === undefined ? [] : changesOf(shard.toString('utf8'));
     const shown = ofShard.filter(({ name }) => isShared(name) && !isRouters(name));
-    const own = changesOf(this.#live.get());
+    const own = changesOf(this.#own.get());
     return JSON.stringify(configOf([...shown, ...own].map(({ name, raw }) => [name, raw])));
   }
 
@@ -54,10 +61,10 @@ export class ClusterSettings {
       );
       // A change that one shard would refuse must not be in force at the others: all are asked before any is told.
       const fault =
-        this.#live.faultOf(forRouter) ??
+        this.#own.faultOf(forRouter) ??
         (await this.#updateShards(forShards, 'CHECK')) ??
         (await this.#updateShards(forShards));
-      if (fault === undefined) this.#live.apply(forRouter);
+      if (fault === undefined) await this.#own.apply(forRouter);
       return fault;
     } catch (error) {
       if (error instanceof KvcacheError) return error.message;

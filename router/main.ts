@@ -4,7 +4,8 @@
  *   doors (gRPC, HTTP) ─▶ Router ─▶ LinkSet ─▶ shards
  *   internal port ─▶ topology, ROUTERINFO
  *
- * It keeps nothing but a copy of the topology, so that it starts while the topology's file is away.
+ * It keeps nothing but a copy of the topology, so that it starts while the topology's file is away, and what was changed
+ * of its settings while it ran.
  */
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import { linkSecurity } from '../security/link-security.ts';
+import { KeptSettings } from '../settings/kept.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { TopologySource } from '../topology/source.ts';
 import { ClusterSettings } from './cluster-settings.ts';
@@ -28,6 +30,7 @@ import { Router } from './router.ts';
 export async function startRouter(live: LiveSettings, logger: Logger): Promise<Service> {
   const settings = live.current;
   await makeDataDirectory(settings['data.path']);
+  const kept = new KeptSettings(live, join(settings['data.path'], 'settings.json'), logger);
   const doors = new PublicDoors(live, logger);
   const security = linkSecurity(settings, logger);
   await doors.open();
@@ -60,7 +63,7 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  await doors.serve(router, new ClusterSettings(live, router));
+  await doors.serve(router, new ClusterSettings(kept, router));
   return {
     addresses: { ...doors.addresses, link: linkAddress },
     failed: new Promise(() => undefined),

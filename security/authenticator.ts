@@ -40,6 +40,14 @@ export class Authenticator {
     return this.#token !== undefined || this.#password !== undefined;
   }
 
+  /** Kinds of credentials that are taken, of which one is asked for. */
+  get kinds(): ('token' | 'password')[] {
+    return [
+      ...(this.#token === undefined ? [] : ['token' as const]),
+      ...(this.#password === undefined ? [] : ['password' as const]),
+    ];
+  }
+
   /** Values of WWW-Authenticate, one for each kind of credential that is taken. */
   get challenges(): string[] {
     return [

@@ -64,7 +64,7 @@ const introduction = `# Settings
 A setting comes from a flag, else from the environment, else from the file that \`--config FILE\` or \`KVCACHE_CONFIG\`
 names (YAML or JSON, nested or with dotted names), else from its default. \`kvcache config\` shows every setting with its
 value and where it came from; with \`--server\`, \`--port-base\` or \`--running\` it shows what a cluster runs with, and
-\`kvcache config set NAME VALUE\` changes what may change at run time, on all shards, until they start again. A client
+\`kvcache config set NAME VALUE\` changes what may change at run time, on all shards and for good, over restarts too. A client
 does the same with kv.KeyValueService's GetConfig and UpdateConfig, where names of the Go KVCache stand beside ours. Everything is checked at start: all mistakes are told at once, and the exit code is 2.
 
 \`\`\`yaml

@@ -83,6 +83,13 @@ export class LiveSettings {
     return faults.length > 0 ? faults.join('\n') : undefined;
   }
 
+  /** What the settings would be after these changes. Throws CONFIG with every fault, a line each. */
+  preview(changes: readonly SettingChange[]): Settings {
+    const { given, next, faults } = this.#weigh(changes);
+    if (faults.length > 0) throw new KvcacheError('CONFIG', faults.join('\n'));
+    return given === this.#given ? this.#current : next;
+  }
+
   /** Makes the changes. Throws CONFIG with every fault, a line each. */
   apply(changes: readonly SettingChange[]): void {
     const { given, next, faults } = this.#weigh(changes);

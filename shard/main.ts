@@ -24,6 +24,7 @@ import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import { linkSecurity } from '../security/link-security.ts';
+import { KeptSettings } from '../settings/kept.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { TopologySource } from '../topology/source.ts';
@@ -48,6 +49,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const name = settings['shard.name'];
   const dataDirectory = settings['data.path'];
   await makeDataDirectory(dataDirectory);
+  const kept = new KeptSettings(live, join(dataDirectory, 'settings.json'), logger);
   const failed = Promise.withResolvers<KvcacheError>();
   const doors = new PublicDoors(live, logger);
   const security = linkSecurity(settings, logger);
@@ -76,8 +78,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
-      ['SETTINGS.GET', () => Buffer.from(live.get())],
-      ['SETTINGS.SET', ([json, mode]) => changeSettings(live, json!.toString('utf8'), mode)],
+      ['SETTINGS.GET', () => Buffer.from(kept.get())],
+      ['SETTINGS.SET', ([json, mode]) => changeSettings(kept, json!.toString('utf8'), mode)],
     ]),
   });
   // Records may be younger than this machine's clock: nothing that they saw expire comes back.
@@ -130,7 +132,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   });
   addShardMetrics(doors.registry, { ...parts, link, budget, grpc: () => doors.grpcStatistics() });
   const linkAddress = await internal.listen();
-  await doors.serve(executor, live);
+  await doors.serve(executor, kept);
 
   return {
     addresses: { ...doors.addresses, link: linkAddress },
@@ -160,21 +162,14 @@ function bytesInFlight(
   const uploading = writeBehind === undefined ? 0 : blobBlocksInFlightMax * blobBlockBytes;
   const pending = storage.log.active?.writer?.pendingBytes ?? 0;
   const waiting = engine.stats().waitingWrites.bytes;
-  return (
-    doors.grpcStatistics().bytesInFlight +
-    link.stats().inFlightBytes +
-    waiting +
-    pending +
-    uploading +
-    handover.bytesInFlight
-  );
+  return doors.bytesInFlight + link.stats().inFlightBytes + waiting + pending + uploading + handover.bytesInFlight;
 }
 
-function changeSettings(live: LiveSettings, json: string, mode: Buffer | undefined): Reply {
+async function changeSettings(kept: KeptSettings, json: string, mode: Buffer | undefined): Promise<Reply> {
   const word = mode?.toString('latin1').toUpperCase();
   if (word !== undefined && word !== 'CHECK')
     return new ReplyError('ERR', "SETTINGS.SET takes 'CHECK' or nothing more");
-  const fault = word === 'CHECK' ? live.check(json) : live.update(json);
+  const fault = word === 'CHECK' ? kept.check(json) : await kept.update(json);
   return fault === undefined ? OK : new ReplyError('CONFIG', fault);
 }
 

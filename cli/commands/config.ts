@@ -70,7 +70,7 @@ function addSet(config: Command, terminal: Terminal): void {
     .command('set')
     .summary('change settings of a running cluster')
     .description(
-      'Changes settings that may change at run time, on the router and all shards, until they start again. ' +
+      'Changes settings that may change at run time, on the router and all shards, for good: they outlast restarts. ' +
         'All are checked before any is changed. docs/settings.md says of each whether it may change.',
     )
     .argument('<pair...>', 'name value [name value …]')

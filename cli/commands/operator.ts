@@ -5,7 +5,7 @@ import { serve } from '../../process/serve.ts';
 import { LiveSettings } from '../../settings/live.ts';
 import { addSettingFlags, settingsOfCommand } from '../setting-flags.ts';
 import type { Terminal } from '../terminal.ts';
-import { readVersion } from '../version.ts';
+import { readVersion } from '../../process/version.ts';
 
 export function addOperator(program: Command, terminal: Terminal): void {
   const command = program

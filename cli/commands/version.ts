@@ -1,7 +1,7 @@
 /** `kvcache version`. */
 import type { Command } from 'commander';
 import { printJson, type Terminal } from '../terminal.ts';
-import { readVersion } from '../version.ts';
+import { readVersion } from '../../process/version.ts';
 
 export function addVersion(program: Command, terminal: Terminal): void {
   program

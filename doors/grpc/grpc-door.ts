@@ -8,7 +8,8 @@ import { authorizer } from './authorize.ts';
 import type { Door, DoorAddress, DoorLog } from '../door.ts';
 import { addBlockService } from './block-service.ts';
 import { addCacheService } from './cache-service.ts';
-import { addKeyValueService, type RuntimeConfig, type ServiceMetrics } from './kv-service.ts';
+import type { RuntimeConfig } from '../runtime-config.ts';
+import { addKeyValueService, type ServiceMetrics } from './kv-service.ts';
 import { addReflection, HealthService } from './standard-services.ts';
 
 export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'authorize' | 'onHandshakeFault'> {

@@ -23,6 +23,7 @@ import {
   SetResponse,
   UpdateConfigRequest,
 } from '../../protos/generated/kv.ts';
+import type { RuntimeConfig } from '../runtime-config.ts';
 import { settle } from '../settle.ts';
 import {
   decodeKey,
@@ -40,13 +41,6 @@ import {
 } from './kv-codec.ts';
 import { cancellableContextOf, contextOf, type Serving, serveUnary } from './serving.ts';
 import { codeTrailer } from './status-of-error.ts';
-
-/** The settings that may be read and changed while the process runs, as JSON. */
-export interface RuntimeConfig {
-  get(): string | Promise<string>;
-  /** What is wrong with the change; undefined when it was made. */
-  update(json: string): string | undefined | Promise<string | undefined>;
-}
 
 /** What of this service is counted beside its commands. */
 export interface ServiceMetrics {

@@ -1,0 +1,269 @@
+/** S1's REST API over a real engine; every answer is also held against the OpenAPI document that the door publishes. */
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { OK, ReplyError } from '../../../commands/reply.ts';
+import { httpBodyBytesMax } from '../../../limits.ts';
+import { TestApi } from '../testing/api.ts';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await TestApi.open();
+});
+afterEach(() => api.close());
+
+const post = (path: string, body: unknown): ReturnType<TestApi['ask']> => api.ask('POST', `/api/v1/${path}`, body);
+const get = (path: string): ReturnType<TestApi['ask']> => api.ask('GET', `/api/v1/${path}`);
+
+describe('one key', () => {
+  test('is set, got and deleted in the words of the Go KVCache', async () => {
+    expect(await post('set', { key: 'a', value: 'one', ttl: 0 })).toMatchObject({
+      status: 200,
+      body: { success: true, message: 'key set successfully' },
+    });
+    expect(await get('get/a')).toMatchObject({ status: 200, body: { key: 'a', value: 'one' } });
+    expect(await api.ask('DELETE', '/api/v1/delete/a')).toMatchObject({
+      status: 200,
+      body: { success: true, message: 'key deleted successfully' },
+    });
+    expect(await get('get/a')).toMatchObject({ status: 404, body: { error: 'key not found: a' } });
+    expect(await api.ask('DELETE', '/api/v1/delete/a')).toMatchObject({ status: 200 });
+  });
+
+  test('may be any bytes, percent-encoded, slashes as they are', async () => {
+    await post('set', { key: 'a/b ü?', value: 'x' });
+    expect((await get('get/a/b%20%C3%BC%3F')).body).toEqual({ key: 'a/b ü?', value: 'x' });
+    expect(await get('get/%zz')).toMatchObject({ status: 400, body: { error: /percent-encoded/ } });
+    expect(await get('get/')).toMatchObject({ status: 400, body: { error: 'invalid request: empty key' } });
+  });
+
+  test('has values of any bytes, as base64 where they are no text', async () => {
+    await post('set', { key: 'bytes', value: '/wABAg==', encoding: 'base64' });
+    expect((await get('get/bytes')).body).toEqual({ key: 'bytes', value: '/wABAg==', encoding: 'base64' });
+    await post('set', { key: 'text', value: Buffer.from('grün').toString('base64'), encoding: 'base64' });
+    expect((await get('get/text')).body).toEqual({ key: 'text', value: 'grün' });
+    expect(await post('set', { key: 'k', value: '?', encoding: 'base64' })).toMatchObject({
+      status: 400,
+      body: { error: 'invalid request: value is no base64' },
+    });
+  });
+
+  test('expires after ttl seconds, and 0 is never', async () => {
+    await post('set', { key: 'mortal', value: 'x', ttl: 100 });
+    await post('set', { key: 'forever', value: 'x' });
+    const ttl = async (key: string): Promise<unknown> =>
+      api.cache.engineReply(
+        { name: 'TTL', args: [Buffer.from(key)] },
+        { session: { door: 'http', peer: '', tenant: '' }, deadlineMs: Infinity },
+      );
+    expect([await ttl('mortal'), await ttl('forever')]).toEqual([100, -1]);
+    for (const wrong of [-1, 1.5, '5', null]) {
+      expect(await post('set', { key: 'k', value: 'x', ttl: wrong })).toMatchObject({ status: 400 });
+    }
+  });
+
+  test('is refused with what would be right', async () => {
+    const fault = async (body: unknown): Promise<unknown> => (await post('set', body)).body;
+    expect(await fault({ key: '', value: 'x' })).toEqual({ error: 'invalid request: empty key' });
+    expect(await fault({ key: 'k' })).toEqual({ error: expect.stringMatching(/^invalid request: value: /) });
+    expect(await fault({ key: 'k', value: 5 })).toEqual({ error: expect.stringMatching(/expected string/) });
+    expect(await fault('{')).toEqual({ error: expect.stringMatching(/^invalid request: the body is no JSON: /) });
+    expect(await fault('[]')).toEqual({ error: expect.stringMatching(/expected object/) });
+    expect(await fault(undefined)).toEqual({ error: expect.stringMatching(/a body of JSON is expected/) });
+    expect(await fault({ key: 'k'.repeat(70_000), value: '' })).toEqual({
+      error: expect.stringMatching(/the key has 70000 bytes; at most 65536/),
+    });
+  });
+
+  test('answers what the cluster cannot do by its kind', async () => {
+    const statuses = { UNAVAILABLE: 503, TRYAGAIN: 503, TIMEOUT: 504, MOVED: 421, DISKFULL: 500, ERR: 400 } as const;
+    for (const [code, status] of Object.entries(statuses)) {
+      api.cache.intercept = () => new ReplyError(code as keyof typeof statuses, 'because');
+      const error = status === 400 ? 'invalid request: because' : 'failed to get key: because';
+      expect(await get('get/k')).toMatchObject({ status, body: { error, code } });
+    }
+  });
+
+  test('is written as safely as the request asks', async () => {
+    api.cache.intercept = () => OK;
+    const body = { key: 'k', value: 'x' };
+    await api.ask('POST', '/api/v1/set', body, { 'kvcache-acknowledgement': 'disk' });
+    expect(api.cache.seen.at(-1)?.context).toMatchObject({ acknowledgement: 'disk', session: { door: 'http' } });
+    expect(await api.ask('POST', '/api/v1/set', body, { 'kvcache-acknowledgement': 'paper' })).toMatchObject({
+      status: 400,
+    });
+  });
+});
+
+describe('several keys', () => {
+  test('are set, got and deleted at once', async () => {
+    expect(await post('mset', { kvs: { a: '1', b: '2' } })).toMatchObject({
+      status: 200,
+      body: { success: true, message: 'keys set successfully', count: 2 },
+    });
+    expect((await post('mset', { key_values: { c: '3', __proto__x: '4' }, ttl: 60 })).body).toMatchObject({ count: 2 });
+    expect((await post('mget', { keys: ['a', 'c', 'none'] })).body).toEqual({
+      keys: ['a', 'c', 'none'],
+      count: 2,
+      results: { a: '1', c: '3' },
+    });
+    expect((await post('mdelete', { keys: ['a', 'b', 'none'] })).body).toEqual({
+      success: true,
+      message: 'keys deleted successfully',
+      count: 3,
+      deleted: 2,
+    });
+  });
+
+  test('include one that JavaScript has other uses for', async () => {
+    expect((await post('mset', '{"kvs":{"__proto__":"x"}}')).body).toMatchObject({ count: 1 });
+    expect(await get('get/__proto__')).toMatchObject({ status: 200, body: { value: 'x' } });
+    expect(JSON.stringify((await post('mget', { keys: ['__proto__'] })).body)).toContain('{"__proto__":"x"}');
+  });
+
+  test('tell beside the map which values are base64', async () => {
+    await post('mset', { kvs: { a: '/w==', b: 'aGk=' }, encoding: 'base64' });
+    expect((await post('mget', { keys: ['a', 'b'] })).body).toMatchObject({
+      results: { a: '/w==', b: 'hi' },
+      encodings: { a: 'base64' },
+    });
+  });
+
+  test('are refused where there are none, an empty one, or no strings', async () => {
+    for (const path of ['mget', 'mdelete']) {
+      expect(await post(path, { keys: [] })).toMatchObject({
+        status: 400,
+        body: { error: 'invalid request: empty keys' },
+      });
+      expect(await post(path, { keys: [''] })).toMatchObject({ status: 400 });
+      expect(await post(path, {})).toMatchObject({ status: 400 });
+    }
+    expect(await post('mset', {})).toMatchObject({ status: 400, body: { error: 'invalid request: empty keys' } });
+    expect(await post('mset', { kvs: { a: 1 } })).toMatchObject({ status: 400, body: { error: /values are strings/ } });
+    expect(await post('mset', { kvs: { a: '?' }, encoding: 'base64' })).toMatchObject({ status: 400 });
+  });
+});
+
+describe('a scan', () => {
+  beforeEach(async () => {
+    const kvs = Object.fromEntries(Array.from({ length: 250 }, (_, n) => [`user:${n}`, `v${n}`]));
+    await post('mset', { kvs: { ...kvs, other: 'x' } });
+  });
+
+  test('honours its limit, a hundred by default, a thousand at most', async () => {
+    expect((await get('scan?prefix=user:&limit=7')).body).toMatchObject({ prefix: 'user:', limit: 7, count: 7 });
+    expect((await get('scan?prefix=user:')).body).toMatchObject({ limit: 100, count: 100 });
+    expect((await get('scan?prefix=user:&limit=5000')).body).toMatchObject({ limit: 1000, count: 250 });
+    expect((await get('scan')).body).toMatchObject({ prefix: '', count: 100 });
+    expect((await get('scan?prefix=none')).body).toEqual({ prefix: 'none', limit: 100, count: 0, results: {} });
+    expect(await get('scan?limit=many')).toMatchObject({ status: 400 });
+  });
+
+  test('goes on where it ended until everything was seen', async () => {
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const { body } = await get(`scan?prefix=user:&limit=60&cursor=${cursor}`);
+      const page = body as { results: Record<string, string>; cursor?: string };
+      seen.push(...Object.keys(page.results));
+      cursor = page.cursor ?? '';
+    } while (cursor !== '');
+    expect([seen.length, new Set(seen).size]).toEqual([250, 250]);
+    expect(await get('scan?cursor=AAAAAAAAAAAAAA')).toMatchObject({ status: 400, body: { error: /cursor/ } });
+  });
+
+  test('tells keys that are not text apart', async () => {
+    await api.cache.engineReply(
+      { name: 'SET', args: [Buffer.from([0x75, 0xff]), Buffer.from('x')] },
+      { session: { door: 'http', peer: '', tenant: '' }, deadlineMs: Infinity },
+    );
+    expect((await get('scan?prefix=u&limit=1000')).body).toMatchObject({
+      count: 251,
+      binary: [{ key: 'df8=', value: 'x' }],
+    });
+    const { body } = await get('keys?prefix=u&limit=1000');
+    expect((body as { keys: object[] }).keys).toContainEqual({ key: 'df8=', encoding: 'base64' });
+    expect(await get('get/u%ff')).toMatchObject({ status: 200, body: { value: 'x' } });
+  });
+});
+
+describe('the configuration', () => {
+  test('is read, changed, and refused with every fault', async () => {
+    await api.close();
+    let batch = 100;
+    let updates = 0;
+    api = await TestApi.open({
+      metrics: { configUpdated: () => updates++ },
+      config: {
+        get: () => JSON.stringify({ eviction: { batch_size: batch } }),
+        update: (json) => {
+          const asked = (JSON.parse(json) as { eviction?: { batch_size: number } }).eviction?.batch_size;
+          if (asked === undefined) return 'grpc.port does not change';
+          batch = asked;
+          return undefined;
+        },
+      },
+    });
+    expect((await get('config')).body).toEqual({ eviction: { batch_size: 100 } });
+    expect((await post('config', { eviction: { batch_size: 7 } })).body).toEqual({
+      success: true,
+      message: 'config updated successfully',
+      config: { eviction: { batch_size: 7 } },
+    });
+    expect(await post('config', { grpc: { port: 1 } })).toMatchObject({
+      status: 400,
+      body: { error: 'invalid request: grpc.port does not change' },
+    });
+    expect(await post('config', '[]')).toMatchObject({ status: 400 });
+    expect(updates).toBe(1);
+  });
+});
+
+describe('bodies', () => {
+  test('above their bound are answered with 413, whether their length is told or not', async () => {
+    const large = 'x'.repeat(httpBodyBytesMax + 1);
+    expect(await post('set', large)).toMatchObject({ status: 413, body: { code: 'TOOLARGE' } });
+    const stream = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(Buffer.alloc(1 << 20));
+      },
+    });
+    const response = await fetch(`${api.url}/api/v1/set`, { method: 'POST', body: stream, duplex: 'half' });
+    expect(response.status).toBe(413);
+    expect(await get('scan')).toMatchObject({ status: 200 });
+  });
+
+  test('take room as they arrive and give it back, also when their sender goes away', async () => {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.write('POST /api/v1/set HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000\r\n\r\n');
+    socket.write(Buffer.alloc(1_000_000));
+    await expect.poll(() => api.door.bytesInFlight).toBe(1_000_000);
+    socket.destroy();
+    await expect.poll(() => api.door.bytesInFlight).toBe(0);
+    await post('set', { key: 'k', value: 'x'.repeat(1_000_000) });
+    await get('get/k');
+    await expect.poll(() => api.door.bytesInFlight).toBe(0);
+  });
+});
+
+test('while the process starts and stops, the API answers 503 and health what is true', async () => {
+  await api.document();
+  let release!: (reply: null) => void;
+  api.cache.intercept = () => new Promise((resolve) => (release = resolve));
+  const asked = get('get/k');
+  await expect.poll(() => api.cache.seen.length).toBe(1);
+  const drained = api.door.drain(60_000);
+  expect(await get('get/k')).toMatchObject({ status: 503, body: { error: 'the service is stopping' } });
+  expect(await get('health')).toMatchObject({ status: 200 });
+  release(null);
+  expect(await asked).toMatchObject({ status: 404 });
+  await drained;
+});
+
+test('a page of another site changes nothing', async () => {
+  const { status } = await api.ask('POST', '/api/v1/set', '{"key":"k","value":"x"}', {
+    'sec-fetch-site': 'cross-site',
+  });
+  expect([status, api.cache.seen]).toEqual([403, []]);
+});
