@@ -21,6 +21,28 @@ export const scanExaminedPerCallMax = 100_000;
 /** Lists and maps in lists and maps of a typed value. */
 export const typedDepthMax = 32;
 
+// ── Collections and changes of large values ─────────────────────────────────────────────────────────────────────
+/** What a hash, list, set or sorted set may take: its bytes, and a little for each element. */
+export const collectionBytesMax = 16 * MiB;
+/** What an element counts beside its bytes: else 16 MiB of empty ones would be gigabytes in RAM. */
+export const collectionElementBytes = 16;
+/** Deltas behind a base before a new base is written; a large base has more, one for so many of its bytes. */
+export const deltasMin = 64;
+export const deltasMax = 1_024;
+export const baseBytesPerDelta = 16 * KiB;
+/** A base up to this is written anew with every change: a delta would take as much. */
+export const wholeBaseBytesMax = 512;
+/** A base up to this is made in the tick of its write; a larger one is put together from what is stored, behind it. */
+export const baseInTickBytesMax = 128 * KiB;
+/** Deltas read with one read: as long as they lie so close together, and up to so many bytes. */
+export const deltaGapBytesMax = 64 * KiB;
+export const deltaReadBytesMax = 1 * MiB;
+export const deltaReadsInFlightMax = 16;
+/** Values put together from base and deltas at the same time. */
+export const foldsInFlightMax = 2;
+/** Bytes of a stored collection that are made into its object in one step of the event loop. */
+export const collectionStepBytes = 64 * KiB;
+
 // ── Prompt blocks ───────────────────────────────────────────────────────────────────────────────────────────────
 export const blockTokens = 128;
 export const blockVersionsMax = 60;
@@ -112,8 +134,11 @@ export const respReplySlabBytes = 32 * KiB;
 export const respKeepaliveMs = 300_000;
 /** Names that clients give themselves, and the like. */
 export const respClientWordCharsMax = 1_024;
-/** Keys of a slot that one CLUSTER GETKEYSINSLOT lists, and keys of one page while they are counted. */
+/** Keys that one CLUSTER GETKEYSINSLOT lists, and keys of a page while a slot's are listed or counted. */
 export const respSlotKeysMax = 10_000;
+export const respSlotPageKeys = 512;
+/** How long INFO and CONFIG wait for the shards. */
+export const respGatherTimeoutMs = 2_000;
 
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const httpConnectionsMax = 1_000;
