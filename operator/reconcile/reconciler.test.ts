@@ -9,6 +9,7 @@ import {
   customResourceDefinitions,
   deployments,
   events,
+  namespaces,
   networkPolicies,
   nodes,
   persistentVolumeClaims,
@@ -156,6 +157,18 @@ class Setting {
     }
     return found;
   }
+
+  /** The same, once pods that started late have written their last. */
+  async steady(): Promise<Record<string, string>> {
+    let before = '';
+    return await until(
+      async () => {
+        await sleep(1_000, AbortSignal.timeout(2_000));
+        return this.versions();
+      },
+      (versions) => before === (before = JSON.stringify(versions)),
+    );
+  }
 }
 
 async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean, timeoutMs = 60_000): Promise<T> {
@@ -181,7 +194,8 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     expect(cache.status).toMatchObject({ epoch: 1, slotsServed: 16_384, hitRate: '95%', routersReady: '2/2' });
     expect(condition(cache, 'Durable')).toMatchObject({ status: 'False', reason: 'DisksOnly' });
     expect(await setting.topology()).toMatchObject({ epoch: 1 });
-    const before = await setting.versions();
+    const before = await setting.steady();
+    const { status } = await setting.get();
     // A change that concerns nothing: it wakes the operator.
     await setting.client.patch(
       kvcaches,
@@ -190,7 +204,7 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     );
     await sleep(2_000, AbortSignal.timeout(3_000));
     expect(await setting.versions()).toEqual(before);
-    expect((await setting.get()).status).toEqual(cache.status);
+    expect((await setting.get()).status).toEqual(status);
     await setting.stopOperator();
     await setting.startOperator();
     await sleep(3_000, AbortSignal.timeout(4_000));
@@ -408,6 +422,28 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     );
     expect(await setting.get()).toBeDefined();
     await setting.edit({ deletionProtection: false });
+    await until(
+      async () => [await client.get(kvcaches, { namespace, name })],
+      ([found]) => found === undefined,
+    );
+  }, 120_000);
+
+  test('in a namespace that is being deleted, nothing is made anew, and nobody is blamed', async () => {
+    const setting = await Setting.make();
+    await setting.create();
+    await setting.settled(3);
+    const { client, namespace } = setting;
+    // No controller takes its objects away here, so that it stays like this.
+    await client.delete(namespaces, { name: namespace });
+    await client.delete(services, { namespace, name: 'c' });
+    await client.delete(configMaps, { namespace, name: 'c-settings' });
+    await sleep(2_000, AbortSignal.timeout(3_000));
+    expect(await setting.read(services, 'c')).toBeUndefined();
+    const cache = await setting.get();
+    expect(condition(cache, 'Degraded')?.reason).not.toBe('ApplyFailed');
+    expect(cache.status?.observedGeneration).toBe(cache.metadata.generation);
+    // What was promised about the end is still kept.
+    await client.delete(kvcaches, { namespace, name });
     await until(
       async () => [await client.get(kvcaches, { namespace, name })],
       ([found]) => found === undefined,
