@@ -4,6 +4,7 @@ import { GrpcChannel } from '../../grpc/client.ts';
 import type { ClientMethod } from '../../grpc/method.ts';
 import { type GrpcError, grpcStatus } from '../../grpc/status.ts';
 import { HealthService, KeyValueServiceService } from '../../protos/generated/kv.ts';
+import { KeyValueStoreService } from '../../protos/generated/keyvaluestore.ts';
 import { CacheService } from '../../protos/generated/kvcache.ts';
 import { KVStoreServiceService } from '../../protos/generated/kvstore.ts';
 import { Authenticator, headerOfCredential, refusalText } from '../../security/authenticator.ts';
@@ -48,7 +49,7 @@ async function endOf(channel: GrpcChannel, path: string): Promise<Partial<GrpcEr
 }
 
 const guarded = [
-  ...[KeyValueServiceService, CacheService, KVStoreServiceService].flatMap((service) =>
+  ...[KeyValueServiceService, CacheService, KVStoreServiceService, KeyValueStoreService].flatMap((service) =>
     Object.values(service).map(({ path }) => path as string),
   ),
   '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',

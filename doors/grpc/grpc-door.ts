@@ -9,6 +9,7 @@ import type { Door, DoorAddress, DoorLog } from '../door.ts';
 import { addBlockService } from './block-service.ts';
 import { addCacheService } from './cache-service.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
+import { addKeyValueStoreService } from './key-value-store-service.ts';
 import { addKeyValueService, type ServiceMetrics } from './kv-service.ts';
 import { addReflection, HealthService } from './standard-services.ts';
 
@@ -24,7 +25,13 @@ export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'author
   readonly refusals?: Refusals | undefined;
 }
 
-const services = ['kvstore.KVStoreService', 'kv.KeyValueService', 'kv.Health', 'kvcache.v1.Cache'];
+const services = [
+  'kvstore.KVStoreService',
+  'kvstore.KeyValueStore',
+  'kv.KeyValueService',
+  'kv.Health',
+  'kvcache.v1.Cache',
+];
 
 export class GrpcDoor implements Door {
   readonly protocol = 'grpc';
@@ -45,6 +52,7 @@ export class GrpcDoor implements Door {
     this.#health = new HealthService(server, services);
     addBlockService({ server, executor, log });
     addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });
+    addKeyValueStoreService({ server, executor, log });
     addCacheService(server, executor);
     addReflection(server, [...services, 'grpc.health.v1.Health']);
   }

@@ -1,12 +1,4 @@
-import {
-  type CallOptions,
-  Client,
-  type ClientUnaryCall,
-  credentials,
-  type Metadata,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { Client, credentials, type Metadata, status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ReplyError } from '../../commands/reply.ts';
@@ -23,23 +15,8 @@ import {
   SetRequest,
 } from '../../protos/generated/kv.ts';
 import { decodeKeyValues, decodeSet, encodeGet, encodeKeys, encodeKeyValues } from './kv-codec.ts';
+import { callUnary, type UnaryMethod } from './testing/call-unary.ts';
 import { OpenDoor } from './testing/open-door.ts';
-
-/** The form of a generated method that takes nothing but the request. */
-type Method<Request, Response> = {
-  (request: Request, answer: (error: ServiceError | null, response: Response) => void): ClientUnaryCall;
-  (
-    request: Request,
-    metadata: Metadata,
-    answer: (error: ServiceError | null, response: Response) => void,
-  ): ClientUnaryCall;
-  (
-    request: Request,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    answer: (error: ServiceError | null, response: Response) => void,
-  ): ClientUnaryCall;
-};
 
 let door: OpenDoor;
 let client: KeyValueServiceClient;
@@ -60,11 +37,8 @@ beforeEach(async () => {
 });
 afterEach(() => door.close());
 
-function call<Request, Response>(method: Method<Request, Response>, request: Request): Promise<Response> {
-  const bound: Method<Request, Response> = method.bind(client);
-  return new Promise((resolve, reject) => {
-    bound(request, (error, response) => (error ? reject(error) : resolve(response)));
-  });
+function call<Request, Response>(method: UnaryMethod<Request, Response>, request: Request): Promise<Response> {
+  return callUnary(client, method, request);
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text);

@@ -118,10 +118,12 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
       'kv.KeyValueService',
       'kvcache.v1.Cache',
       'kvstore.KVStoreService',
+      'kvstore.KeyValueStore',
     ]);
   });
 
-  it.each(['kvstore.KVStoreService', 'kv.KeyValueService', 'grpc.health.v1.Health'])('describes %s', async (symbol) => {
+  const described = ['kvstore.KVStoreService', 'kvstore.KeyValueStore', 'kv.KeyValueService', 'grpc.health.v1.Health'];
+  it.each(described)('describes %s', async (symbol) => {
     const { fileDescriptorResponse } = await reflect({ fileContainingSymbol: symbol });
     const text = fileDescriptorResponse!.fileDescriptorProto.map((file) => file.toString('latin1')).join('');
     expect(text).toContain(symbol.split('.').at(-1));

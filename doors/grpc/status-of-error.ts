@@ -38,3 +38,8 @@ export function grpcErrorOfReply(reply: ReplyError): GrpcError {
 export function invalidArgument(text: string): GrpcError {
   return new GrpcError(grpcStatus.INVALID_ARGUMENT, text, { [codeTrailer]: 'ERR' });
 }
+
+/** A method of a contract that this server does not do, and why. */
+export function unimplemented(text: string): GrpcError {
+  return new GrpcError(grpcStatus.UNIMPLEMENTED, text, { [codeTrailer]: 'ERR' });
+}

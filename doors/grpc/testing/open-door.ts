@@ -3,6 +3,7 @@ import { credentials } from '@grpc/grpc-js';
 import type { Command, CommandContext, Executor } from '../../../commands/command.ts';
 import type { Reply } from '../../../commands/reply.ts';
 import { KeyValueServiceClient } from '../../../protos/generated/kv.ts';
+import { KeyValueStoreClient } from '../../../protos/generated/keyvaluestore.ts';
 import { KVStoreServiceClient } from '../../../protos/generated/kvstore.ts';
 import { MemoryCache } from '../../../testing/memory-cache.ts';
 import { GrpcDoor, type GrpcDoorOptions } from '../grpc-door.ts';
@@ -45,6 +46,12 @@ export class OpenDoor implements Executor {
 
   keyClient(): KeyValueServiceClient {
     const client = new KeyValueServiceClient(this.#address, credentials.createInsecure(), unbounded);
+    this.#clients.push(client);
+    return client;
+  }
+
+  plainClient(): KeyValueStoreClient {
+    const client = new KeyValueStoreClient(this.#address, credentials.createInsecure(), unbounded);
     this.#clients.push(client);
     return client;
   }
