@@ -30,6 +30,8 @@ export const collectionElementBytes = 16;
 export const deltasMin = 64;
 export const deltasMax = 1_024;
 export const baseBytesPerDelta = 16 * KiB;
+/** A delta of more bytes than this is no small change: the whole value is written. */
+export const deltaBytesMax = 4 * MiB;
 /** A base up to this is written anew with every change: a delta would take as much. */
 export const wholeBaseBytesMax = 512;
 /** A base up to this is made in the tick of its write; a larger one is put together from what is stored, behind it. */
@@ -125,6 +127,8 @@ export const respUnsentBytesHigh = 1 * MiB;
 export const respUnsentBytesMax = 1024 * MiB;
 /** A connection that does not move for this long in the middle of a request or a reply is ended. */
 export const respStallMaxMs = 60_000;
+/** How long an ended connection waits for its client to end it too. */
+export const respLingerMs = 5_000;
 /** How often connections are looked at for that. */
 export const respSweepIntervalMs = 5_000;
 /** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
@@ -156,6 +160,16 @@ export const httpLingerMs = 1_000;
 export const httpKeysMax = 10_000;
 export const httpScanLimitMax = 1_000;
 export const httpScanLimitDefault = 100;
+/** How much of a value the description of its key shows. */
+export const httpPreviewBytesMax = 1 * MiB;
+export const httpPreviewBytesDefault = 64 * KiB;
+/** Text that is made into tokens, requests for that which wait, and how long the tables of an encoding are kept. */
+export const tokenizeCharsMax = 1 << 20;
+export const tokenizeQueueMax = 16;
+export const tokenizeIdleMs = 60_000;
+export const tokenizeTimeoutMs = 10_000;
+/** Blocks of a prompt that one look-up of the dashboard shows. */
+export const explorerBlocksMax = 1_024;
 export const httpHeadersTimeoutMs = 10_000;
 export const httpRequestTimeoutMs = 30_000;
 export const httpKeepAliveTimeoutMs = 5_000;

@@ -8,7 +8,11 @@
  * Invariants
  *   - An entry is in the index if and only if it is the newest record of its key and neither deleted nor evicted.
  *   - `sequence` grows with every append of a shard; the highest wins, never file order.
- *   - `segment`, `offset` and `recordBytes` change only by compaction, which keeps the sequence.
+ *   - `segment`, `offset`, `recordBytes` and `chain` change only by compaction, which keeps the sequence.
+ *
+ * A value may be a chain: a base record and deltas behind it. The body is the base's bytes with those of all deltas
+ * behind them, in order; what they mean is the keyspace's matter. Every delta makes a new entry with the delta's
+ * sequence and expiry, whose place is the base's, so an entry still is one state of one key.
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import type { StoredType } from '../commands/stored-type.ts';
@@ -33,7 +37,24 @@ export interface StoredValue {
   readonly body: Buffer;
 }
 
-/** One live record. Kept flat and monomorphic: there are millions of them. */
+/** Where a delta lies, the sequence of the state that it makes, and its share of the body. */
+export interface DeltaPlace {
+  readonly sequence: number;
+  readonly segment: number;
+  readonly offset: number;
+  readonly recordBytes: number;
+  readonly bodyBytes: number;
+}
+
+/** What a value consists of besides its base record. Never changed: a further delta makes a new chain. */
+export interface Chain {
+  readonly baseSequence: number;
+  readonly baseBodyBytes: number;
+  /** At least one, in the order of their sequences. */
+  readonly deltas: readonly DeltaPlace[];
+}
+
+/** One live record, or a base with deltas. Kept flat and monomorphic: there are millions of them. */
 export class Entry {
   readonly space: Space;
   readonly type: StoredType;
@@ -43,13 +64,15 @@ export class Entry {
   readonly sequence: number;
   /** Unix milliseconds, 0 for never. */
   readonly expireAtMs: number;
-  /** Bytes of the body (without meta). */
+  /** Bytes of the body (without meta), deltas included. */
   readonly bodyBytes: number;
   /** The segment that holds the record; 0 without a journal. */
   segment: number;
   /** Where the whole record begins in its segment, and its length, header and key included. */
   offset: number;
   recordBytes: number;
+  /** Undefined for a value in one record. */
+  chain: Chain | undefined = undefined;
   /** Owned by the keyspace: bucket and position in its expiry wheel; bucket 0 is none. */
   expiryBucket = 0;
   expiryPosition = 0;
@@ -115,6 +138,8 @@ export interface JournalWrite {
   readonly type?: StoredType | undefined;
   readonly meta?: Buffer | undefined;
   readonly body?: Buffer | undefined;
+  /** The live entry, here and not away, behind whose body `body` belongs: a delta, of at most `deltaBytesMax`. */
+  readonly deltaOf?: Entry | undefined;
   /** The value, of so many bytes, is still at the shard that hands the key's slot over. */
   readonly awayBytes?: number | undefined;
 }
@@ -140,6 +165,8 @@ export interface Journal {
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition };
   /** The entry is no longer live (overwritten, deleted, expired): its bytes count as garbage from now on. */
   release(entry: Entry): void;
+  /** Makes one record of a base and its deltas, some time soon. */
+  fold(entry: Entry): void;
   /** True if the entry's value is still at another shard: `read` fetches it from there. */
   isAway(entry: Entry): boolean;
   /** Resolves when everything up to the position is that safe. `memory` is at once and is never asked for. */

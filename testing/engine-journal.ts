@@ -6,6 +6,7 @@
  */
 import { storedTypes } from '../commands/stored-type.ts';
 import { KvcacheError } from '../errors.ts';
+import { chainWith } from '../shard/log/chain.ts';
 import { Entry, type Journal, type JournalPosition, type JournalWrite, type StoredValue } from '../shard/journal.ts';
 
 interface Deferred {
@@ -46,6 +47,14 @@ export class MemoryJournal implements Journal {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#admissions.push({ resolve, reject });
     return promise;
+  }
+
+  /** How often chains were to be folded. */
+  folds = 0;
+
+  fold(entry: Entry): void {
+    this.folds += 1;
+    entry.chain = undefined;
   }
 
   isAway(): boolean {
@@ -130,7 +139,10 @@ export class MemoryJournal implements Journal {
 
   #place(write: JournalWrite): Entry | undefined {
     this.#sequence += 1;
-    const { space, key, slot, expireAtMs, meta, body } = write;
+    const { space, key, slot, expireAtMs, meta, deltaOf } = write;
+    const bytes = write.body;
+    const earlier = deltaOf && this.#values.get(placeOf(deltaOf))!.body;
+    const body = earlier === undefined || bytes === undefined ? bytes : Buffer.concat([earlier, bytes]);
     const recordBytes = headerBytes + key.byteLength + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
     this.#nextPlace(recordBytes);
     const offset = this.#offset;
@@ -149,6 +161,11 @@ export class MemoryJournal implements Journal {
       offset,
       recordBytes,
     );
+    if (deltaOf !== undefined) {
+      if (!this.live.has(deltaOf)) throw new Error(`a delta of a dead entry: ${deltaOf.key}`);
+      const { segment, sequence } = entry;
+      entry.chain = chainWith(deltaOf, { sequence, segment, offset, recordBytes, bodyBytes: bytes!.byteLength });
+    }
     this.#values.set(placeOf(entry), { type: entry.type, meta: meta && ownCopy(meta), body: ownCopy(body) });
     this.live.add(entry);
     return entry;

@@ -77,6 +77,12 @@ export class TestStore {
     return this.write([setOf(key, value, expireAtMs)]);
   }
 
+  /** Puts bytes behind the value of a key that is there, and gives it another expiry. */
+  extend(key: string, bytes: string, expireAtMs: number): JournalPosition {
+    const deltaOf = this.index.find(0, key)!;
+    return this.write([{ ...setOf(key, bytes, expireAtMs), type: deltaOf.type, deltaOf }]);
+  }
+
   delete(key: string): JournalPosition {
     const bytes = Buffer.from(key, 'latin1');
     return this.write([{ space: 0, key: bytes, slot: slotOf(bytes), expireAtMs: 0 }]);
@@ -87,7 +93,8 @@ export class TestStore {
     if (entry === undefined) return undefined;
     if (entry.expireAtMs !== 0 && entry.expireAtMs <= this.storage.log.now()) return undefined;
     const isAway = this.storage.isAway(entry);
-    const { body } = await this.storage.read(entry);
+    const { body, type } = await this.storage.read(entry);
+    if (!isAway && type !== entry.type) throw new Error(`${key} is of type ${type}, its entry says ${entry.type}`);
     if (!isAway && body.byteLength !== entry.bodyBytes) {
       throw new Error(`${key} has ${body.byteLength} bytes, its entry says ${entry.bodyBytes}`);
     }

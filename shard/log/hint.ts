@@ -10,7 +10,8 @@
  *   entries, each
  *      0  8  sequence          8  8  expiry in ms     16  4  offset of the record   20  4  its length
  *     24  4  length of the value (all parts)          28  4  epoch                  32  2  slot    34  1  kind   35  1  space
- *     36  4  length of the key 40  4  length of the extra bytes (a commit's parts)  44    1  type of the value  45  3  0
+ *     36  4  length of the key 40  4  length of the extra bytes (a commit's parts, the sequence before a delta)
+ *     44  1  type of the value 45  3  0
  *     48  …  key, extra
  *
  * Every record that recovery must know is listed, tombstones and slot-drops too; chunks are not, their commit names
@@ -21,7 +22,7 @@ import type { StoredType } from '../../commands/stored-type.ts';
 import type { Space } from '../journal.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { Bloom } from './bloom.ts';
-import type { RecordKind } from './record.ts';
+import { deltaHeadBytes, type RecordKind, recordKinds } from './record.ts';
 
 const magic = Buffer.from('KVHINT02');
 export const hintHeadBytes = 64;
@@ -39,7 +40,7 @@ export interface HintEntry {
   readonly recordBytes: number;
   readonly bodyBytes: number;
   readonly key: Buffer;
-  /** A commit's encoded parts, else empty. */
+  /** A commit's encoded parts, a delta's previous sequence, else empty. */
   readonly extra: Buffer;
 }
 
@@ -53,6 +54,19 @@ export interface HintTotals {
   readonly newestMs: number;
   readonly minSequence: number;
   readonly maxSequence: number;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** What a hint says of a record's value: all that recovery needs of it, as a view. */
+export function extraOf(kind: RecordKind, value: Buffer): Buffer {
+  if (kind === recordKinds.commit) return value;
+  return kind === recordKinds.delta ? value.subarray(0, deltaHeadBytes) : noBytes;
+}
+
+/** The sequence of the state that a delta changes, from its extra bytes. */
+export function previousOf(extra: Buffer): number {
+  return extra.byteLength === deltaHeadBytes ? extra.readDoubleLE() : -1;
 }
 
 const chunkBytes = 256 * 1024;

@@ -51,7 +51,11 @@ export class LiveRecords {
     const segment = this.#segments.get(entry.segment);
     if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
     const parts = this.parts.get(entry);
-    if (parts === undefined) return;
+    if (parts !== undefined) this.#countParts(parts, sign);
+    if (entry.chain !== undefined) this.#countParts(entry.chain.deltas, sign);
+  }
+
+  #countParts(parts: readonly Omit<Part, 'offset'>[], sign: 1 | -1): void {
     for (const part of parts) {
       const holder = this.#segments.get(part.segment);
       if (holder !== undefined) holder.liveBytes += sign * part.recordBytes;

@@ -10,6 +10,7 @@
  *   - A segment is appended to by one process in one run; after a crash it is sealed as it is.
  *   - A segment is sealed only when its bytes are on the disk and its hint file is there.
  *   - The parts of a large value are placed before their commit, and a commit is durable only after them.
+ *   - A delta names the sequence of the state that it changes; that state's records lie before it.
  *
  * The log knows no index: who calls it decides what is live.
  */
@@ -22,6 +23,7 @@ import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import { Entry, type JournalPosition, type JournalWrite, type Space } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
+import { chainBehind, chainWith } from './chain.ts';
 import { createFile, type FileOperations, untilRoom } from './files.ts';
 import { LiveRecords } from './live.ts';
 import { LogWorker } from './log-worker-client.ts';
@@ -144,7 +146,10 @@ export class Log implements SegmentSource {
     const entries = placements.map((placement, index) => {
       const at = this.#place(placement, groupFlags(index, placements.length));
       if (placement.kind === recordKinds.tombstone) return undefined;
-      return this.#entryOf(placement, at, parts[index]);
+      const { deltaOf } = writes[index]!;
+      return deltaOf === undefined
+        ? this.#entryOf(placement, at, parts[index])
+        : this.#entryOfDelta(placement, at, deltaOf);
     });
     return { entries, position: this.position() };
   }
@@ -160,21 +165,23 @@ export class Log implements SegmentSource {
   }
 
   /**
-   * Writes a live record once more, with the sequence it has, and moves the entry there, its bytes with it. The caller
-   * has checked that it is still live.
+   * Writes a live value once more in one record, with the sequence it has, and moves the entry there, its bytes with it.
+   * The caller has checked that it is still live. With `state`, an earlier state of the entry's chain, whose value this
+   * is: then the deltas that came after it stay behind the new base.
    */
-  rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer): void {
+  rewrite(entry: Entry, meta: Buffer | undefined, body: Buffer, state: Entry = entry): void {
     this.#assertOpen();
     const { live } = this;
-    const write = writeOf(entry, meta, body, live.isAway(entry));
-    const parts = this.#placeChunks(write, entry.sequence);
-    const placement = placementOf(write, entry.sequence, parts);
+    const write = writeOf(state, meta, body, live.isAway(entry));
+    const parts = this.#placeChunks(write, state.sequence);
+    const placement = placementOf(write, state.sequence, parts);
     this.#makeRoom([placement]);
     const at = this.#place(placement, 0);
     live.count(entry, -1);
     entry.segment = at.segment;
     entry.offset = at.offset;
     entry.recordBytes = at.recordBytes;
+    entry.chain = chainBehind(entry, state.sequence, body.byteLength);
     if (parts === undefined) live.parts.delete(entry);
     else live.parts.set(entry, parts);
     live.count(entry, 1);
@@ -350,6 +357,20 @@ export class Log implements SegmentSource {
     );
     if (parts !== undefined) this.live.parts.set(entry, parts);
     if (placement.kind === recordKinds.away) this.live.addAway(entry);
+    this.live.count(entry, 1);
+    return entry;
+  }
+
+  /** The state that a delta makes of another one: it lies where that lies, and the delta besides. */
+  #entryOfDelta(placement: Placement, at: Part, of: Entry): Entry {
+    const { space, type, slot, key, sequence, expireAtMs, bodyBytes } = placement;
+    const { segment, offset, recordBytes } = of;
+    const name = key.toString('latin1');
+    const total = of.bodyBytes + bodyBytes;
+    const entry = new Entry(space, type, name, slot, sequence, expireAtMs, total, segment, offset, recordBytes);
+    entry.chain = chainWith(of, { sequence, bodyBytes, ...at });
+    const parts = this.live.parts.get(of);
+    if (parts !== undefined) this.live.parts.set(entry, parts);
     this.live.count(entry, 1);
     return entry;
   }

@@ -5,6 +5,7 @@ import type { Entry, JournalWrite, Space } from '../journal.ts';
 import { encodeParts, type Part } from './parts.ts';
 import {
   awayValue,
+  deltaValue,
   flagGroupContinues,
   flagGroupFollows,
   recordBytes,
@@ -24,7 +25,7 @@ export interface Placement {
   readonly key: Buffer;
   readonly meta: Buffer | undefined;
   readonly value: Buffer;
-  /** Length of the whole value as users see it. */
+  /** Length of the whole value as users see it; of a delta, its share. */
   readonly bodyBytes: number;
 }
 
@@ -53,6 +54,10 @@ export function placementOf(write: JournalWrite, sequence: number, parts: readon
     };
   }
   const bodyBytes = write.body.byteLength;
+  if (write.deltaOf !== undefined) {
+    const value = deltaValue(write.deltaOf.sequence, write.body);
+    return { ...common, kind: recordKinds.delta, expireAtMs, meta: undefined, value, bodyBytes };
+  }
   if (parts === undefined) {
     return { ...common, kind: recordKinds.value, expireAtMs, meta: write.meta, value: write.body, bodyBytes };
   }
@@ -77,7 +82,7 @@ export function placementBytes(placements: readonly Placement[]): number {
 
 /** True for values that are stored as chunks and a commit. */
 export function needsParts(write: JournalWrite): boolean {
-  return write.body !== undefined && write.body.byteLength > wholeRecordBytesMax;
+  return write.body !== undefined && write.body.byteLength > wholeRecordBytesMax && write.deltaOf === undefined;
 }
 
 /** The chunks of a large value, in order. */
@@ -91,7 +96,7 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
   }
 }
 
-/** The write that would store a live entry again, with its value or as away. */
+/** The write that would store an entry's state again in one record, with its value or as away. */
 export function writeOf(entry: Entry, meta: Buffer | undefined, body: Buffer, isAway: boolean): JournalWrite {
   const { space, type, slot, expireAtMs } = entry;
   const common = { space, type, key: Buffer.from(entry.key, 'latin1'), slot, expireAtMs };

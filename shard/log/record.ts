@@ -47,8 +47,7 @@ export const recordKinds = {
   evicted: 5,
   /** Every older record of the slot is void. */
   slotDrop: 6,
-  /** Kept free for collections: a base with its deltas. */
-  base: 7,
+  /** Bytes that belong behind a value; its own value is the sequence of the state before it, and these bytes. */
   delta: 8,
   /** The key is this shard's, its value still at the shard that hands the slot over; see live.ts. */
   away: 9,
@@ -220,8 +219,23 @@ export function awayValue(bodyBytes: number): Buffer {
   return value;
 }
 
-/** Length of the value as users see it, from a record other than a commit. Only an away record's value is looked at. */
+/** What stands before a delta's bytes: the sequence of the state before it, float64. */
+export const deltaHeadBytes = 8;
+
+/** The value of a delta record. */
+export function deltaValue(previous: number, bytes: Buffer): Buffer {
+  const value = Buffer.allocUnsafe(deltaHeadBytes + bytes.byteLength);
+  value.writeDoubleLE(previous);
+  bytes.copy(value, deltaHeadBytes);
+  return value;
+}
+
+/**
+ * Length of the value as users see it, from a record other than a commit; of a delta, its share. Only an away record's
+ * value is looked at.
+ */
 export function bodyBytesOf(header: RecordHeader, value: Buffer): number {
+  if (header.kind === recordKinds.delta) return header.valueBytes - deltaHeadBytes;
   return header.kind === recordKinds.away && value.byteLength >= 4 ? value.readUInt32LE() : header.valueBytes;
 }
 

@@ -9,6 +9,7 @@
 import { storedTypeMax } from '../../commands/stored-type.ts';
 import { spaceOfMarks } from '../journal.ts';
 import { recordTagsBytesMax, keyBytesMax, wholeRecordBytesMax } from '../../limits.ts';
+import { extraOf } from './hint.ts';
 import {
   flagGroupContinues,
   flagGroupFollows,
@@ -149,16 +150,16 @@ class Scan {
 
 function ownRecord(record: ReplayedRecord): ReplayedRecord {
   const { key, meta, value } = record.body;
-  // Recovery needs a commit's parts and an away record's length but no whole values.
+  // Recovery needs a commit's parts, an away record's length and a delta's predecessor, but no whole values.
   const { kind } = record.header;
-  const needsValue = kind === recordKinds.commit || kind === recordKinds.away;
+  const needed = kind === recordKinds.away ? value : extraOf(kind, value);
   return {
     header: record.header,
     offset: record.offset,
     body: {
       key: Buffer.from(key),
       meta: meta && Buffer.from(meta),
-      value: needsValue ? Buffer.from(value) : value.subarray(0, 0),
+      value: Buffer.from(needed),
     },
   };
 }

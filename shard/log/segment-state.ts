@@ -1,14 +1,12 @@
 /** One segment as the running shard sees it: where its bytes are, and how many of them still matter. */
 import type { SegmentIdentity, SegmentSummary } from '../segment.ts';
-import { HintBuilder, type HintTotals } from './hint.ts';
+import { extraOf, HintBuilder, type HintTotals } from './hint.ts';
 import type { Part } from './parts.ts';
 import type { Placement } from './placement.ts';
 import { recordKinds } from './record.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { segmentHeaderBytes } from './segment-header.ts';
 import type { SegmentWriter } from './segment-writer.ts';
-
-const noBytes = Buffer.alloc(0);
 
 export class SegmentState implements SegmentIdentity {
   readonly id: number;
@@ -69,7 +67,7 @@ export class SegmentState implements SegmentIdentity {
     const length = writer.bytes - offset;
     this.bytes = writer.bytes;
     if (fields.kind !== recordKinds.chunk) {
-      const extra = fields.kind === recordKinds.commit ? fields.value : noBytes;
+      const extra = extraOf(fields.kind, fields.value);
       this.hint!.add({ ...fields, epoch, offset, recordBytes: length, bodyBytes, extra }, writtenAtMs);
     }
     return { segment: this.id, offset, recordBytes: length };

@@ -4,7 +4,8 @@
  * A sealed segment whose live share is below the ratio is a victim. Victims on this disk are merged by the worker
  * into one new segment, under a bandwidth bound; victims that lie in Blob alone are read by range, record by record,
  * under the same bound, and appended to the open segment. Both keep sequences, so nothing changes for readers but the
- * place. Large values in parts move as a whole, chunk after chunk, through the open segment.
+ * place. Large values in parts move as a whole, chunk after chunk, through the open segment; so do values with deltas of
+ * which some record lies in a victim, and become one record by it (chain.ts).
  *
  * A tombstone (or an expired record, which becomes one) is carried forward unless no other segment can hold an older
  * record of its key (older-records.ts). A victim is removed from the disk, and taken off the manifest, only after its successor is safe.
@@ -14,6 +15,7 @@ import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promi
 import { KvcacheError } from '../../errors.ts';
 import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
+import { liesAt, liesIn } from '../log/chain.ts';
 import { hintEntries, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { CompactResult } from '../log/log-tasks.ts';
@@ -24,6 +26,7 @@ import { SegmentState } from '../log/segment-state.ts';
 import { untilDurable } from './durability.ts';
 import { OlderRecords } from './older-records.ts';
 import type { Reader } from './reader.ts';
+import { rewrite } from './rewrite.ts';
 import type { TierBelow } from './tier-below.ts';
 
 /** Pause between two looks at whether a new segment is safe in Blob. */
@@ -59,6 +62,8 @@ interface Plan {
   readonly victim: SegmentState;
   /** In the order of their offsets. */
   readonly places: Place[];
+  /** Live values with deltas of which some record lies here. */
+  readonly chains: Set<Entry>;
 }
 
 export class Compactor {
@@ -186,6 +191,7 @@ export class Compactor {
     const plans = await this.#plan(victims);
     const survivors = plans.filter((plan) => plan.places.length > 0);
     const output = survivors.length > 0 ? await this.#copy(survivors) : undefined;
+    for (const plan of plans) await this.#foldChains(plan);
     for (const victim of victims) await this.#moveLargeValues(victim);
     await this.#finish(victims, output);
   }
@@ -198,7 +204,7 @@ export class Compactor {
 
   /** Decides about every record that the victim's hint lists. */
   async #planOf(victim: SegmentState): Promise<Plan> {
-    const plan: Plan = { victim, places: [] };
+    const plan: Plan = { victim, places: [], chains: new Set() };
     const older = await OlderRecords.outside(this.#log, victim);
     const nowMs = this.#log.now();
     let inStep = 0;
@@ -208,9 +214,10 @@ export class Compactor {
         await nextStep();
       }
       const entry = record.kind === recordKinds.slotDrop ? undefined : this.#find(record);
-      if (entry !== undefined && entry.segment === victim.id && entry.offset === record.offset) {
+      if (entry !== undefined && liesAt(entry, victim.id, record.offset)) {
         const { offset, recordBytes } = record;
-        if (isWhole(record.kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
+        if (entry.chain !== undefined) plan.chains.add(entry);
+        else if (isWhole(record.kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
         continue;
       }
       const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= nowMs && !isTombstone(record.kind);
@@ -282,31 +289,35 @@ export class Compactor {
         output.retainedBytes += place.recordBytes;
         continue;
       }
-      if (!this.#isAt(entry, plan.victim.id, place.offset)) continue;
-      this.#log.live.count(entry, -1);
-      entry.segment = output.id;
-      entry.offset = offsets[at]!;
-      this.#log.live.count(entry, 1);
+      const live = this.#liveAt(entry, plan.victim.id, place.offset);
+      if (live === undefined) continue;
+      this.#log.live.count(live, -1);
+      live.segment = output.id;
+      live.offset = offsets[at]!;
+      this.#log.live.count(live, 1);
     }
     // A value that the disk has lost may still be whole in Blob; of a tombstone the hint tells all there is.
     for (const place of damaged) await this.#moveOne(place, plan.victim);
   }
 
-  #isAt(entry: Entry, segment: number, offset: number): boolean {
-    const isLive = this.#index.find(entry.space, entry.key) === entry;
-    return isLive && entry.segment === segment && entry.offset === offset;
+  /** What is live of the key now, if it still begins at this place: the entry, or a later state of it. */
+  #liveAt(entry: Entry, segment: number, offset: number): Entry | undefined {
+    const live = this.#index.find(entry.space, entry.key);
+    return live?.segment === segment && live.offset === offset ? live : undefined;
   }
 
   async #compactRemote(victim: SegmentState): Promise<void> {
     const plan = await this.#planOf(victim);
     for (const place of plan.places) await this.#moveOne(place, victim);
+    await this.#foldChains(plan);
     await this.#moveLargeValues(victim);
     await this.#finish([victim], undefined);
   }
 
   /** Appends to the open segment what one record of the victim must go on as. */
   async #moveOne({ entry, tombstone, offset, recordBytes }: Place, victim: SegmentState): Promise<void> {
-    if (entry !== undefined && this.#isAt(entry, victim.id, offset)) await this.#rewrite(entry);
+    const live = entry && this.#liveAt(entry, victim.id, offset);
+    if (live !== undefined) await this.#rewrite(live);
     if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
   }
 
@@ -315,6 +326,14 @@ export class Compactor {
     await this.#log.admit(recordBytes);
     this.#log.rewriteTombstone(space, slot, sequence, key, kind);
     this.statistics.tombstonesCarried++;
+  }
+
+  /** Values with deltas of which some record lies in the victim; they may have changed since the plan was made. */
+  async #foldChains({ chains, victim }: Plan): Promise<void> {
+    for (const { space, key } of chains) {
+      const live = this.#index.find(space, key);
+      if (live !== undefined && liesIn(live, victim.id)) await this.#rewrite(live);
+    }
   }
 
   /** Values in parts of which some part or the commit lies in the victim. */
@@ -330,14 +349,11 @@ export class Compactor {
 
   /** Reads a live record wherever it can be read and appends it again with its sequence. */
   async #rewrite(entry: Entry): Promise<void> {
-    const { segment, offset } = entry;
     try {
-      const { meta, body } = await this.#reader.read(entry);
-      await this.#log.admit(body.byteLength);
-      if (!this.#isAt(entry, segment, offset)) return;
-      this.#log.rewrite(entry, meta, body);
-      this.statistics.bytesCopied += entry.recordBytes;
-      await delay((body.byteLength / this.#options.bytesPerSecond) * 1000);
+      const bytes = await rewrite({ log: this.#log, index: this.#index, reader: this.#reader }, entry);
+      if (bytes === undefined) return;
+      this.statistics.bytesCopied += bytes;
+      await delay((bytes / this.#options.bytesPerSecond) * 1000);
     } catch (error) {
       if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
       // Nobody can read it any more: from now on it is a miss, and an older version must not take its place.
@@ -367,7 +383,7 @@ export class Compactor {
     const holdsPart = [...this.#log.live.parts].some(
       ([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id),
     );
-    if (holdsPart || plan.places.some((place) => place.entry !== undefined)) {
+    if (holdsPart || plan.chains.size > 0 || plan.places.some((place) => place.entry !== undefined)) {
       throw new KvcacheError('CORRUPT', `segment ${victim.id} still has live records after its compaction`);
     }
     victim.liveBytes = 0;

@@ -13,11 +13,13 @@
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
 import { type Entry, type EvictionLevel, type RecordIndex, spaceOfMarks } from '../journal.ts';
-import { hintEntries } from '../log/hint.ts';
+import { liesAt } from '../log/chain.ts';
+import { hintEntries, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { SegmentState } from '../log/segment-state.ts';
 import type { Compactor } from './compactor.ts';
 import type { Reader } from './reader.ts';
+import { rewrite } from './rewrite.ts';
 import type { TierBelow } from './tier-below.ts';
 
 export interface EvictorOptions {
@@ -34,6 +36,9 @@ export interface EvictorOptions {
   readonly unflushedBytesMax: number;
   readonly onBlobFull: 'error' | 'evict-unflushed';
 }
+
+/** A key that changes again and again while it is written once more is evicted in the end. */
+const chancesMax = 3;
 
 export type EvictionReason = 'disk_threshold' | 'retention_age' | 'retention_size' | 'blob_full';
 
@@ -167,12 +172,17 @@ export class Evictor {
     const mayHaveOlder = this.#hasOlderElsewhere(segment);
     let inBatch = 0;
     for (const record of hintEntries(hint)) {
-      const entry = this.#index.find(record.space, record.key.toString('latin1'));
-      if (entry === undefined || entry.segment !== segment.id || entry.offset !== record.offset) continue;
-      if (await this.#wasKept(entry, level)) continue;
-      // Whatever ran meanwhile may have overwritten or deleted it: a marker now would bury the newer record.
-      if (!this.#isAt(entry, segment.id, record.offset)) continue;
-      this.#evictKey(entry, level, reason, mayHaveOlder);
+      let live = this.#liveAt(record, segment);
+      // Whatever ran meanwhile may have overwritten or deleted it, where a marker now would bury the newer record, or
+      // changed it, where the record still counts.
+      for (let attempt = 1; attempt <= chancesMax && live !== undefined; attempt++) {
+        const wasKept = await this.#wasKept(live, level, segment);
+        live = this.#liveAt(record, segment);
+        if (!wasKept) break;
+      }
+      if (live === undefined) continue;
+      // The deltas of a value lie on elsewhere: without a marker they would seem to have lost their base.
+      this.#evictKey(live, level, reason, mayHaveOlder || live.chain !== undefined);
       if (++inBatch === this.#options.batchSize) {
         inBatch = 0;
         await nextStep();
@@ -212,17 +222,22 @@ export class Evictor {
     this.statistics.keys[reason]++;
   }
 
-  #isAt(entry: Entry, segment: number, offset: number): boolean {
-    return this.#index.find(entry.space, entry.key) === entry && entry.segment === segment && entry.offset === offset;
+  /** The live entry of which the record is, or is a part. */
+  #liveAt({ space, key, offset }: HintEntry, segment: SegmentState): Entry | undefined {
+    const entry = this.#index.find(space, key.toString('latin1'));
+    return entry !== undefined && liesAt(entry, segment.id, offset) ? entry : undefined;
   }
 
   /**
    * True if the entry stays and is appended once more. Marks always do: they take next to no room, and a hand-over needs
    * them. So does once an away record, which takes little, and on the disk a key that is in RAM, for it was asked for
-   * lately. Only once: where there is room for nothing else, away records would be written again and again.
+   * lately. Only once: where there is room for nothing else, away records would be written again and again. A value
+   * with deltas is as young as the last of them.
    */
-  async #wasKept(entry: Entry, level: EvictionLevel): Promise<boolean> {
+  async #wasKept(entry: Entry, level: EvictionLevel, segment: SegmentState): Promise<boolean> {
     if (entry.space === spaceOfMarks) return this.#appendAgain(entry);
+    const newest = entry.chain?.deltas.at(-1);
+    if (newest !== undefined && newest.segment !== segment.id) return this.#appendAgain(entry);
     const isAway = this.#log.live.isAway(entry);
     const deservesChance = isAway || (level === 'disk' && this.#index.isHot(entry));
     if (!deservesChance || this.#hadChance.has(entry)) return false;
@@ -234,13 +249,9 @@ export class Evictor {
 
   /** False if its record cannot be read. */
   async #appendAgain(entry: Entry): Promise<boolean> {
-    const { segment, offset } = entry;
-    const value = await this.#reader.read(entry).catch(ignoreCorrupt);
-    if (value === undefined) return false;
-    const { meta, body } = value;
-    await this.#log.admit(body.byteLength);
-    if (this.#isAt(entry, segment, offset)) this.#log.rewrite(entry, meta, body);
-    return true;
+    const parts = { log: this.#log, index: this.#index, reader: this.#reader };
+    const outcome = await rewrite(parts, entry).then(() => 'kept', ignoreCorrupt);
+    return outcome === 'kept';
   }
 }
 

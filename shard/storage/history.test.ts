@@ -1,7 +1,6 @@
 /**
- * Random histories of one shard's storage against a model: writes, deletes, expiries, atomic groups, slot-drops and
- * keys whose value is at another shard,
- * with seals, compactions, evictions, clean restarts, crashes and lost disks in between. Nothing resurrects, nothing
+ * Random histories of one shard's storage against a model: writes, changes that are written as deltas, deletes,
+ * expiries, atomic groups, slot-drops and keys whose value is at another shard, with seals, foldings, compactions, evictions, clean restarts, crashes and lost disks in between. Nothing resurrects, nothing
  * that was flushed is lost.
  *
  * After a crash the model falls back to what was synced last, after a lost disk to what Blob had last; what was
@@ -23,6 +22,8 @@ const keys = ['{a}1', '{a}2', '{b}1', 'c', 'd', 'e'];
 type Step =
   | { kind: 'set'; key: string; size: number; ttlMs: number }
   | { kind: 'away'; key: string; ttlMs: number }
+  | { kind: 'extend'; key: string; size: number; ttlMs: number }
+  | { kind: 'fold'; key: string }
   | { kind: 'pair'; first: string; second: string }
   | { kind: 'delete'; key: string }
   | { kind: 'dropSlot'; key: string }
@@ -49,6 +50,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('away' as const), key, ttlMs: fc.constantFrom(0, 0, 3000) }),
   },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: fc.constant('extend' as const),
+      key,
+      size: fc.constantFrom(0, 1, 40, 400),
+      ttlMs: fc.constantFrom(0, 0, 0, 2000, 6000),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fold' as const), key }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('pair' as const), first: key, second: key }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('dropSlot' as const), key }) },
@@ -130,6 +141,17 @@ class History {
       const { body: _, ...write } = setOf(item.key, '', expireAtMs);
       store.write([{ ...write, awayBytes }]);
       this.#wrote(item.key, `away:${awayBytes}`, expireAtMs);
+    } else if (item.kind === 'extend') {
+      const value = this.#visible(this.#model.get(item.key)!.all.at(-1)!);
+      // What is at another shard must come first.
+      if (value === undefined || store.storage.isAway(store.index.find(0, item.key)!)) return;
+      const bytes = item.size === 0 ? '' : `+${this.#counter++}`.padEnd(item.size, ',');
+      const expireAtMs = item.ttlMs === 0 ? 0 : this.#nowMs + item.ttlMs;
+      store.extend(item.key, bytes, expireAtMs);
+      this.#wrote(item.key, value + bytes, expireAtMs);
+    } else if (item.kind === 'fold') {
+      const entry = store.index.find(0, item.key);
+      if (entry !== undefined) store.storage.fold(entry);
     } else if (item.kind === 'pair') {
       const value = `pair:${this.#counter++}`;
       store.write([setOf(item.first, value), setOf(item.second, value)]);

@@ -16,7 +16,7 @@ import { stat, truncate, unlink } from 'node:fs/promises';
 import { KvcacheError } from '../../errors.ts';
 import { blobBlockBytes, hintReadsInFlightMax } from '../../limits.ts';
 import type { RecordIndex } from '../journal.ts';
-import { HintBuilder, hintEntries, type HintEntry, isIntactHint, readHintHead } from '../log/hint.ts';
+import { extraOf, HintBuilder, hintEntries, type HintEntry, isIntactHint, readHintHead } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { type Damage, replay, type ReplayedRecord } from '../log/replay.ts';
 import { bodyBytesOf, recordBytesOf, recordKinds } from '../log/record.ts';
@@ -59,8 +59,6 @@ export interface RecoveryInput {
 export async function recover(input: RecoveryInput): Promise<RecoveryReport> {
   return new Recovery(input).run();
 }
-
-const noBytes = Buffer.alloc(0);
 
 class Recovery {
   readonly #input: RecoveryInput;
@@ -313,7 +311,7 @@ class ReplayedSegment {
       this.#chunks.add(offset);
       return;
     }
-    const extra = header.kind === recordKinds.commit ? Buffer.from(body.value) : noBytes;
+    const extra = Buffer.from(extraOf(header.kind, body.value));
     this.#entries.push({
       kind: header.kind,
       space: header.space,

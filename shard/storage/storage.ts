@@ -20,6 +20,7 @@ import { Compactor, type CompactorOptions } from './compactor.ts';
 import { untilDurable } from './durability.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { Evictor, type EvictorOptions } from './evictor.ts';
+import { Folder } from './folder.ts';
 import { type Inventory, takeInventory, writeMark } from './inventory.ts';
 import { Reader } from './reader.ts';
 import { recover, type RecoveryReport, wroteSince } from './recovery.ts';
@@ -98,6 +99,7 @@ export class Storage implements Journal {
   readonly #lock: DirectoryLock;
   readonly #below: TierBelow | undefined;
   readonly #room: Room;
+  readonly #folder: Folder;
   #fault: KvcacheError | undefined;
   #lastEvictionAtMs = 0;
   #evicting: Promise<void> | undefined;
@@ -130,6 +132,9 @@ export class Storage implements Journal {
     this.compactor = new Compactor(log, index, this.reader, below, options.compaction);
     const parts = { log, index, reader: this.reader, compactor: this.compactor, below };
     this.evictor = new Evictor(parts, options.eviction);
+    this.#folder = new Folder({ log, index, reader: this.reader }, (error) =>
+      options.logger.warn({ error: messageOf(error) }, 'a value and its deltas could not be made one record'),
+    );
     this.#room = new Room({
       log,
       evictor: this.evictor,
@@ -179,7 +184,7 @@ export class Storage implements Journal {
     const isOurs = this.#fault.code !== 'FENCED';
     await this.#below?.stop({ flush: options.flush && !this.isDetached && isOurs });
     const leftBytes = options.flush && isOurs ? (this.#below?.unflushedBytes() ?? 0) : 0;
-    await Promise.allSettled(this.#background);
+    await Promise.allSettled([...this.#background, this.#folder.close()]);
     await this.log.closeFiles();
     await this.#lock.release();
     if (leftBytes > 0) {
@@ -210,6 +215,10 @@ export class Storage implements Journal {
 
   release(entry: Entry): void {
     this.log.live.release(entry);
+  }
+
+  fold(entry: Entry): void {
+    this.#folder.fold(entry);
   }
 
   durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {
