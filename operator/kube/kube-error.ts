@@ -122,6 +122,13 @@ export function isAlreadyExists(error: unknown): boolean {
   return is(error, 'AlreadyExists');
 }
 
+/** The namespace is being deleted: nothing can be made in it any more. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return (
+    error instanceof KubeError && (error.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating')
+  );
+}
+
 /** Somebody else changed the object: read it again and decide anew. */
 export function isConflict(error: unknown): boolean {
   return is(error, 'Conflict');

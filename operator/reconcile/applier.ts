@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isInvalid, isNotFound, KubeError } from '../kube/kube-error.ts';
+import { isConflict, isInvalid, isNamespaceTerminating, isNotFound, KubeError } from '../kube/kube-error.ts';
 import { configMaps, type KubeObject, type Stored } from '../kube/resources.ts';
 import type { Manifest } from '../manifests/manifest.ts';
 import { fieldManager } from '../manifests/names.ts';
@@ -136,7 +136,7 @@ function taken(what: string, { metadata }: Stored): Obstacle {
 function refusalOf(error: unknown, what: string): Obstacle {
   const isJudged =
     isInvalid(error) || isNotFound(error) || (error instanceof KubeError && error.reason === 'Forbidden');
-  if (!isJudged || isConflict(error)) throw error;
+  if (!isJudged || isConflict(error) || isNamespaceTerminating(error)) throw error;
   return { kind: 'ApplyFailed', message: `${what}: ${(error as KubeError).message}` };
 }
 

@@ -22,6 +22,8 @@ export class CacheMemory {
   /** Where the blobs are that are to be deleted with the cache. */
   blobAccount: BlobAccountOptions | undefined;
   areBlobsGone = false;
+  /** The API server has refused to make something for this reason; a namespace that goes never stays. */
+  isNamespaceTerminating = false;
   readonly #since = new Map<string, number>();
   readonly #silentSince = new Map<string, number>();
 

@@ -19,6 +19,7 @@ import type { KVCache, KVCacheStatus } from '../api/schema.ts';
 import { parseKVCache } from '../api/schema.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
+import { isNamespaceTerminating, isNotFound } from '../kube/kube-error.ts';
 import { deployments, keyOfText, keyText, type ObjectKey, statefulSets } from '../kube/resources.ts';
 import type { WorkResult } from '../kube/work-queue.ts';
 import type { ManifestContext } from '../manifests/manifest.ts';
@@ -114,7 +115,14 @@ export class Reconciler {
       await this.#applyStatus(objectKey, refusedStatus(stored, error.message, new Date()));
       return undefined;
     }
-    return await this.#pass(cache, memory, signal);
+    try {
+      return await this.#pass(cache, memory, signal);
+    } catch (error) {
+      if (!isNamespaceTerminating(error)) throw error;
+      memory.isNamespaceTerminating = true;
+      this.#parts.log.info({ key }, 'the namespace is being deleted: nothing more is made for this KVCache');
+      return undefined;
+    }
   }
 
   async #pass(cache: KVCache, memory: CacheMemory, signal: AbortSignal): Promise<WorkResult | undefined> {
@@ -128,6 +136,10 @@ export class Reconciler {
       return { again: { afterMs: reconcileBusyIntervalMs } };
     }
     if (deletion === 'released') return undefined;
+    if (memory.isNamespaceTerminating) {
+      observer.closeLinks(keyText(keyOf(cache)));
+      return undefined;
+    }
     if (!cache.spec.paused) await this.#parts.secrets.ensureLinkSecret(cache);
     const picture = await observer.observe(cache, memory, pass.nowMs);
     const plan = planOf(picture.observed);
@@ -242,7 +254,13 @@ export class Reconciler {
 
   async #applyStatus({ namespace, name }: ObjectKey, status: KVCacheStatus): Promise<void> {
     const metadata = { name, ...(namespace !== undefined && { namespace }) };
-    await this.#parts.client.applyStatus(kvcaches, { metadata, status }, { known: null });
+    try {
+      await this.#parts.client.applyStatus(kvcaches, { metadata, status }, { known: null });
+    } catch (error) {
+      // It went while it was looked at; informers are about to say so.
+      if (!isNotFound(error)) throw error;
+      this.#parts.log.debug({ namespace, name }, 'a KVCache went before its status was written');
+    }
   }
 
   #tell(cache: { readonly metadata: Named }, happenings: readonly Happening[]): void {
