@@ -2,7 +2,9 @@
  * A pod that runs the SDK inside the cluster, as an application would: through the cache's Service, so that what clients
  * see of kills, drains and rollouts is seen. Its program is pods/client.ts, spoken to over HTTP through the API server.
  */
+import type { ClientOptions } from '../../client/options.ts';
 import type { Acknowledgement } from '../../commands/command.ts';
+import type { HttpAttempt, LinkAttempt, Port } from '../pods/attempts.ts';
 import { azuriteSecret } from './azurite.ts';
 import type { Cache } from './cache.ts';
 import type { Kube } from './kube.ts';
@@ -158,6 +160,25 @@ export class ClientPod {
   /** What each shard tells of itself (SHARDINFO). */
   async status(): Promise<Record<string, unknown>[]> {
     return (await this.#post('/status', {})) as Record<string, unknown>[];
+  }
+
+  /** One read with these options, from inside the cluster: 'accepted', or why not. */
+  async attemptCall(options: ClientOptions): Promise<string> {
+    return (await this.#post('/attempt/call', options)) as string;
+  }
+
+  /** The same on the internal port of a pod. */
+  async attemptLink(attempt: LinkAttempt): Promise<string> {
+    return (await this.#post('/attempt/link', attempt)) as string;
+  }
+
+  async attemptHttp(attempt: HttpAttempt): Promise<{ readonly status: number; readonly body: string }> {
+    return (await this.#post('/attempt/http', attempt)) as { status: number; body: string };
+  }
+
+  /** The fingerprint of the certificate that a port shows. */
+  async shownCertificate(port: Port): Promise<string> {
+    return (await this.#post('/certificate', port)) as string;
   }
 
   /** The playground over `kvstore.KVStoreService`: its report. */

@@ -15,6 +15,15 @@ import type { ClientOptions } from '../../client/options.ts';
 import { KvStoreClient } from '../../client/prompt-client.ts';
 import type { Acknowledgement } from '../../commands/command.ts';
 import { messageOf } from '../../errors.ts';
+import {
+  attemptCall,
+  attemptHttp,
+  attemptLink,
+  type HttpAttempt,
+  type LinkAttempt,
+  type Port,
+  shownCertificate,
+} from './attempts.ts';
 import { Availability } from './availability.ts';
 
 interface Running {
@@ -152,6 +161,10 @@ const routes: Readonly<Record<string, Route>> = {
   },
   '/blobs': () => blobs(),
   '/status': () => keys.status(),
+  '/attempt/call': (body: ClientOptions) => attemptCall(body),
+  '/attempt/link': (body: LinkAttempt) => attemptLink(body),
+  '/attempt/http': (body: HttpAttempt) => attemptHttp(body),
+  '/certificate': (body: Port) => shownCertificate(body),
 };
 
 async function answer(request: IncomingMessage): Promise<[status: number, value: unknown]> {
