@@ -20,6 +20,7 @@
  *   BLOCK.GET blockKey                             → [meta, body] | nil
  *   BLOCK.VERSIONS digest index [digest index]…    → array; an item is bytes: 16 bytes (hash, parent) a version, newest
  *       first, big-endian, or nil where there is none. index: the block's place in its chain, kept for eviction
+ *   KEY.INFO key, BLOCK.INFO blockKey              → bytes: JSON of what is known of the value without reading it | nil
  *   FLUSH disk|blob                                → OK after everything written so far is that safe
  *   SHARDINFO                                      → bytes: JSON of the shard's state (shards of a router: array)
  *   SETTINGS.GET                                   → bytes: nested JSON of the shard's settings, secrets masked
@@ -162,6 +163,8 @@ const specs: readonly CommandSpec[] = [
   ),
   own(spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', blocks)),
   own(spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', blocks)),
+  own(spec('KEY.INFO', 1, 1, one, false, 'single', 'Type, size, expiry and tier of a key.')),
+  own(spec('BLOCK.INFO', 1, 1, one, false, 'single', 'Size and tier of a version of a prompt block.', blocks)),
   own(spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.')),
   own(spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.')),
   own(spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.')),

@@ -7,7 +7,7 @@
 import type { Metric, MetricValueWithName, Registry } from 'prom-client';
 
 /** Seconds: from what RAM takes to what Blob and a crowded disk take. */
-const upperBounds: readonly number[] = [
+export const latencyBounds: readonly number[] = [
   0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
@@ -24,7 +24,7 @@ export class LatencyHistogram {
   readonly name: string;
   readonly help: string;
   /** Observations by bucket, the last one for what is above all bounds. */
-  readonly #counts = new Float64Array(upperBounds.length + 1);
+  readonly #counts = new Float64Array(latencyBounds.length + 1);
   #sum = 0;
 
   /** Registers itself. */
@@ -37,7 +37,7 @@ export class LatencyHistogram {
 
   observe(seconds: number): void {
     let bucket = 0;
-    while (bucket < upperBounds.length && seconds > upperBounds[bucket]!) bucket++;
+    while (bucket < latencyBounds.length && seconds > latencyBounds[bucket]!) bucket++;
     this.#counts[bucket]!++;
     this.#sum += seconds;
   }
@@ -47,10 +47,15 @@ export class LatencyHistogram {
     return this.#counts.reduce((sum, count) => sum + count, 0);
   }
 
+  /** Observations by bucket, the last one for what is above all bounds. */
+  get counts(): number[] {
+    return [...this.#counts];
+  }
+
   async get(): Promise<HistogramValues> {
     const { name, help } = this;
     let cumulative = 0;
-    const values: MetricValueWithName<'le'>[] = upperBounds.map((le, bucket) => {
+    const values: MetricValueWithName<'le'>[] = latencyBounds.map((le, bucket) => {
       cumulative += this.#counts[bucket]!;
       return { metricName: `${name}_bucket`, labels: { le }, value: cumulative };
     });

@@ -12,16 +12,29 @@ import { type Reply, ReplyError } from '../commands/reply.ts';
 import { metricsGatherTimeoutMs } from '../limits.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 
+/** What is counted of one kind of command since the start; `latency` has a count for each of `latencyBounds` and one more. */
+export interface KindFigures {
+  readonly count: number;
+  readonly errors: number;
+  readonly latency: readonly number[];
+}
+
 /** Calls, faults and times of one kind of command. */
 class CommandFigures {
+  readonly kind: string;
   readonly #latency: LatencyHistogram;
   #errors = 0;
 
   constructor(registry: Registry, kind: string, what: string) {
     const latency = new LatencyHistogram(registry, `kv_${kind}_latency_seconds`, `Time that ${what} took.`);
+    this.kind = kind;
     this.#latency = latency;
     counter(registry, `kv_${kind}s_total`, `How many ${what} there were.`, () => latency.count);
     counter(registry, `kv_${kind}_errors_total`, `How many ${what} failed.`, () => this.#errors);
+  }
+
+  get figures(): KindFigures {
+    return { count: this.#latency.count, errors: this.#errors, latency: this.#latency.counts };
   }
 
   add(reply: Reply, startedMs: number): Reply {
@@ -82,6 +95,12 @@ export class KvMetrics {
 
   healthChecked(seconds: number): void {
     this.#healthChecks.observe(seconds);
+  }
+
+  /** By kind: `get`, `mget`, `block_lookup` and so on. */
+  figures(): Record<string, KindFigures> {
+    const all = new Set([...this.#byCommand.values(), this.#manyDeletes]);
+    return Object.fromEntries([...all].map(({ kind, figures }) => [kind, figures]));
   }
 
   /** Undefined for commands that are not counted by kind. */

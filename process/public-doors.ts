@@ -13,6 +13,7 @@ import type { Executor } from '../commands/command.ts';
 import { GrpcDoor } from '../doors/grpc/grpc-door.ts';
 import { apiRoutes } from '../doors/http/api.ts';
 import { HttpDoor } from '../doors/http/http-door.ts';
+import type { ClusterView } from '../doors/http/rest/cluster-view.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import type { RuntimeConfig } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
@@ -20,6 +21,7 @@ import { drainGraceMs } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
 import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
+import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { observe, processRegistry, securityMetrics } from './metrics.ts';
 import { listenDoor } from './start.ts';
 import { readVersion } from './version.ts';
@@ -35,6 +37,7 @@ export class PublicDoors {
   readonly #metrics: KvMetrics;
   readonly #security: DoorSecurity;
   readonly #http: HttpDoor;
+  readonly #tokenizer = new Tokenizer();
   readonly #addresses: Record<string, string> = {};
   #grpc: GrpcDoor | undefined;
   #unready: string | undefined = 'starting';
@@ -83,8 +86,8 @@ export class PublicDoors {
     this.#addresses['http'] = await listenDoor(this.#http, host, port);
   }
 
-  /** `config` is what clients may read and change. */
-  async serve(executor: Executor, config: RuntimeConfig): Promise<void> {
+  /** `config` is what clients may read and change, `view` what they may see of the cluster. */
+  async serve(executor: Executor, config: RuntimeConfig, view: ClusterView): Promise<void> {
     const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
     addStorageGauges(this.registry, executor);
     const measured = new MeasuredExecutor(executor, this.#metrics);
@@ -105,6 +108,8 @@ export class PublicDoors {
         executor: measured,
         config,
         metrics: this.#metrics,
+        view,
+        tokenizer: this.#tokenizer,
         watching: this.#http.watching,
         info: { version: readVersion(), security: this.#security.authenticator.kinds },
       }),
@@ -120,6 +125,7 @@ export class PublicDoors {
 
   async close(): Promise<void> {
     await this.#http.close(0);
+    this.#tokenizer.close();
     this.#security.close();
   }
 }

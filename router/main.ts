@@ -63,7 +63,12 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  await doors.serve(router, new ClusterSettings(kept, router));
+  await doors.serve(router, new ClusterSettings(kept, router), {
+    role: 'router',
+    name,
+    slots: () => topology.slots,
+    links: () => router.stats().links,
+  });
   return {
     addresses: { ...doors.addresses, link: linkAddress },
     failed: new Promise(() => undefined),

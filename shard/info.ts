@@ -24,6 +24,12 @@ export interface ShardInfo {
   readonly hot: { readonly bytes: number; readonly bytesMax: number; readonly copies: number };
   readonly index: { readonly bytes: number };
   readonly reads: { readonly hot: number; readonly cold: number; readonly miss: number };
+  /** Copies dropped from RAM, keys deleted to make room, segment files dropped that Blob has; since the start. */
+  readonly evictions: { readonly copies: number; readonly keys: number; readonly files: number };
+  readonly expired: number;
+  /** Since the start. */
+  readonly commands: number;
+  readonly memory: { readonly residentBytes: number };
   readonly disk: { readonly bytes: number; readonly bytesMax: number; readonly segments: number };
   /** Absent without a Blob account. */
   readonly blob?: {
@@ -74,6 +80,14 @@ export function shardInfo(parts: ShardParts): ShardInfo {
     hot: { bytes: engine.bytes.hot, bytesMax: engine.bytes.hotLimit, copies: engine.hotCopies },
     index: { bytes: engine.bytes.index },
     reads: engine.reads,
+    evictions: {
+      copies: engine.evictions.copies,
+      keys: engine.evictions.ram + engine.evictions.disk + engine.evictions.blob,
+      files: storage.evictor.statistics.filesDropped,
+    },
+    expired: engine.expired.onAccess + engine.expired.byWheel,
+    commands: Object.values(engine.commands).reduce((sum, calls) => sum + calls, 0),
+    memory: { residentBytes: process.memoryUsage.rss() },
     disk: { bytes: storage.log.localBytes(), bytesMax: parts.diskBytesMax, segments: storage.log.segments.size },
     ...(writeBehind && { blob: blobInfo(writeBehind) }),
     dataDirectory: parts.dataDirectory,

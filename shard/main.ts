@@ -32,6 +32,7 @@ import { systemClock } from './clock.ts';
 import { HotTier } from './hot/hot-tier.ts';
 import { MemoryBudget } from './hot/memory-budget.ts';
 import { type ShardParts, shardInfo } from './info.ts';
+import { blockInfo, keyInfo } from './value-info.ts';
 import { keyspaceOptions } from './live-options.ts';
 import { Engine } from './keyspace/engine.ts';
 import { KeyIndex } from './keyspace/key-index.ts';
@@ -78,6 +79,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
+      ['KEY.INFO', ([key]) => keyInfo(engine.keyspace, storage, key!)],
+      ['BLOCK.INFO', ([key]) => blockInfo(engine.keyspace, storage, key!)],
       ['SETTINGS.GET', () => Buffer.from(kept.get())],
       ['SETTINGS.SET', ([json, mode]) => changeSettings(kept, json!.toString('utf8'), mode)],
     ]),
@@ -132,7 +135,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   });
   addShardMetrics(doors.registry, { ...parts, link, budget, grpc: () => doors.grpcStatistics() });
   const linkAddress = await internal.listen();
-  await doors.serve(executor, kept);
+  await doors.serve(executor, kept, { role: 'shard', name, slots: () => topology.slots });
 
   return {
     addresses: { ...doors.addresses, link: linkAddress },

@@ -1,17 +1,22 @@
 /** S1's routes of one key: set, get, delete. Exactly its shapes and texts; `encoding` and `ttl` are ours. */
 import { z } from 'zod';
-import { type Reply, ReplyError } from '../../../commands/reply.ts';
+import { ReplyError } from '../../../commands/reply.ts';
 import { httpValueBytesMax } from '../../../limits.ts';
-import { type Answer, failure, invalidRequest, json } from '../answer.ts';
+import { type Answer, failure, invalidRequest, json, jsonType } from '../answer.ts';
 import { type Route, route } from '../route.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlSchema } from './rest-parts.ts';
-import { bytesOfText, encodings, encodingSchema, shown, valueBytes } from './value-json.ts';
+import { readStored, type StoredValue } from './stored-value.ts';
+import { bytesOfText, encodings, encodingSchema, shown } from './value-json.ts';
 
 const setBody = z.object({
   key: z.string(),
   value: z.string(),
   ttl: ttlSchema,
   encoding: z.enum(encodings).optional().meta({ description: 'How `value` is written: utf8 unless said otherwise.' }),
+});
+
+const valueSchema = z.union([z.string(), z.array(z.unknown()), z.record(z.string(), z.unknown())]).meta({
+  description: 'Text; JSON where the stored type is a list, a map or a collection.',
 });
 
 export function keyRoutes(run: Run): Route[] {
@@ -39,17 +44,17 @@ export function keyRoutes(run: Run): Route[] {
       answers: {
         200: {
           description: 'The value, as text where it is text.',
-          schema: z.object({ key: z.string(), value: z.string(), encoding: encodingSchema.optional() }),
+          schema: z.object({ key: z.string(), value: valueSchema, encoding: encodingSchema.optional() }),
         },
         404: notFound,
       },
       handle: async ({ parameter: key, context }) => {
         const fault = keyFault(key);
         if (fault) return fault;
-        const reply = await run('GET', [key], context);
-        if (reply instanceof ReplyError) return failure('get key', reply);
-        if (reply === null) return keyNotFound(key);
-        return valueAnswer(key, reply);
+        const value = await readStored(run, key, context);
+        if (value.kind === 'absent') return keyNotFound(key);
+        if (value.kind === 'failed') return failure('get key', value.error);
+        return valueAnswer(key, value);
       },
     }),
     route({
@@ -90,12 +95,17 @@ export function keyNotFound(key: Buffer): Answer {
   return json(404, { error: `key not found: ${key.toString('utf8')}` });
 }
 
-function valueAnswer(key: Buffer, reply: Reply): Answer {
-  const value = valueBytes(reply);
-  if (value.byteLength > httpValueBytesMax) {
-    const message = `the value has ${value.byteLength} bytes, more than JSON is good for: GET /api/v1/values/{key} gives it as it is`;
+function valueAnswer(key: Buffer, value: Extract<StoredValue, { kind: 'bytes' | 'json' }>): Answer {
+  const length = value.kind === 'json' ? value.json.length : value.bytes.byteLength;
+  if (length > httpValueBytesMax) {
+    const message = `the value has ${length} bytes, more than JSON is good for: GET /api/v1/values/{key} gives it as it is`;
     return failure('get key', new ReplyError('TOOLARGE', message));
   }
-  const { text, encoding } = shown(value);
-  return json(200, { key: key.toString('utf8'), value: text, ...(encoding && { encoding }) });
+  const name = key.toString('utf8');
+  if (value.kind === 'json') {
+    const encoding = value.encoding === undefined ? '' : `,"encoding":"${value.encoding}"`;
+    return { status: 200, type: jsonType, body: `{"key":${JSON.stringify(name)},"value":${value.json}${encoding}}\n` };
+  }
+  const { text, encoding } = shown(value.bytes);
+  return json(200, { key: name, value: text, ...(encoding && { encoding }) });
 }

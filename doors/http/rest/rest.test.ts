@@ -192,7 +192,7 @@ describe('the configuration', () => {
     let batch = 100;
     let updates = 0;
     api = await TestApi.open({
-      metrics: { configUpdated: () => updates++ },
+      metrics: { configUpdated: () => updates++, figures: () => ({}) },
       config: {
         get: () => JSON.stringify({ eviction: { batch_size: batch } }),
         update: (json) => {

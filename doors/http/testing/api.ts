@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { MemoryCache } from '../../../testing/memory-cache.ts';
 import type { RuntimeConfig } from '../../runtime-config.ts';
 import { apiRoutes, type ApiParts } from '../api.ts';
+import { Tokenizer } from '../../../tokenizer/tokenizer.ts';
+import { singleShardTopology } from '../../../topology/place.ts';
+import { SlotMap } from '../../../topology/slot-map.ts';
+import type { ClusterView } from '../rest/cluster-view.ts';
 import { HttpDoor, type HttpDoorOptions } from '../http-door.ts';
 
 interface DocumentedAnswer {
@@ -23,10 +27,13 @@ export interface Asked {
   readonly body: unknown;
 }
 
+const slots = new SlotMap(singleShardTopology('shard-0', '127.0.0.1:7051'));
+const view: ClusterView = { role: 'shard', name: 'shard-0', slots: () => slots };
 const noConfig: RuntimeConfig = { get: () => '{}', update: () => undefined };
 
 export class TestApi {
   readonly cache = new MemoryCache();
+  readonly tokenizer = new Tokenizer();
   readonly door: HttpDoor;
   /** Operations that were asked, `GET /api/v1/get/{key}`, and the statuses that they answered. */
   readonly answered = new Map<string, Set<number>>();
@@ -45,7 +52,9 @@ export class TestApi {
     const kinds = options.security?.authenticator.kinds ?? [];
     const info = { version: '0.0.0', security: kinds };
     const { watching } = this.door;
-    this.door.serve(apiRoutes({ executor: this.cache, config: noConfig, info, watching, ...parts }));
+    this.door.serve(
+      apiRoutes({ executor: this.cache, config: noConfig, view, tokenizer: this.tokenizer, info, watching, ...parts }),
+    );
   }
 
   static async open(parts: Partial<ApiParts> = {}, options: Partial<HttpDoorOptions> = {}): Promise<TestApi> {
@@ -61,6 +70,7 @@ export class TestApi {
 
   async close(): Promise<void> {
     await this.door.close(0);
+    this.tokenizer.close();
     await this.cache.close();
   }
 

@@ -1,0 +1,128 @@
+/** Keys for people who look into a cache: what is known of one, and its value as it is, up and down. */
+import { z } from 'zod';
+import type { CommandContext } from '../../../commands/command.ts';
+import { ReplyError } from '../../../commands/reply.ts';
+import { httpPreviewBytesDefault, httpPreviewBytesMax } from '../../../limits.ts';
+import { slotOf } from '../../../topology/slot.ts';
+import { type Answer, bytesType, failure, json, jsonType } from '../answer.ts';
+import { bytesRoute, type Route, route } from '../route.ts';
+import type { ClusterView } from './cluster-view.ts';
+import { keyNotFound, set } from './key-routes.ts';
+import { doneSchema, keyFault, notFound, type Run, ttlQuerySchema } from './rest-parts.ts';
+import { type KeyInfo, readInfo, readStored, type StoredValue } from './stored-value.ts';
+import { encodingSchema, shown, shownKey } from './value-json.ts';
+
+const previewSchema = z
+  .string()
+  .regex(/^\d{1,9}$/, 'must be a number of bytes')
+  .transform((text) => Math.min(Number(text), httpPreviewBytesMax))
+  .default(httpPreviewBytesDefault)
+  .meta({ description: `How much of the value to show; above ${httpPreviewBytesMax} it is ${httpPreviewBytesMax}.` });
+
+const keySchema = z.object({
+  key: z.string(),
+  encoding: encodingSchema.optional(),
+  type: z.string(),
+  bytes: z.int(),
+  ttl_ms: z.int().meta({ description: '-1: it never expires.' }),
+  tier: z.string().meta({ description: 'Where a read finds it now: ram, disk, blob or away.' }),
+  slot: z.int(),
+  shard: z.string(),
+  value: z.unknown().meta({ description: 'Text, or JSON where the type is a list, a map or a collection.' }),
+  value_encoding: encodingSchema.optional(),
+  is_truncated: z.boolean(),
+});
+
+export function valueRoutes(run: Run, view: ClusterView): Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/api/v1/keys/{key}',
+      operation: 'describeKey',
+      tag: 'keys',
+      summary: 'What is known of a key',
+      query: z.object({ preview: previewSchema }),
+      answers: {
+        200: { description: 'Its type, place and life, and how its value begins.', schema: keySchema },
+        404: notFound,
+      },
+      handle: ({ parameter, query: { preview }, context }) => describe(run, view, parameter, preview, context),
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/values/{key}',
+      operation: 'readValue',
+      tag: 'keys',
+      summary: 'A value as it is',
+      answers: {
+        200: { description: 'Its bytes; JSON of a list, a map or a collection.', type: bytesType },
+        404: notFound,
+      },
+      handle: async ({ parameter: key, context }) => {
+        const fault = keyFault(key);
+        if (fault) return fault;
+        const value = await readStored(run, key, context);
+        if (value.kind === 'absent') return keyNotFound(key);
+        if (value.kind === 'failed') return failure('get key', value.error);
+        // Whatever a value says that it is, a browser that opens it here is not to believe it.
+        const headers = {
+          'content-disposition': 'attachment',
+          'content-security-policy': "default-src 'none'; sandbox",
+        };
+        return value.kind === 'bytes'
+          ? { status: 200, type: bytesType, body: value.bytes, headers }
+          : { status: 200, type: jsonType, body: value.json, headers };
+      },
+    }),
+    bytesRoute({
+      method: 'PUT',
+      path: '/api/v1/values/{key}',
+      operation: 'writeValue',
+      tag: 'keys',
+      summary: 'Stores a value as it is',
+      description: 'The body is the value, such as a file.',
+      query: z.object({ ttl: ttlQuerySchema }),
+      answers: { 200: { description: 'Stored.', schema: doneSchema } },
+      handle: ({ parameter, query: { ttl }, body, context }) => set(run, parameter, body, ttl, context),
+    }),
+  ];
+}
+
+async function describe(
+  run: Run,
+  view: ClusterView,
+  key: Buffer,
+  preview: number,
+  context: CommandContext,
+): Promise<Answer> {
+  const fault = keyFault(key);
+  if (fault) return fault;
+  const info = await readInfo(run, key, context);
+  if (info instanceof ReplyError) return failure('describe key', info);
+  if (info === undefined) return keyNotFound(key);
+  const value = await readStored(run, key, context);
+  if (value.kind === 'absent') return keyNotFound(key);
+  if (value.kind === 'failed') return failure('describe key', value.error);
+  return json(200, { ...shownKey(key), ...placeOf(key, info, view), ...begun(value, preview) });
+}
+
+function placeOf(key: Buffer, { type, bytes, expireAtMs, tier }: KeyInfo, view: ClusterView): object {
+  const slot = slotOf(key);
+  const ttlMs = expireAtMs === undefined ? -1 : Math.max(0, expireAtMs - Date.now());
+  return { type, bytes, ttl_ms: ttlMs, tier, slot, shard: view.slots().ownerOf(slot) };
+}
+
+/** The value's beginning. Text is cut between two characters, JSON is not cut but left out where it is too long. */
+function begun(value: Extract<StoredValue, { kind: 'bytes' | 'json' }>, preview: number): object {
+  if (value.kind === 'json') {
+    const isTruncated = value.json.length > preview;
+    const whole = isTruncated ? value.json.slice(0, preview) : (JSON.parse(value.json) as unknown);
+    return { value: whole, ...(value.encoding && { value_encoding: value.encoding }), is_truncated: isTruncated };
+  }
+  const { bytes } = value;
+  const isTruncated = bytes.byteLength > preview;
+  let end = Math.min(preview, bytes.byteLength);
+  if (isTruncated && shown(bytes).encoding === undefined) while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  const { text, encoding } = shown(bytes.subarray(0, end));
+  return { value: text, ...(encoding && { value_encoding: encoding }), is_truncated: isTruncated };
+}

@@ -1,0 +1,44 @@
+/**
+ * What a shard knows of a stored value without reading it: KEY.INFO and BLOCK.INFO, for people who look into a cache.
+ *
+ * `tier` is where a read would find the value now: in RAM, on this disk, in Blob alone, or, while its slot is on the
+ * move, still at the shard that hands it over.
+ */
+import type { Reply } from '../commands/reply.ts';
+import { storedTypeName } from '../commands/stored-type.ts';
+import { slotOf, slotOfBlock } from '../topology/slot.ts';
+import { type Entry, spaceOfBlocks, spaceOfKeys } from './journal.ts';
+import { nameOf } from './keyspace/key-hash.ts';
+import type { Keyspace } from './keyspace/keyspace.ts';
+import type { Storage } from './storage/storage.ts';
+
+export interface ValueInfo {
+  /** commands/stored-type.ts; `block` for a prompt block. */
+  readonly type: string;
+  readonly bytes: number;
+  /** Unix milliseconds; absent where it never expires. */
+  readonly expireAtMs?: number;
+  readonly tier: 'ram' | 'disk' | 'blob' | 'away';
+}
+
+export function keyInfo(keyspace: Keyspace, storage: Storage, key: Buffer): Reply {
+  const entry = keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
+  return entry === undefined ? null : told(entry, storage, storedTypeName(entry.type));
+}
+
+export function blockInfo(keyspace: Keyspace, storage: Storage, key: Buffer): Reply {
+  const entry = keyspace.live(spaceOfBlocks, slotOfBlock(key), nameOf(key));
+  return entry === undefined ? null : told(entry, storage, 'block');
+}
+
+function told(entry: Entry, storage: Storage, type: string): Reply {
+  const { bodyBytes: bytes, expireAtMs } = entry;
+  const info: ValueInfo = { type, bytes, ...(expireAtMs !== 0 && { expireAtMs }), tier: tierOf(entry, storage) };
+  return Buffer.from(JSON.stringify(info));
+}
+
+function tierOf(entry: Entry, storage: Storage): ValueInfo['tier'] {
+  if (entry.hot !== undefined) return 'ram';
+  if (storage.isAway(entry)) return 'away';
+  return storage.log.segments.get(entry.segment)?.file === undefined ? 'blob' : 'disk';
+}
