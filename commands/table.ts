@@ -3,16 +3,10 @@
  * of several shards become one. Routers split by it, shards check by it, doors and docs read it.
  *
  * Grammar (arguments are binary; numbers are decimal ASCII; times are absolute Unix milliseconds unless named so):
- *   GET key                                        → bytes | nil
- *   SET key value [PXAT ms | PX ms | EX s | EXAT s | KEEPTTL] [NX | XX]   → OK | nil (condition not met)
- *   DEL key…, EXISTS key…                          → integer (how many)
- *   MGET key…                                      → array of bytes | nil
+ *   Commands that Redis has too are as Redis 7's, options and errors included. Beside them, and where we differ:
+ *   COPY source destination [DB 0] [REPLACE]       there is one database
  *   MSET key value [key value]…                    → OK; atomic on each shard, all-or-nothing per shard only
  *   MSETEX ms key value [key value]…               → OK; the same with one absolute expiry (0: none)
- *   PEXPIREAT key ms, PEXPIRE key ms, EXPIRE key s, EXPIREAT key s, PERSIST key → 1 | 0
- *   PTTL key, TTL key, PEXPIRETIME key             → integer (-1 no expiry, -2 absent)
- *   STRLEN key                                     → integer
- *   DBSIZE                                         → integer
  *   PREFIXSCAN cursor prefix count KEYS|VALUES     → [cursor, [key…]] or [cursor, [key, value, key, value…]]
  *       cursor is opaque bytes, empty to begin and when done
  *   BLOCK.PUT blockKey meta body                   → OK. blockKey: layout in commands/block-key.ts;
@@ -93,7 +87,9 @@ export interface CommandSpec {
 
 const one: KeySpec = { first: 0, step: 1, count: 1 };
 const many: KeySpec = { first: 0, step: 1, count: 'rest' };
+const two: KeySpec = { first: 0, step: 1, count: 2 };
 const pairs: KeySpec = { first: 0, step: 2, count: 'rest' };
+const pairsBehindOne: KeySpec = { first: 1, step: 2, count: 'rest' };
 
 function spec(
   name: string,
@@ -111,9 +107,9 @@ function spec(
   return { name, arguments: { min, max }, keys, writes, merge, leading, space: 'keys', scope, summary, ...more };
 }
 
+const noBytes = Buffer.alloc(0);
 const blocks = { space: 'blocks' } as const;
 const whenDropped = (dropped: Reply): { readonly dropped: Reply } => ({ dropped });
-const whenAbsent = (absent: Reply): { readonly absent: Reply } => ({ absent });
 
 /** For commands of ours. */
 function own(command: CommandSpec): CommandSpec {
@@ -125,51 +121,78 @@ export function shaped(resp3: Resp3Shape, command: CommandSpec): CommandSpec {
   return { ...command, resp3 };
 }
 
-const specs: readonly CommandSpec[] = [
-  spec('GET', 1, 1, one, false, 'single', 'The value of a key.'),
-  spec('SET', 2, Infinity, one, true, 'single', 'Stores a value.', whenDropped(OK)),
-  spec('DEL', 1, Infinity, many, true, 'sum', 'Deletes keys.', whenDropped(0)),
-  spec('EXISTS', 1, Infinity, many, false, 'sum', 'Counts the keys that exist.'),
+/** Commands about one key, or about keys of one slot. */
+function reads(name: string, min: number, max: number, keys: KeySpec, summary: string, absent?: Reply): CommandSpec {
+  return spec(name, min, max, keys, false, 'single', summary, absent === undefined ? {} : { absent });
+}
+
+function writes(name: string, min: number, max: number, keys: KeySpec, summary: string, dropped?: Reply): CommandSpec {
+  return spec(name, min, max, keys, true, 'single', summary, dropped === undefined ? {} : { dropped });
+}
+
+const stringSpecs: readonly CommandSpec[] = [
+  reads('GET', 1, 1, one, 'The value of a key.'),
+  reads('STRLEN', 1, 1, one, 'The length of a value.', 0),
+  reads('GETRANGE', 3, 3, one, 'A part of a value.', noBytes),
+  reads('SUBSTR', 3, 3, one, 'A part of a value: the old name of GETRANGE.', noBytes),
   spec('MGET', 1, Infinity, many, false, 'by-key', 'The values of keys.'),
+  writes('SET', 2, Infinity, one, 'Stores a value.', OK),
+  writes('SETNX', 2, 2, one, 'Stores a value if there is none.'),
+  writes('SETEX', 3, 3, one, 'Stores a value with a time to live in seconds.', OK),
+  writes('PSETEX', 3, 3, one, 'Stores a value with a time to live in milliseconds.', OK),
+  writes('GETSET', 2, 2, one, 'Stores a value and answers the old one.'),
+  writes('GETDEL', 1, 1, one, 'Deletes a key and answers its value.'),
+  writes('GETEX', 1, Infinity, one, 'The value of a key, whose expiry is changed.'),
+  writes('APPEND', 2, 2, one, 'Adds to the end of a value.'),
+  writes('SETRANGE', 3, 3, one, 'Overwrites a part of a value.'),
+  writes('INCR', 1, 1, one, 'Adds one to an integer.'),
+  writes('DECR', 1, 1, one, 'Takes one from an integer.'),
+  writes('INCRBY', 2, 2, one, 'Adds to an integer.'),
+  writes('DECRBY', 2, 2, one, 'Takes from an integer.'),
+  writes('INCRBYFLOAT', 2, 2, one, 'Adds to a number.'),
   spec('MSET', 2, Infinity, pairs, true, 'all-ok', 'Stores values.', whenDropped(OK)),
-  own(
-    spec(
-      'MSETEX',
-      3,
-      Infinity,
-      { first: 1, step: 2, count: 'rest' },
-      true,
-      'all-ok',
-      'Stores values with one expiry.',
-      whenDropped(OK),
-    ),
-  ),
-  spec('PEXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry.', whenDropped(0)),
-  spec('PEXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in milliseconds.', whenDropped(0)),
-  spec('EXPIREAT', 2, 2, one, true, 'single', 'Sets the time of expiry in seconds.', whenDropped(0)),
-  spec('EXPIRE', 2, 2, one, true, 'single', 'Sets the time to live in seconds.', whenDropped(0)),
-  spec('PERSIST', 1, 1, one, true, 'single', 'Removes the expiry.', whenDropped(0)),
-  spec('PTTL', 1, 1, one, false, 'single', 'The time to live in milliseconds.', whenAbsent(-2)),
-  spec('TTL', 1, 1, one, false, 'single', 'The time to live in seconds.', whenAbsent(-2)),
-  spec('PEXPIRETIME', 1, 1, one, false, 'single', 'The time of expiry in milliseconds.', whenAbsent(-2)),
-  spec('STRLEN', 1, 1, one, false, 'single', 'The length of a value.', whenAbsent(0)),
-  spec('DBSIZE', 0, 0, undefined, false, 'sum', 'Counts the keys.'),
-  own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
-  own(
-    spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', {
-      ...blocks,
-      ...whenDropped(OK),
-    }),
-  ),
-  own(spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', blocks)),
-  own(spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', blocks)),
-  own(spec('KEY.INFO', 1, 1, one, false, 'single', 'Type, size, expiry and tier of a key.')),
-  own(spec('BLOCK.INFO', 1, 1, one, false, 'single', 'Size and tier of a version of a prompt block.', blocks)),
-  own(spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.')),
-  own(spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.')),
-  own(spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.')),
-  own(spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.')),
+  writes('MSETNX', 2, Infinity, pairs, 'Stores values if none of the keys is there.'),
+  own(spec('MSETEX', 3, Infinity, pairsBehindOne, true, 'all-ok', 'Stores values with one expiry.', whenDropped(OK))),
 ];
+
+const keySpecs: readonly CommandSpec[] = [
+  spec('DEL', 1, Infinity, many, true, 'sum', 'Deletes keys.', whenDropped(0)),
+  spec('UNLINK', 1, Infinity, many, true, 'sum', 'Deletes keys.', whenDropped(0)),
+  spec('EXISTS', 1, Infinity, many, false, 'sum', 'Counts the keys that exist.'),
+  spec('TOUCH', 1, Infinity, many, false, 'sum', 'Counts the keys that exist, as ones that are used.'),
+  reads('TYPE', 1, 1, one, 'The type of a value.', 'none'),
+  writes('RENAME', 2, 2, two, 'Gives a value another key, in place of what is there.'),
+  writes('RENAMENX', 2, 2, two, 'Gives a value another key, if that is free.'),
+  writes('COPY', 2, Infinity, two, 'Copies a value to another key.'),
+  writes('EXPIRE', 2, Infinity, one, 'Sets the time to live in seconds.', 0),
+  writes('PEXPIRE', 2, Infinity, one, 'Sets the time to live in milliseconds.', 0),
+  writes('EXPIREAT', 2, Infinity, one, 'Sets the time of expiry in seconds.', 0),
+  writes('PEXPIREAT', 2, Infinity, one, 'Sets the time of expiry.', 0),
+  writes('PERSIST', 1, 1, one, 'Removes the expiry.', 0),
+  reads('TTL', 1, 1, one, 'The time to live in seconds.', -2),
+  reads('PTTL', 1, 1, one, 'The time to live in milliseconds.', -2),
+  reads('EXPIRETIME', 1, 1, one, 'The time of expiry in seconds.', -2),
+  reads('PEXPIRETIME', 1, 1, one, 'The time of expiry in milliseconds.', -2),
+  spec('DBSIZE', 0, 0, undefined, false, 'sum', 'Counts the keys.'),
+  own(reads('KEY.INFO', 1, 1, one, 'What is known of a value without reading it.')),
+  own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
+];
+
+const blockSpecs: readonly CommandSpec[] = [
+  spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', { ...blocks, dropped: OK }),
+  spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', blocks),
+  spec('BLOCK.INFO', 1, 1, one, false, 'single', 'What is known of a block without reading it.', blocks),
+  spec('BLOCK.VERSIONS', 2, Infinity, pairs, false, 'by-key', 'The versions of prompt blocks.', blocks),
+];
+
+const processSpecs: readonly CommandSpec[] = [
+  spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.'),
+  spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.'),
+  spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.'),
+  spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.'),
+];
+
+const specs: readonly CommandSpec[] = [...stringSpecs, ...keySpecs, ...[...blockSpecs, ...processSpecs].map(own)];
 
 /** Every command by its upper-case name. */
 export const commandTable: ReadonlyMap<string, CommandSpec> = new Map(specs.map((item) => [item.name, item]));

@@ -7,6 +7,8 @@
  * answer tells something of the value (INCR, GETDEL), and commands that promise something of every shard (FLUSH), always
  * fail. What each command answers is in the command table.
  */
+import type { Command } from '../commands/command.ts';
+import { keysOf } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -29,19 +31,24 @@ export function isAway(reply: Reply): reply is ReplyError {
 /** The answer that the policy gives instead of the error, or undefined if the error stands. */
 export function answerWithoutShard(
   spec: CommandSpec,
-  keyCount: number,
+  command: Command,
   policy: AwayPolicy,
 ): { readonly reply: Reply } | undefined {
   if (spec.writes) {
-    if (policy.unavailableWrites === 'error' || spec.dropped === undefined) return undefined;
+    if (policy.unavailableWrites === 'error' || spec.dropped === undefined || returnsOld(command)) return undefined;
     return { reply: spec.dropped };
   }
   if (policy.unavailableReads === 'error' || spec.merge === 'all-ok' || spec.merge === 'collect') return undefined;
-  return { reply: absentReply(spec, keyCount) };
+  return { reply: absentReply(spec, command) };
 }
 
-function absentReply(spec: CommandSpec, keyCount: number): Reply {
-  if (spec.merge === 'by-key') return Array.from<Reply>({ length: keyCount }).fill(null);
+/** SET … GET answers the value that was there. */
+function returnsOld({ name, args }: Command): boolean {
+  return name === 'SET' && args.slice(2).some((word) => word.toString('latin1').toUpperCase() === 'GET');
+}
+
+function absentReply(spec: CommandSpec, command: Command): Reply {
+  if (spec.merge === 'by-key') return keysOf(spec, command).map(() => null);
   if (spec.merge === 'sum') return 0;
   if (spec.merge === 'concat') return [];
   return spec.absent ?? null;

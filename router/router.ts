@@ -103,7 +103,7 @@ export class Router implements Executor, PartRouting {
 
   settled(spec: CommandSpec, command: Command, reply: Reply): Reply {
     if (!isAway(reply)) return reply;
-    const answer = answerWithoutShard(spec, keyCountOf(spec, command), this.#policy);
+    const answer = answerWithoutShard(spec, command, this.#policy);
     if (answer === undefined) return reply;
     if (spec.writes) this.#writesDropped += 1;
     else this.#readsMissedAway += 1;

@@ -67,6 +67,38 @@ export class EngineModel {
     return 1;
   }
 
+  /** The new length. */
+  append(key: string, more: string): Reply {
+    const live = this.#live(key);
+    const value = (live?.value ?? '') + more;
+    this.#stored.set(key, { value, expireAtMs: live?.expireAtMs ?? 0 });
+    return value.length;
+  }
+
+  getAndDelete(key: string): string | null {
+    const value = this.get(key);
+    this.#stored.delete(key);
+    return value;
+  }
+
+  /** With `replaces` RENAME, without RENAMENX: the reply, or the error's code. */
+  rename(from: string, to: string, replaces: boolean): unknown {
+    const live = this.#live(from);
+    if (live === undefined) return { error: 'ERR' };
+    if (!replaces && this.#live(to) !== undefined) return 0;
+    this.#stored.delete(from);
+    this.#stored.set(to, live);
+    return replaces ? 'OK' : 1;
+  }
+
+  copy(from: string, to: string): unknown {
+    const live = this.#live(from);
+    if (from === to) return { error: 'ERR' };
+    if (live === undefined) return 0;
+    this.#stored.set(to, live);
+    return 1;
+  }
+
   putBlock(digest: string, key: string, value: string): Reply {
     const versions = this.#blocks.get(digest) ?? [];
     if (!versions.some((version) => version.key === key)) this.#blocks.set(digest, [{ key, value }, ...versions]);

@@ -38,6 +38,7 @@ type Write =
   | { kind: 'setIfAbsent'; key: number; router: number }
   | { kind: 'delete'; key: number; router: number }
   | { kind: 'expire'; key: number; ttlMs: number; router: number }
+  | { kind: 'append' | 'take' | 'copy'; key: number; router: number }
   | { kind: 'putBlock'; block: number; router: number };
 type Question =
   | { kind: 'get'; key: number; router: number }
@@ -74,6 +75,10 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('setIfAbsent' as const), key, router }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key, router }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire' as const), key, ttlMs, router }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom('append' as const, 'take' as const, 'copy' as const), key, router }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('putBlock' as const), block, router }) },
 );
 const question: fc.Arbitrary<Question> = fc.oneof(
@@ -189,10 +194,10 @@ class History {
     }
   }
 
-  /** The event and the commands beside it, all at once; commands of one key one after the other. */
+  /** The event and the commands beside it, all at once; commands of keys with one tag one after the other. */
   async #perform({ event: happens, with: commands }: Step): Promise<void> {
     const lanes = Map.groupBy(commands, (command) =>
-      'key' in command ? `key ${command.key}` : 'block' in command ? `block ${command.block}` : command.kind,
+      'key' in command ? `tag ${command.key >> 1}` : 'block' in command ? `block ${command.block}` : command.kind,
     );
     // Scans and counts look at all keys: nothing is written meanwhile.
     const all = [...lanes].filter(([lane]) => lane === 'scan' || lane === 'count').flatMap(([, list]) => list);
@@ -220,6 +225,12 @@ class History {
         return this.#delete(command);
       case 'expire':
         return this.#expire(command);
+      case 'append':
+        return this.#append(command);
+      case 'take':
+        return this.#take(command);
+      case 'copy':
+        return this.#copy(command);
       case 'putBlock':
         return this.#putBlock(command);
       case 'get':
@@ -271,6 +282,50 @@ class History {
     else if (reply === 0 && lifeMs !== 0) return this.#sawAbsent(history, `${args[0]} found it absent`, span);
     else if (reply === 0) return;
     this.#written(history, reply, (version) => (mayBeThere(version, span) ? kept(version) : version));
+  }
+
+  /** Reads before it writes: what was there must be in the answer, wherever it was. */
+  async #append({ key: number, router: by }: Extract<Write, { kind: 'append' | 'take' | 'copy' }>): Promise<void> {
+    const history = this.#keys[number]!;
+    const more = `+${this.#counter++}`;
+    const { reply, span } = await this.#do(by, ['APPEND', history.name, more]);
+    const longer = (version: Version): Version => ({ ...version, value: `${version.value}${more}` });
+    if (typeof reply !== 'number') {
+      if (reply instanceof ReplyError && reply.code === 'TRYAGAIN') return;
+      const before = history.possible;
+      const found = before.filter((version) => mayBeThere(version, span)).map(longer);
+      const isNew = before.some((version) => mayBeAbsent(version, span));
+      history.becameOneOf([...found, ...(isNew ? [{ value: more, expireAtMs: 0 }] : [])], false);
+      return;
+    }
+    if (reply === more.length) {
+      this.#sawAbsent(history, 'APPEND found it absent', span);
+      history.wrote(history.set(more));
+      return;
+    }
+    const fits = (version: Version): boolean => mayBeThere(version, span) && longer(version).value!.length === reply;
+    history.saw(`APPEND answered ${reply}`, span, fits);
+    history.wrote(longer);
+  }
+
+  async #take({ key: number, router: by }: Extract<Write, { kind: 'append' | 'take' | 'copy' }>): Promise<void> {
+    const history = this.#keys[number]!;
+    const { reply, span } = await this.#do(by, ['GETDEL', history.name]);
+    if (reply === null) return this.#sawAbsent(history, 'GETDEL answered nothing', span);
+    if (Buffer.isBuffer(reply)) this.#sawValue(history, 'GETDEL', reply.toString(), span);
+    this.#written(history, reply, history.set(undefined));
+  }
+
+  /** To the other key of the tag. */
+  async #copy({ key: number, router: by }: Extract<Write, { kind: 'append' | 'take' | 'copy' }>): Promise<void> {
+    const from = this.#keys[number]!;
+    const to = this.#keys[number ^ 1]!;
+    const { reply, span } = await this.#do(by, ['COPY', from.name, to.name, 'REPLACE']);
+    if (reply === 0) return this.#sawAbsent(from, 'COPY found it absent', span);
+    if (reply === 1) from.saw('COPY found it', span, (version) => mayBeThere(version, span));
+    else if (reply instanceof ReplyError && reply.code === 'TRYAGAIN') return;
+    const copies = from.possible.filter((version) => mayBeThere(version, span));
+    if (copies.length > 0) to.becameOneOf(copies, reply === 1);
   }
 
   async #putBlock({ block: number, router: by }: Extract<Write, { kind: 'putBlock' }>): Promise<void> {

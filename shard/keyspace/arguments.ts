@@ -1,5 +1,5 @@
 /**
- * Reading of command arguments: keys, values, decimal numbers and times, with the messages that Redis's users know
+ * Reading of command arguments: keys, values and decimal numbers, with the messages that Redis's users know
  * (the code ERR apart). A reader answers the value or a ReplyError.
  */
 import { blockDigestBytes, blockKeyBytes } from '../../commands/block-key.ts';
@@ -9,10 +9,9 @@ import { keyBytesMax, valueBytesMax } from '../../limits.ts';
 export const syntaxError = new ReplyError('ERR', 'syntax error');
 export const notAnInteger = new ReplyError('ERR', 'value is not an integer or out of range');
 export const wrongType = new ReplyError('WRONGTYPE', 'Operation against a key holding the wrong kind of value');
-const emptyKey = new ReplyError('ERR', 'empty key');
 
+/** Any bytes are a key, none too; doors whose protocol forbids empty keys refuse them. */
 export function keyFault(key: Buffer): ReplyError | undefined {
-  if (key.byteLength === 0) return emptyKey;
   if (key.byteLength > keyBytesMax) {
     return new ReplyError('TOOLARGE', `key of ${key.byteLength} bytes; at most ${keyBytesMax} are allowed`);
   }
@@ -55,25 +54,6 @@ export function parseInteger(bytes: Buffer): number | undefined {
   }
   if (!Number.isSafeInteger(value)) return undefined;
   return isNegative ? -value : value;
-}
-
-/** How a time argument counts: absolute or from now, in milliseconds or seconds. */
-export interface TimeUnit {
-  readonly isRelative: boolean;
-  readonly factorMs: number;
-}
-
-/** An absolute time in milliseconds, or an error that names the command. The time may lie in the past. */
-export function parseTime(bytes: Buffer, unit: TimeUnit, nowMs: number, command: string): number | ReplyError {
-  const value = parseInteger(bytes);
-  if (value === undefined) return notAnInteger;
-  const timeMs = value * unit.factorMs + (unit.isRelative ? nowMs : 0);
-  if (!Number.isSafeInteger(timeMs)) return invalidExpireTime(command);
-  return timeMs;
-}
-
-export function invalidExpireTime(command: string): ReplyError {
-  return new ReplyError('ERR', `invalid expire time in '${command}' command`);
 }
 
 /** A word of a command's grammar in upper case. */

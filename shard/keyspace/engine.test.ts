@@ -35,6 +35,14 @@ describe.each([{ withJournal: false }, { withJournal: true }])('an engine, journ
     expect(shard.run('EXISTS', 'a', 'b')).toBe(1);
   });
 
+  it('takes a key without a byte as any other', () => {
+    const shard = new TestShard(options);
+    expect(shard.run('SET', '', 'v')).toBe('OK');
+    expect(text(shard.run('GET', ''))).toBe('v');
+    expect(shard.run('PREFIXSCAN', '', '', 10, 'KEYS')).toEqual([Buffer.alloc(0), [Buffer.alloc(0)]]);
+    expect(shard.run('DEL', '')).toBe(1);
+  });
+
   it('takes the last value of a key that MSET names twice', () => {
     const shard = new TestShard(options);
     shard.run('MSET', 'a', '1', 'a', '2');
@@ -98,7 +106,6 @@ describe.each([{ withJournal: false }, { withJournal: true }])('an engine, journ
   });
 
   it.each<[string, (string | number)[], string]>([
-    ['SET', ['', 'v'], 'empty key'],
     ['SET', ['k', 'v', 'PX', '0'], "invalid expire time in 'set' command"],
     ['SET', ['k', 'v', 'PX', '1.5'], 'value is not an integer or out of range'],
     ['SET', ['k', 'v', 'EX', '9007199254740991'], "invalid expire time in 'set' command"],
@@ -114,7 +121,7 @@ describe.each([{ withJournal: false }, { withJournal: true }])('an engine, journ
     ['PREFIXSCAN', ['bad', '', '1', 'KEYS'], 'invalid cursor'],
     ['PREFIXSCAN', ['', '', '0', 'KEYS'], 'syntax error'],
     ['BLOCK.GET', ['short'], 'a block key has 36 bytes, not 5'],
-    ['FLUSHALL', [], "unknown command 'FLUSHALL'"],
+    ['EVAL', [], "unknown command 'EVAL'"],
   ])('answers %s %j with an error', (name, args, message) => {
     expect(new TestShard(options).run(name, ...args)).toEqual(new ReplyError('ERR', message));
   });

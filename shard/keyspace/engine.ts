@@ -5,7 +5,7 @@
  * same code as the shard. A hit in RAM and a write acknowledged from memory are answered in the caller's tick;
  * a promise is made only where something must be waited for: room in the log, durability, a value below RAM.
  *
- *   execute → command table (arity) → family (string-, expiry-, block-, scan-commands) → Keyspace → index, hot, journal
+ *   execute → command table (arity) → family (…-commands.ts) → Keyspace → index, hot, journal
  *
  * The engine knows no topology: whether this shard owns a slot is checked by who calls it.
  */
@@ -20,10 +20,14 @@ import type { Entry, EvictionLevel, Journal } from '../journal.ts';
 import { blockCommands } from './block-commands.ts';
 import { expiryCommands } from './expiry-commands.ts';
 import type { CommandHandler } from './handler.ts';
+import { keyCommands } from './key-commands.ts';
 import type { KeyIndex } from './key-index.ts';
 import { Keyspace, type KeyspaceOptions } from './keyspace.ts';
+import { numericCommands } from './numeric-commands.ts';
 import { scanCommands } from './scan-command.ts';
+import { setCommands } from './set-commands.ts';
 import { stringCommands } from './string-commands.ts';
+import { textCommands } from './text-commands.ts';
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -72,7 +76,16 @@ export class Engine implements Executor {
     this.keyspace = new Keyspace(clock, index, hot, journal, options);
     // Without a level below, what leaves RAM is gone; with one, only the copy is.
     if (journal === undefined) hot.onEvict = (entry) => index.remove(entry, 'ram');
-    const families = [stringCommands, expiryCommands, blockCommands, scanCommands];
+    const families = [
+      stringCommands,
+      setCommands,
+      textCommands,
+      numericCommands,
+      keyCommands,
+      expiryCommands,
+      blockCommands,
+      scanCommands,
+    ];
     for (const family of families) {
       for (const [name, handler] of family(this.keyspace)) this.#register(name, handler);
     }

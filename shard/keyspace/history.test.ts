@@ -14,7 +14,7 @@ import { EngineModel, plainReply, type SetModifiers } from '../../testing/engine
 import { TestShard } from '../../testing/engine-shard.ts';
 import { spaceOfBlocks } from '../journal.ts';
 
-const keyNames = ['a', 'b', '{t}c', '{t}d', '\u0080\u00ff', '\u0000'];
+const keyNames = ['a', 'b', '{t}c', '{t}d', '\u0080\u00ff', ''];
 const digests = ['d'.repeat(20), '\u00ff'.repeat(20)];
 const versionNames = ['1'.repeat(16), '2'.repeat(16), '\u00ff'.repeat(16)];
 
@@ -43,6 +43,11 @@ const command = fc.oneof(
     lifeMs: fc.option(lifeMs, { nil: undefined }),
   }),
   fc.record({ kind: fc.constant('expire'), key, lifeMs: fc.option(lifeMs, { nil: undefined }) }),
+  fc.record({ kind: fc.constant('append'), key, bodyBytes }),
+  fc.record({ kind: fc.constant('exchange'), key, bodyBytes }),
+  fc.record({ kind: fc.constant('get and delete'), key }),
+  fc.record({ kind: fc.constant('rename'), key, to: key, replaces: fc.boolean() }),
+  fc.record({ kind: fc.constant('copy'), key, to: key }),
   fc.record({ kind: fc.constant('put block'), block, bodyBytes }),
 );
 const step = fc.oneof(
@@ -132,6 +137,11 @@ class History {
       case 'del':
       case 'mset':
       case 'expire':
+      case 'append':
+      case 'exchange':
+      case 'get and delete':
+      case 'rename':
+      case 'copy':
       case 'put block':
         this.#run(step);
         break;
@@ -202,6 +212,37 @@ class History {
         this.#write([key], reply, () => model.expire(key, lifeMs === undefined ? undefined : nowMs + lifeMs));
         break;
       }
+      case 'append': {
+        const value = this.#value(command.bodyBytes);
+        const reply = shard.begin('APPEND', bytesOf(command.key), bytesOf(value));
+        this.#write([command.key], reply, () => model.append(command.key, value));
+        break;
+      }
+      case 'exchange': {
+        const value = this.#value(command.bodyBytes);
+        const reply = shard.begin('SET', bytesOf(command.key), bytesOf(value), 'GET');
+        this.#write([command.key], reply, () => {
+          const old = model.get(command.key);
+          model.set(command.key, value);
+          return old;
+        });
+        break;
+      }
+      case 'get and delete':
+        this.#write([command.key], shard.begin('GETDEL', bytesOf(command.key)), () => model.getAndDelete(command.key));
+        break;
+      case 'rename': {
+        const { key: from, to, replaces } = command;
+        const reply = shard.begin(replaces ? 'RENAME' : 'RENAMENX', bytesOf(from), bytesOf(to));
+        this.#write([from, to], reply, () => model.rename(from, to, replaces));
+        break;
+      }
+      case 'copy': {
+        const { key: from, to } = command;
+        const reply = shard.begin('COPY', bytesOf(from), bytesOf(to), 'REPLACE');
+        this.#write([from, to], reply, () => model.copy(from, to));
+        break;
+      }
       case 'put block': {
         const { digest, version } = command.block;
         const value = this.#value(command.bodyBytes);
@@ -217,7 +258,7 @@ class History {
     return length === 0 ? '' : `${this.#values}:`.padEnd(length, String.fromCharCode(0x80 + (this.#values % 128)));
   }
 
-  #write(keys: readonly string[], reply: Promise<unknown>, applyToModel: () => unknown): void {
+  #write(keys: readonly string[], reply: Promise<Reply>, applyToModel: () => unknown): void {
     const expected = applyToModel();
     const marks = keys.map((name) => ({ name, mark: { from: this.#past.get(name)!.length - 1 } }));
     for (const { name, mark } of marks) this.#unanswered.get(name)!.add(mark);
@@ -225,7 +266,7 @@ class History {
     this.#pending.push(
       reply.then((actual) => {
         for (const { name, mark } of marks) this.#unanswered.get(name)!.delete(mark);
-        expect(actual).toEqual(expected);
+        expect(plainReply(actual)).toEqual(expected);
       }),
     );
   }

@@ -7,11 +7,12 @@
  */
 import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
-import { storedTypes } from '../../commands/stored-type.ts';
+import { isCollection, storedTypes } from '../../commands/stored-type.ts';
 import { isText, textOf } from '../../commands/typed-text.ts';
 import { KvcacheError } from '../../errors.ts';
-import { indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
+import { baseInTickBytesMax, indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
+import type { HotObject } from '../hot/hot-copy.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
   Entry,
@@ -55,6 +56,8 @@ export interface ServedSlots {
 /** One write of a group. `name` is the key as the index keeps it. */
 export interface Change extends JournalWrite {
   readonly name: string;
+  /** Collections: does to the object what the write says, once that is in the log, and gives the object. */
+  readonly apply?: () => HotObject;
 }
 
 /** What a record takes in the log besides key and value, roughly. */
@@ -118,7 +121,21 @@ export class Keyspace {
 
   /** The value of a key, at once from RAM, or a promise of it; undefined if there is none. */
   read(space: Space, slot: number, name: string): Answer<StoredValue | undefined> {
-    const entry = this.live(space, slot, name);
+    return this.#readEntry(this.live(space, slot, name));
+  }
+
+  /** What text doors read of a plain key: undefined if there is none, WRONGTYPE if it is no text. */
+  readText(slot: number, name: string): Answer<Buffer | ReplyError | undefined> {
+    const entry = this.live(spaceOfKeys, slot, name);
+    // Whatever its size, a collection is not read to be refused.
+    if (entry !== undefined && !isText(entry.type)) return wrongType;
+    return andThen(this.#readEntry(entry), (value) => {
+      if (value === undefined) return undefined;
+      return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
+    });
+  }
+
+  #readEntry(entry: Entry | undefined): Answer<StoredValue | undefined> {
     if (entry === undefined) {
       this.counters.misses += 1;
       return undefined;
@@ -131,20 +148,11 @@ export class Keyspace {
     return this.#readBelow(entry);
   }
 
-  /** What text doors read of a plain key: undefined if there is none, WRONGTYPE if it is no text. */
-  readText(slot: number, name: string): Answer<Buffer | ReplyError | undefined> {
-    const entry = this.live(spaceOfKeys, slot, name);
-    // Whatever its size, a collection is not read to be refused.
-    if (entry !== undefined && !isText(entry.type)) return wrongType;
-    return andThen(this.read(spaceOfKeys, slot, name), (value) => {
-      if (value === undefined) return undefined;
-      return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
-    });
-  }
-
   /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
   peek(entry: Entry): Answer<StoredValue | undefined> {
-    return this.hot.get(entry) ?? readCold(this, entry);
+    // Of a large collection its bytes are read rather than made.
+    const isStored = this.journal !== undefined && entry.bodyBytes > baseInTickBytesMax && isCollection(entry.type);
+    return (isStored ? undefined : this.hot.get(entry)) ?? readCold(this, entry);
   }
 
   /** Marks whether the record could be read when last tried. */
@@ -179,11 +187,6 @@ export class Keyspace {
   /** True if a write of these plain keys would be done at once, as far as other writes are concerned. */
   isIdle(names: readonly string[]): boolean {
     return this.queue.length === 0 && (this.#gate.isOpen || !this.#gate.holdsAny(names));
-  }
-
-  /** Holds a plain key against later writes of it, for a change that may have to wait for a read. */
-  holdKey(name: string): { before: Promise<void> | undefined; release: () => void } {
-    return this.#gate.hold([name]);
   }
 
   /** Holds plain keys against later writes of them, for a change that may have to wait for a read. */
@@ -306,7 +309,8 @@ export class Keyspace {
   #entryInMemory(change: Change): Entry | undefined {
     if (change.body === undefined) return undefined;
     this.#sequence += 1;
-    const { space, name, slot, expireAtMs, body } = change;
+    const { space, name, slot, expireAtMs, body, deltaOf } = change;
+    const bodyBytes = body.byteLength + (deltaOf?.bodyBytes ?? 0);
     return new Entry(
       space,
       change.type ?? storedTypes.bytes,
@@ -314,7 +318,7 @@ export class Keyspace {
       slot,
       this.#sequence,
       expireAtMs,
-      body.byteLength,
+      bodyBytes,
       0,
       0,
       0,
@@ -329,10 +333,13 @@ export class Keyspace {
     }
     const previous = this.index.replace(entry);
     if (previous !== undefined) {
-      this.hot.drop(previous);
+      // An object stays, and so does a value of which only the expiry changes.
+      if (change.apply !== undefined || change.deltaOf === previous) this.hot.move(previous, entry);
+      else this.hot.drop(previous);
       this.journal?.release(previous);
     }
-    if (this.#isKeptHot(entry)) this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
+    if (change.apply !== undefined) this.hot.keep(entry, change.apply());
+    else if (change.deltaOf === undefined && this.#isKeptHot(entry)) this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
   }
 
   async #readBelow(entry: Entry): Promise<StoredValue | undefined> {
@@ -349,6 +356,8 @@ export class Keyspace {
 
   #isKeptHot(entry: Entry): boolean {
     if (this.journal === undefined || entry.space === spaceOfBlocks) return true;
+    // The bytes of a collection are no copy to work on: its object is kept by whoever makes it.
+    if (isCollection(entry.type)) return false;
     return entry.bodyBytes <= this.#options.diskThresholdBytes;
   }
 

@@ -12,7 +12,10 @@ import { allOf, andThen, type Answer } from './answer.ts';
 import { nameOf } from './key-hash.ts';
 
 export function scanCommands(keyspace: Keyspace): CommandFamily {
-  return [['PREFIXSCAN', (args) => prefixScan(keyspace, args)]];
+  return [
+    ['PREFIXSCAN', (args) => prefixScan(keyspace, args)],
+    ['DBSIZE', () => keyspace.countKeys()],
+  ];
 }
 
 function prefixScan(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> {

@@ -50,6 +50,13 @@ export class KeyHistory {
     for (const at of this.#versionsAfter(after)) this.#possible.add(at);
   }
 
+  /** The key has become one of these versions; `isCertain` false: or has not. */
+  becameOneOf(versions: readonly Version[], isCertain: boolean): void {
+    const added = versions.map((version) => this.#versions.push(version) - 1);
+    this.#possible = new Set(isCertain ? added : [...this.#possible, ...added]);
+    if (isCertain) this.#mayLackValue = false;
+  }
+
   set(value: string | undefined, expireAtMs = 0): (before: Version) => Version {
     return () => ({ value, expireAtMs });
   }
