@@ -8,6 +8,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { KvcacheClient } from '../client/key-client.ts';
+import { ReplyError } from '../commands/reply.ts';
+import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
+import { ask } from '../link/ask.ts';
+import { ShardLink } from '../link/shard-link.ts';
 import { startTestAzurite, type TestAzurite } from '../testing/azurite.ts';
 import { formatTopology } from '../topology/document.ts';
 import { topology } from '../topology/place.ts';
@@ -229,4 +233,28 @@ test('a router serves what it can while a shard is away', async () => {
   expect((await client.mget(keys)).map((value) => value !== null)).toEqual(keys.map((key) => stored.includes(key)));
   expect(await router.end('SIGINT')).toBe(0);
   expect(isAlive(router.child.pid!)).toBe(false);
+});
+
+test('a router shows and takes settings on its internal port, as shards do', async () => {
+  const members = [{ name: 'shard-0', address: (await start(shardArgs('shard-0')).addresses())['link']! }];
+  const topologyPath = join(folder, 'topology.json');
+  writeFileSync(topologyPath, formatTopology(topology(undefined, members)));
+  const flags = ['--data-path', join(folder, 'router'), '--topology-path', topologyPath, '--router-name', 'router-0'];
+  const router = start(['router', ...flags, '--link-host', '127.0.0.1', '--link-port', '0']);
+  const { link: address } = await router.addresses();
+  const link = new ShardLink({ shard: 'router-0', address: address!, deadlines: new DeadlineWheel() });
+  const tell = (name: string, ...args: string[]) =>
+    ask(
+      link,
+      name,
+      args.map((text) => Buffer.from(text)),
+      { timeoutMs: 30_000, epoch: 0 },
+    );
+  expect(await tell('SETTINGS.SET', '{"log_level":"debug"}')).toBe('OK');
+  const shown = (await tell('SETTINGS.GET')) as Buffer;
+  expect(JSON.parse(shown.toString())).toMatchObject({ log_level: 'debug' });
+  const refusal = await tell('SETTINGS.SET', '{"router.unavailable_reads":"error"}');
+  expect(refusal).toBeInstanceOf(ReplyError);
+  expect(refusal).toMatchObject({ code: 'CONFIG' });
+  link.close();
 });

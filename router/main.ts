@@ -2,7 +2,7 @@
  * The router process, composed from its parts.
  *
  *   doors (gRPC, HTTP) ─▶ Router ─▶ LinkSet ─▶ shards
- *   internal port ─▶ topology, ROUTERINFO
+ *   internal port ─▶ topology, ROUTERINFO, settings
  *
  * It keeps nothing but a copy of the topology, so that it starts while the topology's file is away, and what was changed
  * of its settings while it ran.
@@ -16,6 +16,7 @@ import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts
 import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
+import { changeSettings, shownSettings } from '../process/settings-commands.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import { linkSecurity } from '../security/link-security.ts';
 import { KeptSettings } from '../settings/kept.ts';
@@ -56,7 +57,12 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   });
   const name = settings['router.name'] ?? hostname();
   const info = { arguments: 0, run: () => Buffer.from(JSON.stringify(routerInfo(name, router))) };
-  const commands = { ...topologyCommands(topology), ROUTERINFO: info };
+  const commands = {
+    ...topologyCommands(topology),
+    ROUTERINFO: info,
+    'SETTINGS.GET': { arguments: 0, run: () => shownSettings(kept) },
+    'SETTINGS.SET': { arguments: 1, run: (args: readonly Buffer[]) => changeSettings(kept, args) },
+  };
   const executor = new InternalExecutor(commands);
   const internal = new InternalPort({ live, name, executor, topology, security, figures: doors.figures });
   const linkAddress = await internal.listen();

@@ -11,7 +11,7 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { OK, type Reply, ReplyError } from '../commands/reply.ts';
+import { OK } from '../commands/reply.ts';
 import { KvcacheError } from '../errors.ts';
 import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import { blobBlockBytes, blobBlocksInFlightMax } from '../limits.ts';
@@ -22,6 +22,7 @@ import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts
 import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
+import { changeSettings, shownSettings } from '../process/settings-commands.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import { linkSecurity } from '../security/link-security.ts';
 import { KeptSettings } from '../settings/kept.ts';
@@ -81,8 +82,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
       ['KEY.INFO', ([key]) => keyInfo(engine.keyspace, storage, key!)],
       ['BLOCK.INFO', ([key]) => blockInfo(engine.keyspace, storage, key!)],
-      ['SETTINGS.GET', () => Buffer.from(kept.get())],
-      ['SETTINGS.SET', ([json, mode]) => changeSettings(kept, json!.toString('utf8'), mode)],
+      ['SETTINGS.GET', () => shownSettings(kept)],
+      ['SETTINGS.SET', (args) => changeSettings(kept, args)],
     ]),
   });
   // Records may be younger than this machine's clock: nothing that they saw expire comes back.
@@ -166,14 +167,6 @@ function bytesInFlight(
   const pending = storage.log.active?.writer?.pendingBytes ?? 0;
   const waiting = engine.stats().waitingWrites.bytes;
   return doors.bytesInFlight + link.stats().inFlightBytes + waiting + pending + uploading + handover.bytesInFlight;
-}
-
-async function changeSettings(kept: KeptSettings, json: string, mode: Buffer | undefined): Promise<Reply> {
-  const word = mode?.toString('latin1').toUpperCase();
-  if (word !== undefined && word !== 'CHECK')
-    return new ReplyError('ERR', "SETTINGS.SET takes 'CHECK' or nothing more");
-  const fault = word === 'CHECK' ? kept.check(json) : await kept.update(json);
-  return fault === undefined ? OK : new ReplyError('CONFIG', fault);
 }
 
 function flushCommand(storage: Storage): CommandHandler {
