@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { Azurite } from './azurite.ts';
+import { Azurite, requireAzurite } from './azurite.ts';
 
 let directory: string;
 let azurite: Azurite;
@@ -25,6 +25,12 @@ afterEach(async () => {
 function container() {
   return BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient('kept');
 }
+
+test('where it is not installed, one sentence says what to do instead', () => {
+  expect(() => requireAzurite()).not.toThrow();
+  const elsewhere = pathToFileURL(join(directory, 'program.ts')).href;
+  expect(() => requireAzurite(elsewhere)).toThrow(/not installed here; name another account with --blob/);
+});
 
 describe('Azurite', () => {
   test('keeps its port and everything it acknowledged over a stop and a restart', async () => {

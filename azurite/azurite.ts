@@ -11,6 +11,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 import { KvcacheError } from '../errors.ts';
@@ -42,6 +43,19 @@ export function azuriteConnectionString(port: number): string {
     `AccountKey=${azuriteAccountKey}`,
     `BlobEndpoint=${azuriteAccountUrl(port)}`,
   ].join(';');
+}
+
+/** Throws CONFIG where it is not installed, as in the image of kvcache, which has no use for an emulator. */
+export function requireAzurite(from: string = import.meta.url): void {
+  try {
+    createRequire(from).resolve('azurite/dist/src/blob/main.js');
+  } catch (error) {
+    throw new KvcacheError(
+      'CONFIG',
+      'Azurite, the Blob account of a local cluster, is not installed here; name another account with --blob-connection-string or --blob-account-url, or use a clone of the repository',
+      { cause: error },
+    );
+  }
 }
 
 export class Azurite {

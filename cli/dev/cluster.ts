@@ -7,6 +7,7 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { requireAzurite } from '../../azurite/azurite.ts';
 import { KvcacheError } from '../../errors.ts';
 import { childKillMarginMs, clusterLinkedMs } from '../../limits.ts';
 import { deriveSettings } from '../../settings/derive.ts';
@@ -173,6 +174,7 @@ export class LocalCluster {
 /** What is to be started, with its documents written. Throws CONFIG where that cannot be. */
 async function draw(options: ClusterOptions, dataPath: string): Promise<Blueprint> {
   const { portBase, given, host } = options;
+  if (!hasOwnBlob(given)) requireAzurite();
   const site = { portBase, dataPath };
   const known = knownTopology(dataPath);
   const { desiredPath } = layoutOf({ ...site, shards: 0 });
