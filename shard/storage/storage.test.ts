@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../clock.ts';
 import { roomyEviction, setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
 
 let folder: { path: string; remove: () => void };
@@ -164,6 +165,33 @@ describe('compaction', () => {
     expect(store.storage.log.segments.size).toBeLessThan(8);
     for (let round = 0; round < 12; round++) expect(await store.text(`key-${round}`)).toBe(`value-${round}`);
     await store.close();
+  });
+
+  test('a merged segment is as old as the youngest that went into it, and keeps its age over a restart', async () => {
+    const hourMs = 3_600_000;
+    let nowMs = Date.now();
+    const clock = { ...systemClock, now: () => nowMs };
+    const store = await TestStore.open(folder.path, { clock });
+    const { log } = store.storage;
+    for (let round = 0; round < 4; round++) {
+      for (let key = 0; key < 20; key++) store.set(`key-${key}`, `${round}`.repeat(1_000));
+      store.set(`kept-${round}`, 'value');
+      nowMs += hourMs;
+      await log.roll();
+    }
+    const before = new Map([...log.segments.values()].map(({ id, createdAtMs }) => [id, createdAtMs]));
+    nowMs += 100 * hourMs;
+    await store.storage.maintain();
+    const merged = [...log.segments.values()].filter(({ id }) => !before.has(id));
+    const gone = [...before].filter(([id]) => !log.segments.has(id));
+    expect(merged).toHaveLength(1);
+    expect(gone.length).toBeGreaterThan(1);
+    const { id, createdAtMs } = merged[0]!;
+    expect(createdAtMs).toBe(Math.max(...gone.map(([, age]) => age)));
+    await store.close();
+    const again = await TestStore.open(folder.path, { clock });
+    expect(again.storage.log.segments.get(id)?.createdAtMs).toBe(createdAtMs);
+    await again.close();
   });
 
   test('a tombstone goes as soon as no segment can hold an older record of its key', async () => {
