@@ -42,6 +42,8 @@ export const deltaReadBytesMax = 1 * MiB;
 export const deltaReadsInFlightMax = 16;
 /** Values put together from base and deltas at the same time. */
 export const foldsInFlightMax = 2;
+/** What a command may take at random with repetitions. */
+export const randomMembersMax = 1 << 20;
 /** Bytes of a stored collection that are made into its object in one step of the event loop. */
 export const collectionStepBytes = 64 * KiB;
 
@@ -381,6 +383,14 @@ export const indexEvictionExaminedMax = 64;
 export const indexEvictionsPerTurnMax = 1_000;
 /** Bodies that one page of values may hold; a larger value is a page of its own. */
 export const scanValueBytesMax = 16 * MiB;
+/** Keys looked at by one page of SCAN, KEYS or FLUSHALL, before others have their turn. */
+export const scanExaminedPerTurnMax = 20_000;
+/** Keys that FLUSHALL deletes in one turn. */
+export const flushEntriesPerTurn = 1_000;
+/** Bytes of keys in one reply to KEYS. */
+export const keysReplyBytesMax = 64 * MiB;
+/** Keys that RANDOMKEY draws for one that has not expired. */
+export const randomKeyAttemptsMax = 100;
 /** Writes that wait for room in the log, and their bytes; beyond it writers are told to try again. */
 export const writeQueueCommandsMax = 65_536;
 export const writeQueueBytesMax = 256 * MiB;
@@ -419,6 +429,11 @@ export const memoryUnaccountedBytesFirst = 64 * MiB;
 export const memoryPeakDecayPerSecond = 0.02;
 /** The hot tier keeps this share of the limit, whatever the others take. */
 export const hotShareMin = 1 / 16;
+
+// ── The engine as a library ─────────────────────────────────────────────────────────────────────────────────────
+export const engineMemoryBytesMin = 1 * MiB;
+/** Commands that one pipeline collects. */
+export const enginePipelineCommandsMax = 1 << 20;
 
 // ── Hand-over of slots ──────────────────────────────────────────────────────────────────────────────────────────
 /** Keys removed from the index at a stretch while a slot is dropped. */
