@@ -7,6 +7,9 @@
  *   COPY source destination [DB 0] [REPLACE]       there is one database
  *   MSET key value [key value]…                    → OK; atomic on each shard, all-or-nothing per shard only
  *   MSETEX ms key value [key value]…               → OK; the same with one absolute expiry (0: none)
+ *   FLUSHALL, FLUSHDB [ASYNC | SYNC]               → OK when all plain keys are gone, with ASYNC too; blocks stay
+ *   KEYS pattern                                   bounded: above `keysReplyBytesMax` an error says to use SCAN
+ *   COUNTKEYSINSLOT slot, GETKEYSINSLOT slot count what CLUSTER's subcommands of these names answer
  *   PREFIXSCAN cursor prefix count KEYS|VALUES     → [cursor, [key…]] or [cursor, [key, value, key, value…]]
  *       cursor is opaque bytes, empty to begin and when done
  *   BLOCK.PUT blockKey meta body                   → OK. blockKey: layout in commands/block-key.ts;
@@ -87,6 +90,7 @@ export interface CommandSpec {
 
 const one: KeySpec = { first: 0, step: 1, count: 1 };
 const many: KeySpec = { first: 0, step: 1, count: 'rest' };
+const second: KeySpec = { first: 1, step: 1, count: 1 };
 const two: KeySpec = { first: 0, step: 1, count: 2 };
 const pairs: KeySpec = { first: 0, step: 2, count: 'rest' };
 const pairsBehindOne: KeySpec = { first: 1, step: 2, count: 'rest' };
@@ -99,7 +103,7 @@ function spec(
   writes: boolean,
   merge: Merge,
   summary: string,
-  more: Partial<Pick<CommandSpec, 'space' | 'absent' | 'dropped'>> = {},
+  more: Partial<Pick<CommandSpec, 'space' | 'scope' | 'absent' | 'dropped'>> = {},
 ): CommandSpec {
   const isAboutProcess = keys === undefined && (merge === 'all-ok' || merge === 'collect');
   const scope = isAboutProcess ? 'process' : 'keyspace';
@@ -109,6 +113,7 @@ function spec(
 
 const noBytes = Buffer.alloc(0);
 const blocks = { space: 'blocks' } as const;
+const ofKeyspace = { scope: 'keyspace' } as const;
 const whenDropped = (dropped: Reply): { readonly dropped: Reply } => ({ dropped });
 
 /** For commands of ours. */
@@ -173,7 +178,16 @@ const keySpecs: readonly CommandSpec[] = [
   reads('PTTL', 1, 1, one, 'The time to live in milliseconds.', -2),
   reads('EXPIRETIME', 1, 1, one, 'The time of expiry in seconds.', -2),
   reads('PEXPIRETIME', 1, 1, one, 'The time of expiry in milliseconds.', -2),
+  reads('OBJECT', 1, Infinity, second, 'How a value is kept: ENCODING, FREQ, IDLETIME, REFCOUNT.'),
+  reads('MEMORY', 1, Infinity, second, 'USAGE: the memory that a key takes.'),
   spec('DBSIZE', 0, 0, undefined, false, 'sum', 'Counts the keys.'),
+  spec('SCAN', 1, Infinity, undefined, false, 'scan', 'Lists keys, page by page.'),
+  spec('KEYS', 1, 1, undefined, false, 'walk', 'Lists all keys that match a pattern.'),
+  spec('RANDOMKEY', 0, 0, undefined, false, 'any', 'A key.'),
+  spec('FLUSHALL', 0, Infinity, undefined, true, 'all-ok', 'Deletes all keys; prompt blocks stay.', ofKeyspace),
+  spec('FLUSHDB', 0, Infinity, undefined, true, 'all-ok', 'Deletes all keys; prompt blocks stay.', ofKeyspace),
+  own(spec('COUNTKEYSINSLOT', 1, 1, undefined, false, 'sum', 'Counts the keys of a slot.')),
+  own(spec('GETKEYSINSLOT', 2, 2, undefined, false, 'concat', 'Lists keys of a slot.')),
   own(reads('KEY.INFO', 1, 1, one, 'What is known of a value without reading it.')),
   own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
 ];

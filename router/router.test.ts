@@ -91,6 +91,70 @@ describe('commands', () => {
   });
 });
 
+describe("Redis' commands over several shards", () => {
+  const wanted = [...keys].sort();
+  const texts = (reply: Reply): string[] => (reply as Buffer[]).map((item) => item.toString()).sort();
+
+  async function startFilled(): Promise<void> {
+    await start(3);
+    await run('MSET', ...keys.flatMap((key) => [key, 'x']));
+  }
+
+  test('SCAN lists every key once, with a number as its cursor', async () => {
+    await startFilled();
+    await run('SET', 'other', 'x');
+    for (const count of ['1', '10', '1000']) {
+      const found: string[] = [];
+      let cursor = '0';
+      do {
+        const reply = await run('SCAN', cursor, 'COUNT', '5', 'MATCH', 'key-*', 'COUNT', count);
+        const [next, page] = reply as [Buffer, Buffer[]];
+        expect(page.length).toBeLessThanOrEqual(Number(count));
+        found.push(...texts(page));
+        cursor = next.toString();
+      } while (cursor !== '0');
+      expect(found.sort()).toEqual(wanted);
+    }
+    expect(await run('SCAN', 'x')).toEqual(new ReplyError('ERR', 'invalid cursor'));
+    expect(await run('SCAN', '0', 'COUNT', '0')).toEqual(new ReplyError('ERR', 'syntax error'));
+  });
+
+  test('KEYS, RANDOMKEY and the keys of a slot come from all shards', async () => {
+    await startFilled();
+    expect(texts(await run('KEYS', '*'))).toEqual(wanted);
+    expect(texts(await run('KEYS', 'key-1?'))).toEqual(wanted.filter((key) => /^key-1.$/.test(key)));
+    const owners = new Set<string>();
+    while (owners.size < 3) {
+      owners.add(cluster!.topology.slots.ownerOf(slotOf((await run('RANDOMKEY')) as Buffer)));
+    }
+    const slot = String(slotOf(Buffer.from(keys[0]!)));
+    expect(await run('COUNTKEYSINSLOT', slot)).toBe(1);
+    expect(texts(await run('GETKEYSINSLOT', slot, '10'))).toEqual([keys[0]]);
+  });
+
+  test('counts are added, and FLUSHALL reaches all', async () => {
+    await startFilled();
+    expect(await run('TOUCH', ...keys, 'absent')).toBe(300);
+    expect(await run('UNLINK', ...keys.slice(0, 100), 'absent')).toBe(100);
+    expect(await run('EXISTS', ...keys)).toBe(200);
+    expect(await run('FLUSHALL', 'ASYNC')).toBe('OK');
+    expect([await run('DBSIZE'), await run('KEYS', '*'), await run('RANDOMKEY')]).toEqual([0, [], null]);
+  });
+
+  test('what one shard must do as a whole takes keys of one slot', async () => {
+    await start(3);
+    await run('MSET', '{t}a', 'x', 'b', 'x');
+    const crossSlot = new ReplyError('CROSSSLOT', "Keys in request don't hash to the same slot");
+    expect(await run('RENAME', '{t}a', 'b')).toEqual(crossSlot);
+    expect(await run('MSETNX', 'c', 'x', 'd', 'x')).toEqual(crossSlot);
+    expect(await run('RENAME', '{t}a', '{t}b')).toBe('OK');
+    expect(await run('COPY', '{t}b', '{t}c')).toBe(1);
+    expect(await run('MSETNX', '{t}d', 'x', '{t}e', 'x')).toBe(1);
+    expect(await run('OBJECT', 'REFCOUNT', '{t}e')).toBe(1);
+    expect(await run('OBJECT', 'HELP')).toEqual(expect.arrayContaining([expect.stringContaining('OBJECT')]));
+  });
+});
+
 describe('a prefix scan', () => {
   async function scanAll(
     prefix: string,
@@ -182,6 +246,8 @@ describe('while a shard is away', () => {
     await startWithoutSecond();
     expect(await run('GET', keyOf('shard-1'))).toBeNull();
     expect(await run('TTL', keyOf('shard-1'))).toBe(-2);
+    expect(await run('TYPE', keyOf('shard-1'))).toBe('none');
+    expect(await run('GETRANGE', keyOf('shard-1'), '0', '-1')).toEqual(Buffer.alloc(0));
     expect(await run('GET', keyOf('shard-0'))).toEqual(Buffer.from('x'));
     expect(await run('SET', keyOf('shard-1'), 'y')).toMatchObject({
       code: 'UNAVAILABLE',
@@ -199,7 +265,7 @@ describe('while a shard is away', () => {
     expect(listed.length).toBe(300 - cluster!.executors[1]!.size);
     expect(await run('FLUSH', 'disk')).toMatchObject({ code: 'UNAVAILABLE' });
     expect(await run('SHARDINFO')).toEqual(expect.arrayContaining([expect.any(ReplyError), expect.any(Buffer)]));
-    expect(cluster!.router.stats()).toMatchObject({ writesDropped: 0, readsMissedAway: 5 });
+    expect(cluster!.router.stats()).toMatchObject({ writesDropped: 0, readsMissedAway: 7 });
   });
 
   test('reads fail and writes are dropped where that was chosen', async () => {
@@ -208,6 +274,15 @@ describe('while a shard is away', () => {
     expect(await run('PREFIXSCAN', '', '', '10', 'KEYS')).toMatchObject({ code: 'UNAVAILABLE' });
     expect(await run('SET', keyOf('shard-1'), 'y')).toBe('OK');
     expect(await run('DEL', keyOf('shard-0'), keyOf('shard-1'))).toBe(1);
+    expect(cluster!.router.stats()).toMatchObject({ writesDropped: 2, readsMissedAway: 0 });
+    // Whose answers tell something of the value, and who promise something of every shard, are not dropped.
+    const telling = [
+      ['INCR', keyOf('shard-1')],
+      ['GETDEL', keyOf('shard-1')],
+      ['SET', keyOf('shard-1'), 'y', 'GET'],
+      ['FLUSHALL'],
+    ] as const;
+    for (const [name, ...args] of telling) expect(await run(name, ...args)).toMatchObject({ code: 'UNAVAILABLE' });
     expect(cluster!.router.stats()).toMatchObject({ writesDropped: 2, readsMissedAway: 0 });
   });
 

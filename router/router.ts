@@ -18,7 +18,7 @@ import type { ReplySink } from '../link/pending.ts';
 import type { CommandLink } from '../link/command-link.ts';
 import type { LinkStatistics } from '../link/shard-link.ts';
 import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
-import { mergeScan, scanPage } from './scan.ts';
+import { mergeScan, scanPage, walkKeys } from './scan.ts';
 
 /** The links by shard name (link/link-set.ts). */
 export interface LinkDirectory {
@@ -71,6 +71,7 @@ export class Router implements Executor, PartRouting {
     if (fault !== undefined) return new ReplyError('ERR', fault);
     if (isOverSlots(spec, command)) return crossSlot;
     if (isOneOverAllShards(spec)) return this.#overAllShards(spec, command, context);
+    if (spec.merge === 'walk') return walkKeys(command.args[0]!, async (page) => this.execute(page, context));
     return this.route(spec, command, context, 0);
   }
 

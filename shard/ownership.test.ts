@@ -48,6 +48,31 @@ test('every key of a command counts, and nothing else does', () => {
   expect(run('SET', own[0]!, foreign[0]!)).toBe('OK');
 });
 
+test('a command that one shard must do as a whole takes keys of one slot, whoever owns them', () => {
+  const crossSlot = new ReplyError('CROSSSLOT', "Keys in request don't hash to the same slot");
+  expect(run('RENAME', own[0]!, own[1]!)).toEqual(crossSlot);
+  expect(run('COPY', foreign[0]!, own[1]!, 'REPLACE')).toEqual(crossSlot);
+  expect(run('MSETNX', own[0]!, 'v', own[1]!, 'v')).toEqual(crossSlot);
+  expect(run('RENAME', own[0]!, `{${own[0]!}}x`)).toBe('OK');
+  expect(run('COPY', own[0]!, `{${own[0]!}}x`, 'REPLACE')).toBe('OK');
+  expect(run('MSETNX', own[0]!, foreign[0]!, `{${own[0]!}}x`, 'v')).toBe('OK');
+  expect(run('RENAME', foreign[0]!, `{${foreign[0]!}}x`)).toEqual(moved);
+});
+
+test('a flush during which the topology goes on is to be done again', async () => {
+  const flushed = Promise.withResolvers<string>();
+  const slow: Executor = { execute: () => flushed.promise };
+  const first = new TopologyHolder(topology(undefined, members));
+  const shard = new OwnershipExecutor(slow, first, 'shard-0');
+  const flush = (epoch: number | undefined): unknown =>
+    shard.execute({ name: 'FLUSHALL', args: [] }, { ...libraryContext(1_000), epoch });
+  const replies = [flush(1), flush(undefined)];
+  first.offer(topology(first.slots.topology, members.slice(0, 1)));
+  flushed.resolve('OK');
+  expect(await Promise.all(replies)).toEqual([expect.objectContaining({ code: 'MOVED' }), 'OK']);
+  expect(await flush(2)).toBe('OK');
+});
+
 test('all versions of a block share the slot of its digest', () => {
   const digests = Array.from({ length: 100 }, (_, number) => Buffer.alloc(blockDigestBytes, number + 1));
   const digest = digests.find((item) => holder.slots.ownerOf(slotOfBlock(item)) === 'shard-0')!;

@@ -55,7 +55,16 @@ export class OwnershipExecutor implements Executor {
       const closed = this.#closedSlots(spec, command, this.#arriving);
       if (closed.length > 0) return this.#executeWhenOpen(command, context, closed, this.#arriving);
     }
-    return this.#inner.execute(command, context);
+    const reply = this.#inner.execute(command, context);
+    return spec.keys === undefined && spec.writes ? this.#byOneTopology(reply, context) : reply;
+  }
+
+  /** What writes to all slots takes its time: a slot that came or went meanwhile may have been left out by everybody. */
+  async #byOneTopology(reply: Reply | Promise<Reply>, { epoch }: CommandContext): Promise<Reply> {
+    const settled = await reply;
+    const now = this.#topology.slots.epoch;
+    if (settled instanceof ReplyError || epoch === undefined || epoch === now) return settled;
+    return new ReplyError('MOVED', `asked by epoch ${epoch} for all shards, this one runs ${now} since`);
   }
 
   #executeWhenNewer(command: Command, context: CommandContext, epoch: number): Promise<Reply> {

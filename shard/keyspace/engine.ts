@@ -19,11 +19,13 @@ import type { HotTier } from '../hot/hot-tier.ts';
 import type { Entry, EvictionLevel, Journal } from '../journal.ts';
 import { blockCommands } from './block-commands.ts';
 import { expiryCommands } from './expiry-commands.ts';
+import { flushCommands } from './flush-command.ts';
 import type { CommandHandler } from './handler.ts';
 import { keyCommands } from './key-commands.ts';
 import type { KeyIndex } from './key-index.ts';
 import { Keyspace, type KeyspaceOptions } from './keyspace.ts';
 import { numericCommands } from './numeric-commands.ts';
+import { objectCommands } from './object-commands.ts';
 import { scanCommands } from './scan-command.ts';
 import { setCommands } from './set-commands.ts';
 import { stringCommands } from './string-commands.ts';
@@ -85,6 +87,8 @@ export class Engine implements Executor {
       expiryCommands,
       blockCommands,
       scanCommands,
+      objectCommands,
+      flushCommands,
     ];
     for (const family of families) {
       for (const [name, handler] of family(this.keyspace)) this.#register(name, handler);

@@ -18,7 +18,7 @@ export function keyCommands(keyspace: Keyspace): CommandFamily {
     ['UNLINK', (args, context) => remove(keyspace, args, context)],
     ['EXISTS', (args) => countPresent(keyspace, args, () => undefined)],
     // A copy in RAM that is looked at is the last to go.
-    ['TOUCH', (args) => countPresent(keyspace, args, (entry) => keyspace.hot.get(entry))],
+    ['TOUCH', (args) => countPresent(keyspace, args, (entry) => keyspace.hot.object(entry) ?? keyspace.hot.get(entry))],
     ['TYPE', (args) => keyFault(args[0]!) ?? typeOf(liveOf(keyspace, args[0]!))],
     ['RENAME', (args, context) => rename(keyspace, args, true, context)],
     ['RENAMENX', (args, context) => rename(keyspace, args, false, context)],

@@ -28,7 +28,7 @@ export interface IndexRun {
 }
 
 /** Resident bytes of an entry, its key's header and its place in a map, without the key's bytes; measured. */
-const entryOverheadBytes = 280;
+export const entryOverheadBytes = 280;
 
 export class KeyIndex implements RecordIndex {
   readonly wheel = new ExpiryWheel();

@@ -1,8 +1,6 @@
 /**
- * Prefix scan, page by page, in an order that no change disturbs: by slot, then by the key's hash.
- *
- *   cursor   0  2  slot, big-endian    2  4  boundary, big-endian: the first hash that is not yet done
- *            empty: from the beginning, and done
+ * Scans over all keys, page by page, in an order that no change disturbs: by slot, then by the key's hash. A cursor is a
+ * place in it (commands/scan-cursor.ts).
  *
  * A key's place in this order never changes, so a key that is there from the first page to the last is returned once
  * and only once, whatever is written meanwhile, and a cursor means the same on every shard. Keys of one hash are never
@@ -11,34 +9,11 @@
  * A page looks at whole leaves of the index (slot-map.ts), some thousands of keys at most, and sorts what it needs of
  * them. Rejected: an index sorted by key, which would answer prefixes faster and make every write pay for it.
  */
-import { scanExaminedPerCallMax, scanValueBytesMax, slotCount } from '../../limits.ts';
+import type { ScanPosition } from '../../commands/scan-cursor.ts';
+import { scanValueBytesMax, slotCount } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import { keyHash, slotOfPrefix } from './key-hash.ts';
 import { hashEnd, type SlotMap } from './slot-map.ts';
-
-const cursorBytes = 6;
-
-export interface ScanPosition {
-  readonly slot: number;
-  readonly boundary: number;
-}
-
-/** Undefined if the bytes are no cursor. */
-export function decodeCursor(cursor: Buffer): ScanPosition | undefined {
-  if (cursor.byteLength === 0) return { slot: 0, boundary: 0 };
-  if (cursor.byteLength !== cursorBytes) return undefined;
-  const slot = cursor.readUInt16BE(0);
-  return slot < slotCount ? { slot, boundary: cursor.readUInt32BE(2) } : undefined;
-}
-
-/** Undefined stands for the end. */
-export function encodeCursor(position: ScanPosition | undefined): Buffer {
-  if (position === undefined) return Buffer.alloc(0);
-  const cursor = Buffer.allocUnsafe(cursorBytes);
-  cursor.writeUInt16BE(position.slot, 0);
-  cursor.writeUInt32BE(position.boundary, 2);
-  return cursor;
-}
 
 export interface ScanRequest {
   readonly from: ScanPosition;
@@ -46,9 +21,12 @@ export interface ScanRequest {
   readonly prefix: string;
   /** Keys of a page at most, unless more have one hash. */
   readonly count: number;
+  /** Keys that are looked at, but for the rest of a leaf. */
+  readonly examinedMax: number;
   /** Whether the page will carry values, and is bounded by their bytes too. */
   readonly withValues: boolean;
-  readonly isLive: (entry: Entry) => boolean;
+  /** Whether a key with the prefix is shown. */
+  readonly shows: (entry: Entry) => boolean;
 }
 
 export interface ScanPage {
@@ -73,7 +51,7 @@ export function scanPage(keys: SlotMap<Entry>, request: ScanRequest): ScanPage {
   while (slot <= lastSlot) {
     const run = keys.run(slot, boundary);
     if (run !== undefined) {
-      if (page.examined >= scanExaminedPerCallMax) return page.endingAt({ slot, boundary });
+      if (page.examined >= request.examinedMax) return page.endingAt({ slot, boundary });
       const stoppedAt = page.add(run.map, boundary);
       if (stoppedAt !== undefined) return page.endingAt({ slot, boundary: stoppedAt });
     }
@@ -113,12 +91,12 @@ class PageBuilder {
   }
 
   #matches(map: ReadonlyMap<string, Entry>, boundary: number): Hashed[] {
-    const { prefix, isLive } = this.#request;
+    const { prefix, shows } = this.#request;
     const found: Hashed[] = [];
     for (const [key, entry] of map) {
       if (!key.startsWith(prefix)) continue;
       const hash = keyHash(key);
-      if (hash >= boundary && isLive(entry)) found.push({ hash, entry });
+      if (hash >= boundary && shows(entry)) found.push({ hash, entry });
     }
     return found.sort((left, right) => left.hash - right.hash);
   }

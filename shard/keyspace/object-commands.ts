@@ -1,0 +1,146 @@
+/**
+ * How a value is kept, in Redis' terms: OBJECT and MEMORY USAGE.
+ *
+ * Clients and tools ask these to judge their data. What they call encodings are Redis' own, not ours: what is answered is
+ * the one that Redis 7 would have chosen for the value by its default thresholds.
+ */
+import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { isCollection, type StoredType, storedTypes } from '../../commands/stored-type.ts';
+import { textOf } from '../../commands/typed-text.ts';
+import type { Entry } from '../journal.ts';
+import { andThen, type Answer } from './answer.ts';
+import { keyFault, notAnInteger, syntaxError, wordOf } from './arguments.ts';
+import type { CommandFamily } from './handler.ts';
+import { parseCount, parseInt64 } from './int64.ts';
+import { entryOverheadBytes } from './key-index.ts';
+import type { Keyspace } from './keyspace.ts';
+import { liveOf } from './plain-key.ts';
+
+export function objectCommands(keyspace: Keyspace): CommandFamily {
+  return [
+    ['OBJECT', (args) => object(keyspace, args)],
+    ['MEMORY', (args) => memory(keyspace, args)],
+  ];
+}
+
+const objectHelp = [
+  'OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
+  'ENCODING <key>',
+  '    Return the kind of internal representation used in order to store the value',
+  '    associated with a <key>.',
+  'FREQ <key>',
+  '    Return the access frequency index of the <key>. The returned integer is',
+  '    proportional to the logarithm of the recent access frequency of the key.',
+  'IDLETIME <key>',
+  '    Return the idle time of the <key>, that is the approximated number of',
+  '    seconds elapsed since the last access to the key.',
+  'REFCOUNT <key>',
+  '    Return the number of references of the value associated with the specified',
+  '    <key>.',
+  'HELP',
+  '    Print this help.',
+];
+
+const memoryHelp = [
+  'MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
+  'USAGE <key> [SAMPLES <count>]',
+  '    Return memory in bytes used by <key> and its value.',
+  'HELP',
+  '    Print this help.',
+];
+
+/** Of each subcommand, what it answers of an entry. */
+const objectSubcommands: ReadonlyMap<string, (keyspace: Keyspace, entry: Entry) => Answer<Reply>> = new Map([
+  ['ENCODING', encodingOf],
+  ['FREQ', () => noFrequency],
+  ['IDLETIME', () => noIdleTime],
+  ['REFCOUNT', () => 1],
+]);
+
+/** Values are kept by the order of their use: Redis' answer under such a policy. */
+const noFrequency = new ReplyError(
+  'ERR',
+  'An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
+);
+/** The order is all that is kept, no times. */
+const noIdleTime = new ReplyError('ERR', 'idle time not tracked: values are kept by the order of their use');
+
+function object(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> {
+  const word = wordOf(args[0]!);
+  if (word === 'HELP' && args.length === 1) return [...objectHelp];
+  const subcommand = objectSubcommands.get(word);
+  if (subcommand === undefined && word !== 'HELP') return unknownSubcommand(args[0]!, 'OBJECT');
+  if (subcommand === undefined || args.length !== 2) return wrongArity('object', word);
+  const key = args[1]!;
+  const fault = keyFault(key);
+  if (fault !== undefined) return fault;
+  const entry = liveOf(keyspace, key);
+  return entry === undefined ? null : subcommand(keyspace, entry);
+}
+
+function memory(keyspace: Keyspace, args: readonly Buffer[]): Reply {
+  const word = wordOf(args[0]!);
+  if (word === 'HELP' && args.length === 1) return [...memoryHelp];
+  if (word !== 'USAGE' && word !== 'HELP') return unknownSubcommand(args[0]!, 'MEMORY');
+  if (word === 'HELP' || args.length < 2) return wrongArity('memory', word);
+  const key = args[1]!;
+  const fault = keyFault(key) ?? samplesFault(args);
+  if (fault !== undefined) return fault;
+  const entry = liveOf(keyspace, key);
+  return entry === undefined ? null : usageOf(entry);
+}
+
+/** SAMPLES is for what Redis would have to estimate. */
+function samplesFault(args: readonly Buffer[]): ReplyError | undefined {
+  for (let index = 2; index < args.length; index += 2) {
+    if (wordOf(args[index]!) !== 'SAMPLES' || index + 1 === args.length) return syntaxError;
+    const samples = parseCount(args[index + 1]!);
+    if (samples === undefined) return notAnInteger;
+    if (samples < 0) return syntaxError;
+  }
+  return undefined;
+}
+
+/** What key and value take in RAM, or would take: the value may lie below. */
+function usageOf(entry: Entry): number {
+  return entryOverheadBytes + entry.key.length + (entry.hot?.object?.memoryBytes ?? entry.bodyBytes);
+}
+
+function unknownSubcommand(written: Buffer, command: string): ReplyError {
+  const text = written.toString('latin1', 0, 128).replaceAll(/[^\x20-\x7e]/g, '?');
+  return new ReplyError('ERR', `unknown subcommand '${text}'. Try ${command} HELP.`);
+}
+
+function wrongArity(command: string, subcommand: string): ReplyError {
+  return new ReplyError('ERR', `wrong number of arguments for '${command}|${subcommand.toLowerCase()}' command`);
+}
+
+// ── Encodings ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT. */
+const embeddedCharsMax = 44;
+const integerCharsMax = 20;
+/** hash-max-listpack-entries and zset-max-listpack-entries, times element and value of the largest size allowed. */
+const collectionEncodings: Readonly<Partial<Record<StoredType, string>>> = {
+  [storedTypes.hash]: 'hashtable',
+  [storedTypes.list]: 'quicklist',
+  [storedTypes.set]: 'hashtable',
+  [storedTypes.zset]: 'skiplist',
+};
+
+function encodingOf(keyspace: Keyspace, entry: Entry): Answer<Reply> {
+  const { type, bodyBytes } = entry;
+  if (isCollection(type)) return Buffer.from(collectionEncodings[type]!);
+  if (type === storedTypes.bytes && bodyBytes > integerCharsMax) return textEncoding(undefined, bodyBytes);
+  return andThen(keyspace.peek(entry), (value) => {
+    if (value === undefined) return null;
+    const text = textOf(type, value.body);
+    return textEncoding(text, text?.byteLength ?? bodyBytes);
+  });
+}
+
+/** Redis also says raw of a short text that was appended to; what a text was before is not kept here. */
+function textEncoding(text: Buffer | undefined, length: number): Buffer {
+  if (text !== undefined && parseInt64(text) !== undefined) return Buffer.from('int');
+  return Buffer.from(length <= embeddedCharsMax ? 'embstr' : 'raw');
+}
