@@ -24,6 +24,7 @@
  *   SETTINGS.SET json [CHECK]                      → OK; changes those settings that may change while the shard runs;
  *       CHECK only tells whether it would
  */
+import { collectionSpecs } from './collection-table.ts';
 import { OK, type Reply } from './reply.ts';
 
 /**
@@ -206,7 +207,12 @@ const processSpecs: readonly CommandSpec[] = [
   spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.'),
 ];
 
-const specs: readonly CommandSpec[] = [...stringSpecs, ...keySpecs, ...[...blockSpecs, ...processSpecs].map(own)];
+const specs: readonly CommandSpec[] = [
+  ...stringSpecs,
+  ...keySpecs,
+  ...collectionSpecs,
+  ...[...blockSpecs, ...processSpecs].map(own),
+];
 
 /** Every command by its upper-case name. */
 export const commandTable: ReadonlyMap<string, CommandSpec> = new Map(specs.map((item) => [item.name, item]));

@@ -2,7 +2,7 @@
  * The hot tier: values in RAM, the least recently used dropped first, bounded in bytes that are really held.
  *
  *   newest ⇄ … ⇄ … ⇄ oldest          every HotCopy is a link of one list; an Entry points to its copy
- *   small values: cells of slabs      large values: buffers of their own
+ *   small values: cells of slabs      large values: buffers of their own      collections: objects
  *
  * The order of use is a list through the copies themselves, and the entry leads to its copy by a field. So a hit costs
  * no lookup, the order is exact for the whole tier however large or small its values are, and nothing ever grows: no
@@ -17,7 +17,7 @@
  */
 import { hotEvictionsPerStepMax, hotSmallValueBytesMax } from '../../limits.ts';
 import type { Entry, StoredValue } from '../journal.ts';
-import { HotCopy } from './hot-copy.ts';
+import { HotCopy, type HotObject } from './hot-copy.ts';
 import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
 
@@ -87,15 +87,13 @@ export class HotTier {
     for (let copy = this.#oldest; copy !== undefined; copy = copy.newer) yield copy.entry;
   }
 
-  /** The value, now the most recently used, or undefined. A small one is a copy of its own. */
+  /** The value, now the most recently used, or undefined. A small one is a copy of its own, an object is encoded. */
   get(entry: Entry): StoredValue | undefined {
     const copy = entry.hot;
     if (copy === undefined) return undefined;
-    if (copy !== this.#newest) {
-      this.#unlink(copy);
-      this.#link(copy);
-    }
-    const { slab } = copy;
+    this.#use(copy);
+    const { slab, object } = copy;
+    if (object !== undefined) return { type: entry.type, meta: undefined, body: object.encode() };
     if (slab === undefined) return copy.value;
     const from = copy.cell * slab.sizeClass.cellBytes;
     if (copy.metaBytes < 0)
@@ -127,6 +125,46 @@ export class HotTier {
     this.#link(copy);
     this.#size += 1;
     if (this.bytes > this.#limitBytes) this.#shrink();
+  }
+
+  /** The object that is the entry's value, now the most recently used; undefined if there is none in RAM. */
+  object(entry: Entry): HotObject | undefined {
+    const object = entry.hot?.object;
+    if (object !== undefined) this.#use(entry.hot!);
+    return object;
+  }
+
+  /** Keeps the object as the entry's value, as `put` does, or notes what it takes now. */
+  keep(entry: Entry, object: HotObject): void {
+    if (entry.hot?.object !== object) {
+      this.drop(entry);
+      const copy = new HotCopy(entry, -1);
+      copy.object = object;
+      entry.hot = copy;
+      this.#overheadBytes += largeCopyOverheadBytes;
+      this.#link(copy);
+      this.#size += 1;
+    }
+    const copy = entry.hot;
+    this.#use(copy);
+    this.#largeBytes += object.memoryBytes - copy.largeBytes;
+    copy.largeBytes = object.memoryBytes;
+    if (copy.largeBytes > this.#limitBytes) {
+      this.drop(entry);
+      this.#evict(entry);
+    } else if (this.bytes > this.#limitBytes) {
+      this.#shrink();
+    }
+  }
+
+  /** Gives one entry's copy to another one of the same value. */
+  move(from: Entry, to: Entry): void {
+    const copy = from.hot;
+    if (copy === undefined) return;
+    this.drop(to);
+    from.hot = undefined;
+    copy.entry = to;
+    to.hot = copy;
   }
 
   /** Forgets the entry's copy, if it has one. No eviction. */
@@ -195,6 +233,12 @@ export class HotTier {
       this.#isShrinking = false;
       this.#shrink();
     });
+  }
+
+  #use(copy: HotCopy): void {
+    if (copy === this.#newest) return;
+    this.#unlink(copy);
+    this.#link(copy);
   }
 
   #link(copy: HotCopy): void {

@@ -30,6 +30,8 @@ import { scanCommands } from './scan-command.ts';
 import { setCommands } from './set-commands.ts';
 import { stringCommands } from './string-commands.ts';
 import { textCommands } from './text-commands.ts';
+import { hashCommands } from './types/hash-commands.ts';
+import { memberSetCommands } from './types/set-commands.ts';
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -87,6 +89,8 @@ export class Engine implements Executor {
       expiryCommands,
       blockCommands,
       scanCommands,
+      hashCommands,
+      memberSetCommands,
       objectCommands,
       flushCommands,
     ];

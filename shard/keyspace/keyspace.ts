@@ -204,9 +204,11 @@ export class Keyspace {
    * Evicts up to `count` keys if the index is above its bound. With a journal their deletion is written: a later
    * delete by a user would not find them, and recovery would bring them back.
    */
-  trimIndex(count: number): void {
+  trimIndex(count: number, changes: readonly Change[] = []): void {
     if (!this.#indexBound.isExceeded) return;
-    const victims = this.#indexBound.victims(count);
+    // What is about to be changed stays: a delta of a key that is gone would mean nothing.
+    const kept = new Set(changes.map(({ deltaOf }) => deltaOf));
+    const victims = this.#indexBound.victims(count).filter((entry) => !kept.has(entry));
     if (victims.length > 0) this.journal?.append(victims.map(deletionOf));
     for (const entry of victims) {
       this.index.remove(entry, 'ram');
@@ -286,7 +288,7 @@ export class Keyspace {
   #apply(changes: readonly Change[]): JournalPosition | undefined {
     this.#assertServed(changes);
     // Two for each: the index shrinks to its bound also if it began above it.
-    this.trimIndex(changes.length * 2);
+    this.trimIndex(changes.length * 2, changes);
     if (this.journal === undefined) {
       for (const change of changes) this.#install(change, this.#entryInMemory(change));
       return undefined;
@@ -339,7 +341,8 @@ export class Keyspace {
       this.journal?.release(previous);
     }
     if (change.apply !== undefined) this.hot.keep(entry, change.apply());
-    else if (change.deltaOf === undefined && this.#isKeptHot(entry)) this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
+    else if (change.deltaOf === undefined && this.#isKeptHot(entry))
+      this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
   }
 
   async #readBelow(entry: Entry): Promise<StoredValue | undefined> {

@@ -1,0 +1,77 @@
+/** The command table's rows of hashes, lists, sets and sorted sets. Grammar, replies and errors are Redis 7's. */
+import { OK, type Reply } from './reply.ts';
+import type { CommandSpec, KeySpec, Resp3Shape } from './table.ts';
+
+const one: KeySpec = { first: 0, step: 1, count: 1 };
+
+interface Row {
+  readonly keys?: KeySpec;
+  readonly absent?: Reply;
+  readonly dropped?: Reply;
+  readonly resp3?: Resp3Shape;
+  readonly merge?: CommandSpec['merge'];
+}
+
+function row(name: string, min: number, max: number, writes: boolean, summary: string, more: Row): CommandSpec {
+  const keys = more.keys ?? one;
+  const place = { keys, leading: keys.first, space: 'keys', scope: 'keyspace' } as const;
+  return { name, arguments: { min, max }, writes, merge: 'single', summary, ...more, ...place };
+}
+
+function reads(name: string, min: number, max: number, summary: string, more: Row = {}): CommandSpec {
+  return row(name, min, max, false, summary, more);
+}
+
+function writes(name: string, min: number, max: number, summary: string, more: Row = {}): CommandSpec {
+  return row(name, min, max, true, summary, more);
+}
+
+const nothing: Row = { absent: [] };
+const none: Row = { absent: 0 };
+const noPage: Row = { absent: [Buffer.from('0'), []] };
+
+const hashSpecs: readonly CommandSpec[] = [
+  writes('HSET', 3, Infinity, 'Sets fields of a hash.'),
+  writes('HMSET', 3, Infinity, 'Sets fields of a hash: the old form of HSET.', { dropped: OK }),
+  writes('HSETNX', 3, 3, 'Sets a field of a hash if it is not there.'),
+  reads('HGET', 2, 2, 'The value of a field.'),
+  reads('HMGET', 2, Infinity, 'The values of fields.'),
+  reads('HGETALL', 1, 1, 'All fields of a hash with their values.', { ...nothing, resp3: 'map' }),
+  reads('HKEYS', 1, 1, 'The fields of a hash.', nothing),
+  reads('HVALS', 1, 1, 'The values of a hash.', nothing),
+  reads('HLEN', 1, 1, 'Counts the fields of a hash.', none),
+  reads('HSTRLEN', 2, 2, 'The length of the value of a field.', none),
+  reads('HEXISTS', 2, 2, 'Whether a field is there.', none),
+  writes('HDEL', 2, Infinity, 'Deletes fields of a hash.'),
+  writes('HINCRBY', 3, 3, 'Adds to an integer in a field.'),
+  writes('HINCRBYFLOAT', 3, 3, 'Adds to a number in a field.'),
+  reads('HRANDFIELD', 1, Infinity, 'Fields at random.', { resp3: 'values' }),
+  reads('HSCAN', 2, Infinity, 'Lists fields and values page by page.', noPage),
+];
+
+const many: KeySpec = { first: 0, step: 1, count: 'rest' };
+const two: KeySpec = { first: 0, step: 1, count: 2 };
+const counted: KeySpec = { first: 1, step: 1, count: 'counted' };
+
+const setSpecs: readonly CommandSpec[] = [
+  writes('SADD', 2, Infinity, 'Adds members to a set.'),
+  writes('SREM', 2, Infinity, 'Removes members from a set.'),
+  reads('SISMEMBER', 2, 2, 'Whether a member is there.', none),
+  reads('SMISMEMBER', 2, Infinity, 'Which members are there.'),
+  reads('SMEMBERS', 1, 1, 'The members of a set.', { ...nothing, resp3: 'set' }),
+  reads('SCARD', 1, 1, 'Counts the members of a set.', none),
+  writes('SPOP', 1, Infinity, 'Takes members out at random.', { resp3: 'set' }),
+  reads('SRANDMEMBER', 1, Infinity, 'Members at random.'),
+  reads('SSCAN', 2, Infinity, 'Lists members page by page.', noPage),
+  writes('SMOVE', 3, 3, 'Moves a member from one set to another.', { keys: two }),
+  reads('SINTER', 1, Infinity, 'The members that all sets have.', { keys: many, resp3: 'set', merge: 'members' }),
+  reads('SUNION', 1, Infinity, 'The members that any set has.', { keys: many, resp3: 'set', merge: 'members' }),
+  reads('SDIFF', 1, Infinity, 'The members that only the first set has.', {
+    keys: many,
+    resp3: 'set',
+    merge: 'members',
+  }),
+  reads('SINTERCARD', 2, Infinity, 'Counts the members that all sets have.', { keys: counted, merge: 'members' }),
+];
+
+export const collectionSpecs: readonly CommandSpec[] = [...hashSpecs, ...setSpecs];
