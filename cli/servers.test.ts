@@ -12,6 +12,7 @@ import { ReplyError } from '../commands/reply.ts';
 import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import { ask } from '../link/ask.ts';
 import { ShardLink } from '../link/shard-link.ts';
+import { PodLinks } from '../operator/pods/pod-links.ts';
 import { startTestAzurite, type TestAzurite } from '../testing/azurite.ts';
 import { formatTopology } from '../topology/document.ts';
 import { topology } from '../topology/place.ts';
@@ -248,7 +249,7 @@ test('a router shows and takes settings on its internal port, as shards do', asy
       link,
       name,
       args.map((text) => Buffer.from(text)),
-      { timeoutMs: 30_000, epoch: 0 },
+      { timeoutMs: 30_000, epoch: undefined },
     );
   expect(await tell('SETTINGS.SET', '{"log_level":"debug"}')).toBe('OK');
   const shown = (await tell('SETTINGS.GET')) as Buffer;
@@ -257,4 +258,21 @@ test('a router shows and takes settings on its internal port, as shards do', asy
   expect(refusal).toBeInstanceOf(ReplyError);
   expect(refusal).toMatchObject({ code: 'CONFIG' });
   link.close();
+});
+
+test('a shard of any topology flushes and takes settings when the operator asks it', async () => {
+  const topologyPath = join(folder, 'topology.json');
+  const members = [
+    { name: 'shard-0', address: '127.0.0.1:1' },
+    { name: 'shard-1', address: '127.0.0.1:2' },
+  ];
+  writeFileSync(topologyPath, formatTopology(topology(undefined, members)));
+  const { link } = await start(shardArgs('shard-0', '--topology-path', topologyPath)).addresses();
+  const port = Number(link!.split(':')[1]);
+  const links = new PodLinks({ port, deadlines: new DeadlineWheel(), log: { debug: () => undefined } });
+  links.follow([{ name: 'shard-0', role: 'shard', ip: '127.0.0.1', host: 'shard-0', process: 'a' }], {}, 'a');
+  expect(await links.flush('shard-0', 'disk', 30_000)).toBeUndefined();
+  expect(await links.changeSettings('shard-0', '{"log_level":"debug"}')).toBeUndefined();
+  expect(await links.reports()).toMatchObject([{ name: 'shard-0', epoch: 1 }]);
+  links.close();
 });

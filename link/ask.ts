@@ -5,8 +5,8 @@ import type { CommandLink } from './command-link.ts';
 
 export interface AskOptions {
   readonly timeoutMs: number;
-  /** The topology epoch that the command was sent by. */
-  readonly epoch: number;
+  /** The topology epoch that the command was sent by; undefined: it is meant for this process, whatever that runs. */
+  readonly epoch: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

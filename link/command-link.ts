@@ -5,7 +5,7 @@ import type { ReplySink } from './pending.ts';
 export interface CommandLink {
   readonly address: string;
   /** Sends a command. The sink gets exactly one reply, perhaps before this returns. */
-  submit(command: Command, context: CommandContext, epoch: number, sink: ReplySink, token: number): void;
+  submit(command: Command, context: CommandContext, epoch: number | undefined, sink: ReplySink, token: number): void;
   /** Ends the link; whatever is in flight fails. */
   close(): void;
 }

@@ -22,7 +22,7 @@ export class PendingCommand extends Deadline implements EventListenerObject {
   readonly id: number;
   readonly owner: PendingOwner;
   readonly context: CommandContext;
-  readonly epoch: number;
+  readonly epoch: number | undefined;
   readonly sink: ReplySink;
   readonly token: number;
   readonly bytes: number;
@@ -38,7 +38,7 @@ export class PendingCommand extends Deadline implements EventListenerObject {
     command: Command,
     context: CommandContext,
     dueMs: number,
-    epoch: number,
+    epoch: number | undefined,
     sink: ReplySink,
     token: number,
     bytes: number,

@@ -122,7 +122,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
   }
 
   /** Sends a command. The sink gets exactly one reply, perhaps before this returns. */
-  submit(command: Command, context: CommandContext, epoch: number, sink: ReplySink, token: number): void {
+  submit(command: Command, context: CommandContext, epoch: number | undefined, sink: ReplySink, token: number): void {
     this.#commands += 1;
     const bytes = commandBytes(command);
     this.#beginTick();

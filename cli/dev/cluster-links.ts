@@ -99,6 +99,6 @@ export class ClusterLinks {
   }
 
   #ask(link: ShardLink, command: string, args: readonly Buffer[] = []): Promise<Reply> {
-    return ask(link, command, args, { timeoutMs: scaleReportTimeoutMs, epoch: 0 });
+    return ask(link, command, args, { timeoutMs: scaleReportTimeoutMs, epoch: undefined });
   }
 }

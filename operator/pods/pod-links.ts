@@ -145,7 +145,7 @@ export class PodLinks {
   #ask(name: string, command: string, args: readonly Buffer[], timeoutMs: number): Promise<Reply> {
     const open = this.#links.get(name);
     if (open === undefined) return Promise.resolve(new ReplyError('UNAVAILABLE', `there is no link to ${name}`));
-    return ask(open.link, command, args, { timeoutMs, epoch: 0 });
+    return ask(open.link, command, args, { timeoutMs, epoch: undefined });
   }
 }
 
