@@ -44,7 +44,8 @@ type Question =
   | { kind: 'get'; key: number; router: number }
   | { kind: 'ask'; key: number; router: number }
   | { kind: 'getBlock'; block: number; router: number }
-  | { kind: 'scan'; withValues: boolean; router: number }
+  | { kind: 'scan'; how: 'prefix' | 'values' | 'number' | 'all'; router: number }
+  | { kind: 'deleteAll'; router: number }
   | { kind: 'count'; router: number };
 type Event =
   | { kind: 'change'; owners: number[]; told: boolean[]; old: number }
@@ -85,7 +86,14 @@ const question: fc.Arbitrary<Question> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('get' as const), key, router }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('ask' as const), key, router }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('getBlock' as const), block, router }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('scan' as const), withValues: fc.boolean(), router }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('scan' as const),
+      how: fc.constantFrom('prefix' as const, 'values' as const, 'number' as const, 'all' as const),
+      router,
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('count' as const), router }) },
 );
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -130,10 +138,20 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 ) as fc.Arbitrary<Event>;
 const step: fc.Arbitrary<Step> = fc.record({
   event: fc.option(event, { nil: undefined }),
-  with: fc.array(fc.oneof({ weight: 3, arbitrary: write }, { weight: 2, arbitrary: question }), { maxLength: 8 }),
+  with: fc.array(
+    fc.oneof(
+      { weight: 30, arbitrary: write },
+      { weight: 20, arbitrary: question },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('deleteAll' as const), router }) },
+    ),
+    { maxLength: 8 },
+  ),
 });
 
 // ── What must hold ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Commands about all keys. */
+const ofAllKeys: ReadonlySet<string> = new Set(['scan', 'count', 'deleteAll']);
 
 /** Faults that a command may meet while shards are away or slots move. */
 const passing: ReadonlySet<string> = new Set([
@@ -199,9 +217,9 @@ class History {
     const lanes = Map.groupBy(commands, (command) =>
       'key' in command ? `tag ${command.key >> 1}` : 'block' in command ? `block ${command.block}` : command.kind,
     );
-    // Scans and counts look at all keys: nothing is written meanwhile.
-    const all = [...lanes].filter(([lane]) => lane === 'scan' || lane === 'count').flatMap(([, list]) => list);
-    const single = [...lanes].filter(([lane]) => lane !== 'scan' && lane !== 'count');
+    // What is about all keys is alone with the event: nothing is written meanwhile.
+    const all = [...lanes].filter(([lane]) => ofAllKeys.has(lane)).flatMap(([, list]) => list);
+    const single = [...lanes].filter(([lane]) => !ofAllKeys.has(lane));
     const working = single.map(async ([, list]) => {
       for (const command of list) await this.#patiently(JSON.stringify(command), this.#command(command));
     });
@@ -243,6 +261,8 @@ class History {
         return this.#scan(command);
       case 'count':
         return this.#count(command);
+      case 'deleteAll':
+        return this.#deleteAll(command);
     }
   }
 
@@ -360,21 +380,21 @@ class History {
     this.#sawValue(history, 'BLOCK.GET', body.toString(), span);
   }
 
-  async #scan({ withValues, router: by }: Extract<Question, { kind: 'scan' }>): Promise<void> {
+  async #scan({ how, router: by }: Extract<Question, { kind: 'scan' }>): Promise<void> {
+    const withValues = how === 'values';
     const found = new Map<string, string | undefined>();
     const fromMs = this.#cluster.clock.now();
-    let cursor = Buffer.alloc(0) as Buffer;
+    let cursor: Buffer = Buffer.from(how === 'number' ? '0' : '');
     do {
-      const { reply } = await this.#do(by, ['PREFIXSCAN', cursor, '', '3', withValues ? 'VALUES' : 'KEYS']);
-      if (!Array.isArray(reply)) return;
-      const [next, items] = reply as [Buffer, Buffer[]];
-      for (let at = 0; at < items.length; at += withValues ? 2 : 1) {
-        const name = items[at]!.toString();
-        if (found.has(name)) throw new Error(`PREFIXSCAN showed ${name} twice`);
-        found.set(name, withValues ? items[at + 1]!.toString() : undefined);
+      const page = await this.#page(how, cursor, by);
+      if (page === undefined) return;
+      for (let at = 0; at < page.items.length; at += withValues ? 2 : 1) {
+        const name = page.items[at]!.toString();
+        if (found.has(name)) throw new Error(`${how} scan showed ${name} twice`);
+        found.set(name, withValues ? page.items[at + 1]!.toString() : undefined);
       }
-      cursor = next;
-    } while (cursor.byteLength > 0);
+      cursor = page.next;
+    } while (cursor.byteLength > 0 && cursor.toString() !== '0');
     const span = { fromMs, toMs: this.#cluster.clock.now() };
     for (const history of this.#keys) {
       if (!found.has(history.name)) this.#sawAbsent(history, 'PREFIXSCAN did not show it', span);
@@ -383,6 +403,34 @@ class History {
       found.delete(history.name);
     }
     expect([...found.keys()]).toEqual([]);
+  }
+
+  /** A page of a scan; undefined if it failed. */
+  async #page(
+    how: Extract<Question, { kind: 'scan' }>['how'],
+    cursor: Buffer,
+    by: number,
+  ): Promise<{ next: Buffer; items: Buffer[] } | undefined> {
+    const command = {
+      prefix: ['PREFIXSCAN', cursor, '', '3', 'KEYS'],
+      values: ['PREFIXSCAN', cursor, '', '3', 'VALUES'],
+      number: ['SCAN', cursor, 'MATCH', '*', 'COUNT', '3'],
+      all: ['KEYS', '*'],
+    }[how];
+    const { reply } = await this.#do(by, command);
+    if (!Array.isArray(reply)) return undefined;
+    if (how === 'all') return { next: Buffer.alloc(0), items: reply as Buffer[] };
+    const [next, items] = reply as [Buffer, Buffer[]];
+    return { next, items };
+  }
+
+  /** FLUSHALL takes every key, also those on their way between shards, and no block. */
+  async #deleteAll({ router: by }: Extract<Question, { kind: 'deleteAll' }>): Promise<void> {
+    const { reply } = await this.#do(by, ['FLUSHALL']);
+    for (const history of this.#keys) {
+      if (reply === 'OK') history.wrote(history.set(undefined));
+      else history.mayHaveWritten(history.set(undefined));
+    }
   }
 
   async #count({ router: by }: Extract<Question, { kind: 'count' }>): Promise<void> {
@@ -588,7 +636,8 @@ class History {
       for (const number of keys.keys()) await this.#get({ kind: 'get', key: number, router: by });
       for (const number of keys.keys()) await this.#ask({ kind: 'ask', key: number, router: by });
       for (const number of blocks.keys()) await this.#getBlock({ kind: 'getBlock', block: number, router: by });
-      await this.#scan({ kind: 'scan', withValues: true, router: by });
+      await this.#scan({ kind: 'scan', how: 'values', router: by });
+      await this.#scan({ kind: 'scan', how: 'number', router: by });
       await this.#count({ kind: 'count', router: by });
     }
   }
