@@ -9,6 +9,8 @@ const MiB = 1024 * KiB;
 
 // ── Keys and values ─────────────────────────────────────────────────────────────────────────────────────────────
 export const keyBytesMax = 64 * KiB;
+/** A record's key may have a byte before it that tells what it is of the plain key. */
+export const recordKeyBytesMax = keyBytesMax + 1;
 export const valueBytesMax = 512 * MiB;
 /** Values above this are stored as chunk records and a commit record. */
 export const wholeRecordBytesMax = 8 * MiB;
@@ -20,6 +22,15 @@ export const scanExaminedPerCallMax = 100_000;
 
 /** Lists and maps in lists and maps of a typed value. */
 export const typedDepthMax = 32;
+
+/** Nodes of a vector clock, and bytes of a node's name. */
+export const clockEntriesMax = 64;
+export const clockNodeBytesMax = 256;
+/** Versions of one key that nobody has brought together, and their bytes where there is more than one. */
+export const siblingsMax = 64;
+export const siblingsBytesMax = 32 * MiB;
+/** How long the clock of a deleted key is kept, so that a writer who has not seen the deletion is told. */
+export const tombstoneLifeMs = 86_400_000;
 
 // ── Collections and changes of large values ─────────────────────────────────────────────────────────────────────
 /** What a hash, list, set or sorted set may take: its bytes, and a little for each element. */

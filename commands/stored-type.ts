@@ -4,7 +4,8 @@
  *   0 bytes            what SET stores                            string
  *   1–4                hash, list, set, sorted set                collections: a base and deltas, see shard/keyspace/types
  *   8–15               the typed values of the binary protocol    body: that protocol's encoding without the tag
- *   16 versioned       siblings with vector clocks                body: the encoding of the door that keeps them
+ *   16 versioned       siblings with vector clocks                body: siblings.ts; their newest value is the key's
+ *   17 tombstone       siblings that are all deletions            the same; never a key's, but of what is kept beside it
  *
  * The numbers are on disk and in Blob: none is ever given another meaning. Zero is what a record without a type says.
  */
@@ -24,12 +25,13 @@ export const storedTypes = {
   map: 14,
   bool: 15,
   versioned: 16,
+  tombstone: 17,
 } as const;
 export type StoredType = (typeof storedTypes)[keyof typeof storedTypes];
 export type CollectionType = (typeof storedTypes)['hash' | 'list' | 'set' | 'zset'];
 
 /** The largest number in use: a larger one on disk is damage, or a later version's. */
-export const storedTypeMax = storedTypes.versioned;
+export const storedTypeMax = storedTypes.tombstone;
 
 /** True for types whose value is a base and deltas, and an object of its own in RAM. */
 export function isCollection(type: StoredType): type is CollectionType {

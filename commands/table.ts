@@ -18,6 +18,10 @@
  *   BLOCK.VERSIONS digest index [digest index]…    → array; an item is bytes: 16 bytes (hash, parent) a version, newest
  *       first, big-endian, or nil where there is none. index: the block's place in its chain, kept for eviction
  *   KEY.INFO key, BLOCK.INFO blockKey              → bytes: JSON of what is known of the value without reading it | nil
+ *   VERSION.PUT key value ms clock                 → [OK | CONFLICT, clock]; clock: commands/vector-clock.ts, what the
+ *       writer has seen, or nothing for one who does not say; CONFLICT: there was more, and both are kept
+ *   VERSION.GET key                                → [[clock, value | nil if deleted]…], newest first, or nil
+ *   VERSION.DEL key clock                          → clock | nil (absent)
  *   FLUSH disk|blob                                → OK after everything written so far is that safe
  *   SHARDINFO                                      → bytes: JSON of the shard's state (shards of a router: array)
  *   SETTINGS.GET                                   → bytes: nested JSON of the shard's settings, secrets masked
@@ -193,6 +197,12 @@ const keySpecs: readonly CommandSpec[] = [
   own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
 ];
 
+const versionSpecs: readonly CommandSpec[] = [
+  writes('VERSION.PUT', 4, 4, one, 'Stores a value with a vector clock.'),
+  reads('VERSION.GET', 1, 1, one, 'The versions of a key.'),
+  writes('VERSION.DEL', 2, 2, one, 'Deletes a key with a vector clock.'),
+];
+
 const blockSpecs: readonly CommandSpec[] = [
   spec('BLOCK.PUT', 3, 3, one, true, 'single', 'Stores a version of a prompt block.', { ...blocks, dropped: OK }),
   spec('BLOCK.GET', 1, 1, one, false, 'single', 'Reads a version of a prompt block.', blocks),
@@ -211,7 +221,7 @@ const specs: readonly CommandSpec[] = [
   ...stringSpecs,
   ...keySpecs,
   ...collectionSpecs,
-  ...[...blockSpecs, ...processSpecs].map(own),
+  ...[...versionSpecs, ...blockSpecs, ...processSpecs].map(own),
 ];
 
 /** Every command by its upper-case name. */

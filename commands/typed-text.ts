@@ -6,6 +6,7 @@
  * are `{"encoding":"base64","value":"…"}`. A Float that JSON has no number for is a string.
  */
 import { isUtf8 } from 'node:buffer';
+import { decodeSiblings, newestValue } from './siblings.ts';
 import { isCollection, type StoredType, storedTypes } from './stored-type.ts';
 import { readTyped } from './typed-value.ts';
 
@@ -31,15 +32,19 @@ export function textOf(type: StoredType, body: Buffer): Buffer | undefined {
     case storedTypes.list:
     case storedTypes.set:
     case storedTypes.zset:
-    case storedTypes.versioned:
+    case storedTypes.tombstone:
       break;
+    case storedTypes.versioned: {
+      const newest = newestValue(decodeSiblings(body));
+      return newest && textOf(newest.type, newest.body);
+    }
   }
   return undefined;
 }
 
 /** True for types that `textOf` gives a text of. */
 export function isText(type: StoredType): boolean {
-  return !isCollection(type) && type !== storedTypes.versioned;
+  return !isCollection(type) && type !== storedTypes.tombstone;
 }
 
 /** As Redis writes a double: the shortest text that reads back as the same number. */
@@ -71,8 +76,12 @@ export function jsonOf(type: StoredType, body: Buffer): string {
     case storedTypes.list:
     case storedTypes.set:
     case storedTypes.zset:
-    case storedTypes.versioned:
+    case storedTypes.tombstone:
       break;
+    case storedTypes.versioned: {
+      const newest = newestValue(decodeSiblings(body));
+      return newest ? jsonOf(newest.type, newest.body) : 'null';
+    }
   }
   if (isUtf8(body)) return JSON.stringify(body.toString('utf8'));
   return JSON.stringify({ encoding: 'base64', value: body.toString('base64') });

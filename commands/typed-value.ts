@@ -118,6 +118,7 @@ function endOfValue(bytes: Buffer, offset: number, depth: number): number {
     case storedTypes.set:
     case storedTypes.zset:
     case storedTypes.versioned:
+    case storedTypes.tombstone:
       break;
   }
   throw new TypedFault(`Invalid value type: ${tag}`);

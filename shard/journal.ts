@@ -19,13 +19,25 @@ import type { StoredType } from '../commands/stored-type.ts';
 import type { HotCopy } from './hot/hot-copy.ts';
 
 /**
- * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), and the shard's
- * own marks, one a slot at most (key: the slot, big-endian, and what the mark is about).
+ * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), the shard's own
+ * marks, one a slot at most (key: the slot, big-endian, and what the mark is about), and what belongs to a plain key
+ * without being its value, such as a lock (key: one byte of kind, then the plain key, whose slot it is in).
  */
 export const spaceOfKeys = 0;
 export const spaceOfBlocks = 1;
 export const spaceOfMarks = 2;
-export type Space = typeof spaceOfKeys | typeof spaceOfBlocks | typeof spaceOfMarks;
+export const spaceOfCompanions = 3;
+export type Space = typeof spaceOfKeys | typeof spaceOfBlocks | typeof spaceOfMarks | typeof spaceOfCompanions;
+/** The spaces that slots are handed over with; marks are each shard's own. */
+export type MovingSpace = Exclude<Space, typeof spaceOfMarks>;
+/** In the order in which they are listed. */
+export const movingSpaces: readonly MovingSpace[] = [spaceOfKeys, spaceOfBlocks, spaceOfCompanions];
+export const spaceMax = spaceOfCompanions;
+export const companionKindBytes = 1;
+
+export function isMovingSpace(space: number | undefined): space is MovingSpace {
+  return movingSpaces.some((moving) => moving === space);
+}
 
 /**
  * A stored value. `meta` is what a block keeps beside its body; plain keys have none. Nobody writes into either. Without
@@ -124,6 +136,11 @@ export interface RecordIndex {
   isHot(entry: Entry): boolean;
   /** Records, for statistics. */
   readonly size: number;
+}
+
+/** Marks and companions are never evicted: they take next to nothing, and others rely on them. */
+export function isEvictable({ space }: Entry): boolean {
+  return space === spaceOfKeys || space === spaceOfBlocks;
 }
 
 export type EvictionLevel = 'ram' | 'disk' | 'blob';

@@ -8,6 +8,7 @@ import type { EvictorOptions } from './storage/evictor.ts';
 
 export function keyspaceOptions(live: LiveSettings, serving?: ServedSlots): KeyspaceOptions {
   return {
+    nodeName: live.current['shard.name'],
     serving,
     memoryLimitBytes: live.current['memory.limit'],
     minimumAcknowledgement: live.current['log.fsync'] === 'always' ? 'disk' : 'memory',

@@ -5,6 +5,7 @@ import type { ClientMethod } from '../../grpc/method.ts';
 import { type GrpcError, grpcStatus } from '../../grpc/status.ts';
 import { HealthService, KeyValueServiceService } from '../../protos/generated/kv.ts';
 import { KeyValueStoreService } from '../../protos/generated/keyvaluestore.ts';
+import { KVInternalService, KVStoreService, MembershipService } from '../../protos/generated/versionedstore.ts';
 import { CacheService } from '../../protos/generated/kvcache.ts';
 import { KVStoreServiceService } from '../../protos/generated/kvstore.ts';
 import { Authenticator, headerOfCredential, refusalText } from '../../security/authenticator.ts';
@@ -49,9 +50,15 @@ async function endOf(channel: GrpcChannel, path: string): Promise<Partial<GrpcEr
 }
 
 const guarded = [
-  ...[KeyValueServiceService, CacheService, KVStoreServiceService, KeyValueStoreService].flatMap((service) =>
-    Object.values(service).map(({ path }) => path as string),
-  ),
+  ...[
+    KeyValueServiceService,
+    CacheService,
+    KVStoreServiceService,
+    KeyValueStoreService,
+    KVStoreService,
+    KVInternalService,
+    MembershipService,
+  ].flatMap((service) => Object.values(service).map(({ path }) => path as string)),
   '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
   '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
   '/nobody.Knows/This',

@@ -11,6 +11,7 @@ import { addCacheService } from './cache-service.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
 import { addKeyValueStoreService } from './key-value-store-service.ts';
 import { addKeyValueService, type ServiceMetrics } from './kv-service.ts';
+import { addVersionedServices } from './versioned-service.ts';
 import { addReflection, HealthService } from './standard-services.ts';
 
 export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'authorize' | 'onHandshakeFault'> {
@@ -28,6 +29,9 @@ export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'author
 const services = [
   'kvstore.KVStoreService',
   'kvstore.KeyValueStore',
+  'kvstore.KVStore',
+  'kvstore.KVInternal',
+  'kvstore.Membership',
   'kv.KeyValueService',
   'kv.Health',
   'kvcache.v1.Cache',
@@ -53,6 +57,7 @@ export class GrpcDoor implements Door {
     addBlockService({ server, executor, log });
     addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });
     addKeyValueStoreService({ server, executor, log });
+    addVersionedServices({ server, executor, log });
     addCacheService(server, executor);
     addReflection(server, [...services, 'grpc.health.v1.Health']);
   }

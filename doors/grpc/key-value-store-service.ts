@@ -8,8 +8,6 @@
  * Its users run a primary, which sends every write to its replicas by ReplicateCommand. Here a key has one owner, and no
  * process takes another's writes: both methods of replication say so.
  */
-import type { Command } from '../../commands/command.ts';
-import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { MessageParts, ServerMethod } from '../../grpc/method.ts';
 import type { ServerCall } from '../../grpc/server-call.ts';
 import {
@@ -27,8 +25,8 @@ import { KeyValueStoreService as definition } from '../../protos/generated/keyva
 import { settle } from '../settle.ts';
 import { Gather } from './gather.ts';
 import { decodeKey, decodeSet, type IncomingSet } from './kv-codec.ts';
-import { contextOf, type Serving, serveUnary } from './serving.ts';
-import { grpcErrorOfReply, invalidArgument, unimplemented } from './status-of-error.ts';
+import { executeOrThrow, type Serving, serveUnary } from './serving.ts';
+import { invalidArgument, unimplemented } from './status-of-error.ts';
 
 /** A value as it is stored, or undefined where there is none. */
 type OutgoingGet = Buffer | undefined;
@@ -114,7 +112,7 @@ function checked(key: Buffer): Buffer {
 }
 
 function get(serving: Serving, key: Buffer, call: ServerCall): OutgoingGet | Promise<OutgoingGet> {
-  const reply = execute(serving, { name: 'GET', args: [checked(key)] }, call);
+  const reply = executeOrThrow(serving, { name: 'GET', args: [checked(key)] }, call);
   return settle(reply, (value) => (value === null ? undefined : (value as Buffer)));
 }
 
@@ -123,7 +121,7 @@ function set(
   { key, value }: Pick<IncomingSet, 'key' | 'value'>,
   call: ServerCall,
 ): SetResponse | Promise<SetResponse> {
-  return settle(execute(serving, { name: 'SET', args: [checked(key), value] }, call), () => ({ success: true }));
+  return settle(executeOrThrow(serving, { name: 'SET', args: [checked(key), value] }, call), () => ({ success: true }));
 }
 
 /** For commands that answer with a number. */
@@ -134,13 +132,5 @@ function ask<Response>(
   call: ServerCall,
   response: (reply: number) => Response,
 ): Response | Promise<Awaited<Response>> {
-  return settle(execute(serving, { name, args }, call), (reply) => response(reply as number));
-}
-
-/** The reply; throws for one that is a fault. */
-function execute({ executor }: Serving, command: Command, call: ServerCall): Reply | Promise<Reply> {
-  return settle(executor.execute(command, contextOf(call)), (reply) => {
-    if (reply instanceof ReplyError) throw grpcErrorOfReply(reply);
-    return reply;
-  });
+  return settle(executeOrThrow(serving, { name, args }, call), (reply) => response(reply as number));
 }

@@ -2,10 +2,12 @@
 import {
   type Acknowledgement,
   acknowledgements,
+  type Command,
   type CommandContext,
   type Executor,
   type Session,
 } from '../../commands/command.ts';
+import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { ServerMethod } from '../../grpc/method.ts';
 import type { GrpcServer } from '../../grpc/server.ts';
 import type { ServerCall } from '../../grpc/server-call.ts';
@@ -13,7 +15,8 @@ import { grpcErrorOf, type UnaryHandler } from '../../grpc/server-unary.ts';
 import { statusName } from '../../grpc/status.ts';
 import { commandDeadlineDefaultMs, commandDeadlineMaxMs } from '../../limits.ts';
 import type { DoorLog } from '../door.ts';
-import { invalidArgument } from './status-of-error.ts';
+import { settle } from '../settle.ts';
+import { grpcErrorOfReply, invalidArgument } from './status-of-error.ts';
 
 const requestIdHeader = 'request-id';
 /** Asks for a write to be answered only when it is that safe: `memory`, `disk` or `blob`. */
@@ -58,6 +61,14 @@ export function logFailure(log: DoorLog, call: ServerCall, error: unknown): void
   const { code, details } = grpcErrorOf(error);
   const requestId = call.headers[requestIdHeader];
   log.debug({ method: call.path, peer: call.peer, requestId, status: statusName(code) }, details);
+}
+
+/** Does one command of the services whose faults are statuses: the reply, or a throw of what it is in gRPC. */
+export function executeOrThrow({ executor }: Serving, command: Command, call: ServerCall): Reply | Promise<Reply> {
+  return settle(executor.execute(command, contextOf(call)), (reply) => {
+    if (reply instanceof ReplyError) throw grpcErrorOfReply(reply);
+    return reply;
+  });
 }
 
 /** For commands that are done at once or not worth stopping. */

@@ -117,12 +117,21 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
       'kv.Health',
       'kv.KeyValueService',
       'kvcache.v1.Cache',
+      'kvstore.KVInternal',
+      'kvstore.KVStore',
       'kvstore.KVStoreService',
       'kvstore.KeyValueStore',
+      'kvstore.Membership',
     ]);
   });
 
-  const described = ['kvstore.KVStoreService', 'kvstore.KeyValueStore', 'kv.KeyValueService', 'grpc.health.v1.Health'];
+  const described = [
+    'kvstore.KVStoreService',
+    'kvstore.KeyValueStore',
+    'kvstore.KVStore',
+    'kv.KeyValueService',
+    'grpc.health.v1.Health',
+  ];
   it.each(described)('describes %s', async (symbol) => {
     const { fileDescriptorResponse } = await reflect({ fileContainingSymbol: symbol });
     const text = fileDescriptorResponse!.fileDescriptorProto.map((file) => file.toString('latin1')).join('');

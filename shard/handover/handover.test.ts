@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { blockKeyBytes } from '../../commands/block-key.ts';
 import { ReplyError } from '../../commands/reply.ts';
+import { decodeClock, encodeClock } from '../../commands/vector-clock.ts';
 import { HandoverCluster } from './testing/cluster.ts';
 
 let cluster: HandoverCluster;
@@ -123,6 +124,31 @@ describe('hand-over', () => {
       expect(storedMeta).toEqual(meta);
       expect(storedBody!.equals(body)).toBe(true);
     }
+  });
+
+  test('versions of a key and the clock of its deletion go with its slot, and stay over a restart', async () => {
+    cluster = await HandoverCluster.start(2, 1);
+    const put = async (key: string, seen: Record<string, number> | undefined): Promise<string> => {
+      const counters = Object.entries(seen ?? {}).map(([node, count]) => [node, BigInt(count)] as const);
+      const clock = seen === undefined ? Buffer.alloc(0) : encodeClock(new Map(counters));
+      const [outcome, version] = (await cluster.do('VERSION.PUT', key, 'v', '0', clock)) as [string, Buffer];
+      return `${outcome} ${[...decodeClock(version).clock].map(([node, count]) => `${node}:${count}`).join()}`;
+    };
+    for (const key of keys) expect(await put(key, undefined)).toBe('OK shard-0:1');
+    for (const key of keys.slice(100)) expect(Buffer.isBuffer(await cluster.do('VERSION.DEL', key, ''))).toBe(true);
+    expect(await cluster.do('DBSIZE')).toBe(100);
+    await cluster.scale(2);
+    await cluster.stopShard(1);
+    await cluster.startShard(1);
+    await cluster.linked();
+    expect(await cluster.do('DBSIZE')).toBe(100);
+    const outcomes = { kept: new Set<string>(), deleted: new Set<string>() };
+    for (const [place, key] of keys.entries()) {
+      const outcome = await put(key, { 'shard-0': 1 });
+      outcomes[place < 100 ? 'kept' : 'deleted'].add(outcome);
+    }
+    expect([...outcomes.kept].sort()).toEqual(['OK shard-0:1,shard-1:1', 'OK shard-0:2']);
+    expect([...outcomes.deleted].sort()).toEqual(['CONFLICT shard-0:1,shard-1:1', 'CONFLICT shard-0:3']);
   });
 
   test('while the shard that has the values is away they are unavailable, not gone, and come when it is back', async () => {

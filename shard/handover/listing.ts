@@ -9,17 +9,15 @@
 import type { StoredType } from '../../commands/stored-type.ts';
 import { KvcacheError } from '../../errors.ts';
 import { handoverPageEntriesMax } from '../../limits.ts';
-import { type Entry, spaceOfBlocks, spaceOfKeys } from '../journal.ts';
+import { type Entry, isMovingSpace, type MovingSpace, movingSpaces, spaceOfKeys } from '../journal.ts';
 import type { KeyIndex } from '../keyspace/key-index.ts';
 import { hashEnd } from '../keyspace/slot-map.ts';
 
 const itemHeadBytes = 19;
 const cursorBytes = 5;
 
-type ListedSpace = typeof spaceOfKeys | typeof spaceOfBlocks;
-
 export interface ListedKey {
-  readonly space: ListedSpace;
+  readonly space: MovingSpace;
   readonly type: StoredType;
   readonly isWarm: boolean;
   readonly bodyBytes: number;
@@ -28,14 +26,14 @@ export interface ListedKey {
 }
 
 interface Cursor {
-  readonly space: ListedSpace;
+  readonly space: MovingSpace;
   readonly hash: number;
 }
 
 function decodeCursor(cursor: Buffer): Cursor {
   if (cursor.byteLength === 0) return { space: spaceOfKeys, hash: 0 };
   const space = cursor[0];
-  if (cursor.byteLength !== cursorBytes || (space !== spaceOfKeys && space !== spaceOfBlocks)) {
+  if (cursor.byteLength !== cursorBytes || !isMovingSpace(space)) {
     throw new KvcacheError('ERR', 'HANDOVER.LIST: this is no cursor of a list');
   }
   return { space, hash: cursor.readUInt32BE(1) };
@@ -68,7 +66,8 @@ export function listPage(
 
 function after({ space }: Cursor, end: number): Cursor | undefined {
   if (end < hashEnd) return { space, hash: end };
-  return space === spaceOfKeys ? { space: spaceOfBlocks, hash: 0 } : undefined;
+  const next = movingSpaces[movingSpaces.indexOf(space) + 1];
+  return next === undefined ? undefined : { space: next, hash: 0 };
 }
 
 function encodeItem(entry: Entry, isWarm: boolean): Buffer {
@@ -90,7 +89,7 @@ export function listedKeys(page: Buffer): ListedKey[] {
     if (at + itemHeadBytes > page.byteLength) throw malformed(at);
     const end = at + itemHeadBytes + page.readUInt32BE(at + 14);
     const space = page[at];
-    if (end > page.byteLength || (space !== spaceOfKeys && space !== spaceOfBlocks)) throw malformed(at);
+    if (end > page.byteLength || !isMovingSpace(space)) throw malformed(at);
     keys.push({
       space,
       type: page[at + 18] as StoredType,

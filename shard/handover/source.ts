@@ -17,7 +17,7 @@ import { OK, type Reply, ReplyError, replyErrorOf } from '../../commands/reply.t
 import { KvcacheError } from '../../errors.ts';
 import type { InternalCommands } from '../../link/internal-executor.ts';
 import { slotCount } from '../../limits.ts';
-import { type Entry, type Space, spaceOfBlocks, spaceOfKeys, type StoredValue } from '../journal.ts';
+import { type Entry, isMovingSpace, type StoredValue } from '../journal.ts';
 import { parseInteger } from '../keyspace/arguments.ts';
 import { allOf, type Answer } from '../keyspace/answer.ts';
 import { nameOf } from '../keyspace/key-hash.ts';
@@ -86,8 +86,8 @@ export class HandoverSource {
   #getOne(spaceArgument: Buffer, slotArgument: Buffer, key: Buffer): Answer<Reply> {
     const slot = this.#departing(slotArgument);
     const space = parseInteger(spaceArgument);
-    if (space !== spaceOfKeys && space !== spaceOfBlocks) throw new KvcacheError('ERR', 'HANDOVER.GET: no such space');
-    const entry = this.#keyspace.live(space satisfies Space, slot, nameOf(key));
+    if (!isMovingSpace(space)) throw new KvcacheError('ERR', 'HANDOVER.GET: no such space');
+    const entry = this.#keyspace.live(space, slot, nameOf(key));
     if (entry === undefined) return null;
     const value = this.#keyspace.peek(entry);
     return value instanceof Promise

@@ -32,6 +32,7 @@ import { stringCommands } from './string-commands.ts';
 import { textCommands } from './text-commands.ts';
 import { hashCommands } from './types/hash-commands.ts';
 import { memberSetCommands } from './types/set-commands.ts';
+import { versionedCommands } from './versioned-commands.ts';
 
 export interface EngineParts {
   readonly clock: Clock;
@@ -87,6 +88,7 @@ export class Engine implements Executor {
       numericCommands,
       keyCommands,
       expiryCommands,
+      versionedCommands,
       blockCommands,
       scanCommands,
       hashCommands,

@@ -9,7 +9,7 @@
  */
 import { indexEvictionExaminedMax, slotCount } from '../../limits.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
-import { type Entry, spaceOfMarks } from '../journal.ts';
+import { type Entry, isEvictable } from '../journal.ts';
 import type { KeyIndex } from './key-index.ts';
 
 export class IndexBound {
@@ -44,7 +44,7 @@ export class IndexBound {
       if (done) {
         this.#hand = entriesOf(this.#index);
       } else if (
-        entry.space !== spaceOfMarks &&
+        isEvictable(entry) &&
         !this.#hot.has(entry) &&
         this.#index.findInSlot(entry.space, entry.slot, entry.key) === entry
       ) {

@@ -8,7 +8,7 @@
 import { crc16 } from '../../topology/slot.ts';
 import { slotCount } from '../../limits.ts';
 import { blockDigestBytes } from '../../commands/block-key.ts';
-import { type Space, spaceOfBlocks, spaceOfMarks } from '../journal.ts';
+import { companionKindBytes, type Space, spaceOfBlocks, spaceOfCompanions, spaceOfMarks } from '../journal.ts';
 
 /** The bytes of a key, or of a part of one, as the index keeps them: one character a byte. */
 export function nameOf(bytes: Buffer): string {
@@ -37,8 +37,12 @@ function hashedPart(key: string): string {
 /** The slot of a key, as topology/slot.ts gives it for the key's bytes; a mark is named by its slot. */
 export function slotOfName(space: Space, key: string): number {
   if (space === spaceOfMarks) return key.charCodeAt(0) * 256 + key.charCodeAt(1);
-  const named = space === spaceOfBlocks ? key.slice(0, blockDigestBytes) : key;
-  return crc16(Buffer.from(hashedPart(named), 'latin1')) % slotCount;
+  return crc16(Buffer.from(hashedPart(namedPart(space, key)), 'latin1')) % slotCount;
+}
+
+function namedPart(space: Space, key: string): string {
+  if (space === spaceOfBlocks) return key.slice(0, blockDigestBytes);
+  return space === spaceOfCompanions ? key.slice(companionKindBytes) : key;
 }
 
 /** The only slot where keys with this prefix can be, if the prefix holds a whole hash tag. */

@@ -5,15 +5,17 @@
  * has its place in the expiry wheel and its hot copy looked after; telling storage that a record is garbage is the
  * caller's part, since storage itself calls `remove`.
  */
+import { storedTypes } from '../../commands/stored-type.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
   type Entry,
   type EvictionLevel,
+  type MovingSpace,
   type RecordIndex,
   type Space,
   spaceOfBlocks,
-  type spaceOfKeys,
+  spaceOfCompanions,
   spaceOfMarks,
 } from '../journal.ts';
 import { BlockIndex } from './block-index.ts';
@@ -37,9 +39,11 @@ export class KeyIndex implements RecordIndex {
   readonly #keys = new SlotMap<Entry>();
   readonly #blocks = new BlockIndex();
   readonly #marks = new Map<number, Entry>();
+  readonly #companions = new SlotMap<Entry>();
   readonly #hot: HotTier;
   readonly #clock: Clock;
   #keyBytes = 0;
+  #versionedKeys = 0;
 
   constructor(hot: HotTier, clock: Clock) {
     this.#hot = hot;
@@ -47,7 +51,7 @@ export class KeyIndex implements RecordIndex {
   }
 
   get size(): number {
-    return this.#keys.size + this.#blocks.size + this.#marks.size;
+    return this.#keys.size + this.#blocks.size + this.#marks.size + this.#companions.size;
   }
 
   /** Plain keys. */
@@ -58,6 +62,11 @@ export class KeyIndex implements RecordIndex {
   /** Versions of prompt blocks. */
   get blocks(): number {
     return this.#blocks.size;
+  }
+
+  /** True if a plain key may have a version: a clock in its value, or the clock of its deletion beside it. */
+  get hasVersions(): boolean {
+    return this.#versionedKeys > 0 || this.#companions.size > 0;
   }
 
   /** What the index takes of memory, as an estimate. */
@@ -77,13 +86,14 @@ export class KeyIndex implements RecordIndex {
   /** `find` for callers that know the slot. */
   findInSlot(space: Space, slot: number, key: string): Entry | undefined {
     if (space === spaceOfBlocks) return this.#blocks.find(slot, key);
+    if (space === spaceOfCompanions) return this.#companions.get(slot, key);
     return space === spaceOfMarks ? this.#marks.get(slot) : this.#keys.get(slot, key);
   }
 
-  /** A leaf of a slot's plain keys or blocks: those around the hash `from`, and where the next leaf begins. */
-  run(space: typeof spaceOfKeys | typeof spaceOfBlocks, slot: number, from: number): IndexRun | undefined {
+  /** A leaf of a slot's keys in a space: those around the hash `from`, and where the next leaf begins. */
+  run(space: MovingSpace, slot: number, from: number): IndexRun | undefined {
     if (space === spaceOfBlocks) return this.#blocks.run(slot, from);
-    const run = this.#keys.run(slot, from);
+    const run = (space === spaceOfCompanions ? this.#companions : this.#keys).run(slot, from);
     return run && { entries: run.map.values(), end: run.end };
   }
 
@@ -114,9 +124,14 @@ export class KeyIndex implements RecordIndex {
     } else if (entry.space === spaceOfMarks) {
       previous = this.#marks.get(entry.slot);
       this.#marks.set(entry.slot, entry);
+    } else if (entry.space === spaceOfCompanions) {
+      previous = this.#companions.get(entry.slot, entry.key);
+      this.#companions.set(entry.slot, entry.key, entry);
     } else {
       previous = this.#keys.get(entry.slot, entry.key);
       this.#keys.set(entry.slot, entry.key, entry);
+      if (entry.type === storedTypes.versioned) this.#versionedKeys += 1;
+      if (previous?.type === storedTypes.versioned) this.#versionedKeys -= 1;
     }
     if (previous === undefined) this.#keyBytes += entry.key.length;
     else this.wheel.remove(previous);
@@ -132,14 +147,16 @@ export class KeyIndex implements RecordIndex {
     if (evictedFrom !== undefined) this.evicted[evictedFrom] += 1;
   }
 
-  /** True if nothing of the slot is here: neither key, block nor mark. */
+  /** True if nothing of the slot is here: neither key, block, mark nor companion. */
   isEmptySlot(slot: number): boolean {
-    return this.#keys.sizeOf(slot) === 0 && this.#blocks.isEmptySlot(slot) && !this.#marks.has(slot);
+    if (this.#keys.sizeOf(slot) > 0 || this.#companions.sizeOf(slot) > 0) return false;
+    return this.#blocks.isEmptySlot(slot) && !this.#marks.has(slot);
   }
 
   *entriesOfSlot(slot: number): Generator<Entry> {
     yield* this.#keys.values(slot);
     yield* this.#blocks.entriesOfSlot(slot);
+    yield* this.#companions.values(slot);
     const mark = this.#marks.get(slot);
     if (mark !== undefined) yield mark;
   }
@@ -151,6 +168,9 @@ export class KeyIndex implements RecordIndex {
   #take(entry: Entry): boolean {
     if (entry.space === spaceOfBlocks) return this.#blocks.remove(entry);
     if (entry.space === spaceOfMarks) return this.#marks.get(entry.slot) === entry && this.#marks.delete(entry.slot);
-    return this.#keys.get(entry.slot, entry.key) === entry && this.#keys.delete(entry.slot, entry.key);
+    const entries = entry.space === spaceOfCompanions ? this.#companions : this.#keys;
+    if (entries.get(entry.slot, entry.key) !== entry || !entries.delete(entry.slot, entry.key)) return false;
+    if (entry.type === storedTypes.versioned) this.#versionedKeys -= 1;
+    return true;
   }
 }

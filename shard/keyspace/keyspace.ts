@@ -29,6 +29,7 @@ import { wrongType } from './arguments.ts';
 import { readCold } from './cold-read.ts';
 import { IndexBound } from './index-bound.ts';
 import { KeyGate } from './key-gate.ts';
+import { KeyVersions } from './key-versions.ts';
 import type { KeyIndex } from './key-index.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -41,6 +42,8 @@ export interface KeyspaceOptions {
   readonly diskThresholdBytes: number;
   /** What the process may hold; the index may take half of it. Absent: the index has no bound. */
   readonly memoryLimitBytes?: number;
+  /** The node of the vector clocks that are given here: the shard's name. */
+  readonly nodeName?: string;
   /** Which slots are this shard's to serve now, where not all are. */
   readonly serving?: ServedSlots | undefined;
 }
@@ -56,6 +59,8 @@ export interface ServedSlots {
 /** One write of a group. `name` is the key as the index keeps it. */
 export interface Change extends JournalWrite {
   readonly name: string;
+  /** Of a deletion: no clock is kept of the versions that the key had. */
+  readonly forgetsVersions?: true;
   /** Collections: does to the object what the write says, once that is in the log, and gives the object. */
   readonly apply?: () => HotObject;
 }
@@ -69,6 +74,9 @@ export class Keyspace {
   readonly hot: HotTier;
   readonly journal: Journal | undefined;
   readonly queue: WriteQueue;
+  readonly versions: KeyVersions;
+  /** The node of the vector clocks that are given here. */
+  readonly nodeName: string;
   readonly counters = { hotHits: 0, coldHits: 0, misses: 0, expiredOnAccess: 0, expiredByWheel: 0 };
   readonly #options: KeyspaceOptions;
   readonly #gate = new KeyGate();
@@ -85,6 +93,8 @@ export class Keyspace {
     this.hot = hot;
     this.journal = journal;
     this.queue = new WriteQueue(journal, clock);
+    this.versions = new KeyVersions(this);
+    this.nodeName = options.nodeName ?? 'node-0';
     this.#options = options;
     const indexBytesMax = (options.memoryLimitBytes ?? Infinity) * indexShareOfMemoryMax;
     this.#indexBound = new IndexBound(index, hot, indexBytesMax);
@@ -152,7 +162,13 @@ export class Keyspace {
   peek(entry: Entry): Answer<StoredValue | undefined> {
     // Of a large collection its bytes are read rather than made.
     const isStored = this.journal !== undefined && entry.bodyBytes > baseInTickBytesMax && isCollection(entry.type);
-    return (isStored ? undefined : this.hot.get(entry)) ?? readCold(this, entry);
+    const value = isStored ? undefined : this.hot.get(entry);
+    if (value !== undefined) return value;
+    if (entry.type !== storedTypes.versioned) return readCold(this, entry);
+    return readCold(this, entry).then((read) => {
+      if (read !== undefined) this.versions.noteRead(entry, read);
+      return read;
+    });
   }
 
   /** Marks whether the record could be read when last tried. */
@@ -180,6 +196,8 @@ export class Keyspace {
   write(names: readonly string[], bytes: number, context: CommandContext, apply: () => Answer<Reply>): Answer<Reply> {
     const fault = this.acknowledgementFault(context);
     if (fault !== undefined) return fault;
+    const reading = this.index.hasVersions ? this.versions.bringToHand(names) : undefined;
+    if (reading !== undefined) return reading.then(() => this.#writeAfterOthers(names, bytes, context, apply));
     if (this.#gate.isOpen || !this.#gate.holdsAny(names)) return this.queue.run(bytes, context, apply);
     return this.#writeAfterOthers(names, bytes, context, apply);
   }
@@ -196,7 +214,7 @@ export class Keyspace {
 
   /** Appends and installs the changes as one group; answers `reply` when the group is as safe as asked. */
   commit(changes: readonly Change[], context: CommandContext, reply: Reply): Answer<Reply> {
-    const position = this.#apply(changes);
+    const position = this.#apply(this.versions.carry(changes));
     return position === undefined ? reply : this.whenSafe(position, context, reply);
   }
 
@@ -375,5 +393,6 @@ export class Keyspace {
 
 /** The change that deletes an entry's key. */
 export function deletionOf({ space, key, slot }: Entry): Change {
-  return { space, key: Buffer.from(key, 'latin1'), name: key, slot, expireAtMs: 0, meta: undefined, body: undefined };
+  const written = { space, key: Buffer.from(key, 'latin1'), name: key, slot, expireAtMs: 0 };
+  return { ...written, meta: undefined, body: undefined, forgetsVersions: true };
 }

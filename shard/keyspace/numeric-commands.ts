@@ -6,7 +6,8 @@
  */
 import type { CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
-import { storedTypes } from '../../commands/stored-type.ts';
+import { withoutVersions } from '../../commands/siblings.ts';
+import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
 import type { Entry } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, notAnInteger, wrongType } from './arguments.ts';
@@ -48,31 +49,35 @@ function add(keyspace: Keyspace, key: Buffer, amount: bigint, context: CommandCo
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
   const apply = (present: Present | undefined): Answer<Reply> => {
-    const current = present === undefined ? 0n : integerOf(present);
+    const value = present && withoutVersions(present.entry.type, present.value.body);
+    if (value !== undefined && !isCounter(value.type)) return wrongType;
+    const current = value === undefined ? 0n : integerOf(value);
     if (current === undefined) return notAnInteger;
     const sum = current + amount;
     if (!isInt64(sum)) return overflow;
-    return keyspace.commit([integerChange(key, sum, present?.entry)], context, int64Reply(sum));
+    const type = value?.type ?? storedTypes.bytes;
+    return keyspace.commit([integerChange(key, sum, type, present?.entry.expireAtMs ?? 0)], context, int64Reply(sum));
   };
   return update(keyspace, { key, bytes: counterBytes + key.byteLength, settle: counterFault, apply }, context);
 }
 
 function counterFault(entry: Entry | undefined): ReplyError | undefined {
   if (entry === undefined) return undefined;
-  const { type } = entry;
-  const counts = type === storedTypes.bytes || type === storedTypes.text || type === storedTypes.int;
-  return counts ? undefined : wrongType;
+  // Which type the newest of versions is of is known when it has been read.
+  return isCounter(entry.type) || entry.type === storedTypes.versioned ? undefined : wrongType;
 }
 
-function integerOf(present: Present): bigint | undefined {
-  if (present.entry.type === storedTypes.int) return present.value.body.readBigInt64BE();
-  return parseInt64(present.value.body);
+function isCounter(type: StoredType): boolean {
+  return type === storedTypes.bytes || type === storedTypes.text || type === storedTypes.int;
+}
+
+function integerOf({ type, body }: { readonly type: StoredType; readonly body: Buffer }): bigint | undefined {
+  return type === storedTypes.int ? body.readBigInt64BE() : parseInt64(body);
 }
 
 /** The counter in the kind that it had, with the expiry that it had. */
-function integerChange(key: Buffer, value: bigint, entry: Entry | undefined): Change {
-  const type = entry?.type ?? storedTypes.bytes;
-  const change = keyChange(key, nameOf(key), entry?.expireAtMs ?? 0, bodyOf(type, value));
+function integerChange(key: Buffer, value: bigint, type: StoredType, expireAtMs: number): Change {
+  const change = keyChange(key, nameOf(key), expireAtMs, bodyOf(type, value));
   return type === storedTypes.bytes ? change : { ...change, type };
 }
 

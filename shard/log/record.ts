@@ -29,7 +29,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { type StoredType, storedTypeMax } from '../../commands/stored-type.ts';
-import { keyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
+import { recordKeyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import type { Space } from '../journal.ts';
 
 export const recordHeaderBytes = 56;
@@ -168,7 +168,7 @@ export function readRecordHeader(source: Buffer, offset: number, salt: number): 
   };
   const plausible =
     header.type <= storedTypeMax &&
-    header.keyBytes <= keyBytesMax &&
+    header.keyBytes <= recordKeyBytesMax &&
     header.tagBytes <= recordTagsBytesMax &&
     header.valueBytes <= wholeRecordBytesMax &&
     Number.isSafeInteger(header.sequence);

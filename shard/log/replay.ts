@@ -7,8 +7,8 @@
  * group is there.
  */
 import { storedTypeMax } from '../../commands/stored-type.ts';
-import { spaceOfMarks } from '../journal.ts';
-import { recordTagsBytesMax, keyBytesMax, wholeRecordBytesMax } from '../../limits.ts';
+import { spaceMax } from '../journal.ts';
+import { recordKeyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import { extraOf } from './hint.ts';
 import {
   flagGroupContinues,
@@ -41,7 +41,7 @@ export interface ReplayedRecord {
   readonly offset: number;
 }
 
-const recordBytesMax = recordHeaderBytes + keyBytesMax + recordTagsBytesMax + wholeRecordBytesMax;
+const recordBytesMax = recordHeaderBytes + recordKeyBytesMax + recordTagsBytesMax + wholeRecordBytesMax;
 const windowBytes = 2 * recordBytesMax;
 
 /**
@@ -169,7 +169,7 @@ function nextCandidate(window: Buffer, from: number): number {
   const last = window.byteLength - recordHeaderBytes;
   for (let at = from; at <= last; at++) {
     const kind = window[at + 8]!;
-    if (kind === 0 || kind > recordKinds.away || window[at + 10]! > spaceOfMarks || window[at + 11]! > storedTypeMax)
+    if (kind === 0 || kind > recordKinds.away || window[at + 10]! > spaceMax || window[at + 11]! > storedTypeMax)
       continue;
     if (window[at + 14] === 0 && window[at + 15] === 0 && window[at + 19] === 0 && window[at + 27] === 0) return at;
   }

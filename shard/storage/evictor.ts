@@ -12,7 +12,7 @@
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { type Entry, type EvictionLevel, type RecordIndex, spaceOfMarks } from '../journal.ts';
+import { type Entry, type EvictionLevel, isEvictable, type RecordIndex } from '../journal.ts';
 import { liesAt } from '../log/chain.ts';
 import { hintEntries, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
@@ -230,12 +230,12 @@ export class Evictor {
 
   /**
    * True if the entry stays and is appended once more. Marks always do: they take next to no room, and a hand-over needs
-   * them. So does once an away record, which takes little, and on the disk a key that is in RAM, for it was asked for
+   * them; and companions, which take little, and end by themselves. So does once an away record, which takes little, and on the disk a key that is in RAM, for it was asked for
    * lately. Only once: where there is room for nothing else, away records would be written again and again. A value
    * with deltas is as young as the last of them.
    */
   async #wasKept(entry: Entry, level: EvictionLevel, segment: SegmentState): Promise<boolean> {
-    if (entry.space === spaceOfMarks) return this.#appendAgain(entry);
+    if (!isEvictable(entry)) return this.#appendAgain(entry);
     const newest = entry.chain?.deltas.at(-1);
     if (newest !== undefined && newest.segment !== segment.id) return this.#appendAgain(entry);
     const isAway = this.#log.live.isAway(entry);

@@ -4,6 +4,7 @@ import type { Command, CommandContext, Executor } from '../../../commands/comman
 import type { Reply } from '../../../commands/reply.ts';
 import { KeyValueServiceClient } from '../../../protos/generated/kv.ts';
 import { KeyValueStoreClient } from '../../../protos/generated/keyvaluestore.ts';
+import { KVStoreClient } from '../../../protos/generated/versionedstore.ts';
 import { KVStoreServiceClient } from '../../../protos/generated/kvstore.ts';
 import { MemoryCache } from '../../../testing/memory-cache.ts';
 import { GrpcDoor, type GrpcDoorOptions } from '../grpc-door.ts';
@@ -52,6 +53,12 @@ export class OpenDoor implements Executor {
 
   plainClient(): KeyValueStoreClient {
     const client = new KeyValueStoreClient(this.#address, credentials.createInsecure(), unbounded);
+    this.#clients.push(client);
+    return client;
+  }
+
+  versionedClient(): KVStoreClient {
+    const client = new KVStoreClient(this.#address, credentials.createInsecure(), unbounded);
     this.#clients.push(client);
     return client;
   }
