@@ -41,7 +41,7 @@ export interface Exit {
 /** A line of the process's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
 
-type Door = 'grpc' | 'http' | 'link';
+type Door = 'grpc' | 'http' | 'link' | 'resp';
 
 export class ShardProcess {
   readonly dataPath: string;
@@ -59,9 +59,11 @@ export class ShardProcess {
       'grpc.port': 0,
       'http.port': 0,
       'link.port': 0,
+      'resp.port': 0,
       'grpc.host': '127.0.0.1',
       'http.host': '127.0.0.1',
       'link.host': '127.0.0.1',
+      'resp.host': '127.0.0.1',
       ...settings,
     };
     this.#environment = environment;

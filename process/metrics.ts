@@ -4,6 +4,7 @@
  * Every part of a process keeps plain counters and tells them by `stats()`; a metric here is a name, a text and a
  * function that reads them. Rejected: prom-client's `inc` at every event, which costs a label lookup a command.
  */
+import type { RespStatistics } from '../doors/resp/resp-door.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import type { SecurityFigures } from '../security/figures.ts';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
@@ -89,6 +90,32 @@ export function grpcMetrics(grpc: () => GrpcServerStatistics): ObservedMetric[] 
     gauge('kvcache_grpc_calls', 'Calls that have begun and not ended.', () => grpc().streams),
     gauge('kvcache_grpc_in_flight_bytes', 'Bytes of messages in memory.', () => grpc().bytesInFlight),
     counter('kvcache_grpc_refused_total', 'Connections and calls refused at a bound.', () => grpc().refused),
+  ];
+}
+
+/** Of the RESP door, the same on shard and router. */
+export function respMetrics(resp: () => RespStatistics): ObservedMetric[] {
+  const figures = (): RespStatistics['figures'] => resp().figures;
+  return [
+    gauge('kvcache_resp_connections', 'Connections of Redis clients.', () => resp().connections),
+    gauge('kvcache_resp_in_flight_bytes', 'Bytes of requests and replies in memory.', () => resp().bytesInFlight),
+    counter('kvcache_resp_connections_total', 'Connections accepted.', () => figures().connectionsAccepted),
+    counter('kvcache_resp_refused_total', 'Connections refused at the bound.', () => figures().connectionsRefused),
+    counter('kvcache_resp_commands_total', 'Commands, also of the connection itself.', () => figures().commands),
+    counter('kvcache_resp_errors_total', 'Commands answered with an error.', () => figures().errors),
+    counter('kvcache_resp_protocol_errors_total', 'Input that is not the protocol.', () => figures().protocolErrors),
+    counter('kvcache_resp_read_bytes_total', 'Bytes read.', () => figures().bytesRead),
+    counter('kvcache_resp_written_bytes_total', 'Bytes written.', () => figures().bytesWritten),
+    counter(
+      'kvcache_resp_ended_total',
+      'Connections ended here: too much unread, stalled in a request or reply, idle.',
+      () => [
+        [figures().endedUnread, 'unread'],
+        [figures().endedStalled, 'stalled'],
+        [figures().endedIdle, 'idle'],
+      ],
+      ['reason'],
+    ),
   ];
 }
 

@@ -1,10 +1,10 @@
 /**
  * The doors that clients and orchestrators use, the same on shard and router: HTTP, which is there first and goes last
- * for its health and metrics, and gRPC, which is there while the process serves.
+ * for its health and metrics, and gRPC and RESP, which are there while the process serves.
  *
  *   open()          /health 200, /ready 503 "starting", the API 503
- *   serve(executor) gRPC listens; HTTP serves the API; /ready 200
- *   drain()         /ready 503 "stopping"; gRPC and the API take nothing new and finish what they have
+ *   serve(executor) gRPC and RESP listen; HTTP serves the API; /ready 200
+ *   drain()         /ready 503 "stopping"; gRPC, RESP and the API take nothing new and finish what they have
  *   close()         HTTP ends
  */
 import type { Logger } from 'pino';
@@ -15,14 +15,17 @@ import { apiRoutes } from '../doors/http/api.ts';
 import { HttpDoor } from '../doors/http/http-door.ts';
 import type { ClusterView } from '../doors/http/rest/cluster-view.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
+import { SingleNode } from '../doors/resp/cluster-nodes.ts';
+import { RespDoor, type RespStatistics } from '../doors/resp/resp-door.ts';
 import type { RuntimeConfig } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
-import { drainGraceMs } from '../limits.ts';
+import { drainGraceMs, respInFlightBytesMax } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
 import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { observe, processRegistry, securityMetrics } from './metrics.ts';
+import { observe, processRegistry, respMetrics, securityMetrics } from './metrics.ts';
+import { ShardNodes } from './shard-nodes.ts';
 import { listenDoor } from './start.ts';
 import { readVersion } from './version.ts';
 
@@ -40,6 +43,7 @@ export class PublicDoors {
   readonly #tokenizer = new Tokenizer();
   readonly #addresses: Record<string, string> = {};
   #grpc: GrpcDoor | undefined;
+  #resp: RespDoor | undefined;
   #unready: string | undefined = 'starting';
 
   /** Throws KvcacheError CONFIG for certificates and secrets that are missing or wrong. */
@@ -78,7 +82,8 @@ export class PublicDoors {
 
   /** Bytes of messages, bodies and answers of all doors. */
   get bytesInFlight(): number {
-    return this.grpcStatistics().bytesInFlight + this.#http.bytesInFlight;
+    const ofResp = this.#resp?.statistics.bytesInFlight ?? 0;
+    return this.grpcStatistics().bytesInFlight + this.#http.bytesInFlight + ofResp;
   }
 
   async open(): Promise<void> {
@@ -103,6 +108,12 @@ export class PublicDoors {
       refusals: this.figures.refusals,
     });
     this.#addresses['grpc'] = await listenDoor(this.#grpc, host, port);
+    this.#resp = this.#respDoor(measured, config, view);
+    this.#addresses['resp'] = await listenDoor(
+      this.#resp,
+      this.#live.current['resp.host'],
+      this.#live.current['resp.port'],
+    );
     this.#http.serve(
       apiRoutes({
         executor: measured,
@@ -118,9 +129,35 @@ export class PublicDoors {
     this.#unready = undefined;
   }
 
+  #respDoor(executor: Executor, config: RuntimeConfig, view: ClusterView): RespDoor {
+    const settings = this.#live.current;
+    const door: RespDoor = new RespDoor({
+      host: settings['resp.host'],
+      port: settings['resp.port'],
+      executor,
+      settings: config,
+      cluster: view.role === 'shard' ? new ShardNodes(view.slots, view.name) : new SingleNode(view.name),
+      authenticator: this.#security.authenticator,
+      tls: this.#security.tls,
+      refusals: this.figures.refusals,
+      log: this.#logger,
+      connectionsMax: settings['resp.max_connections'],
+      idleTimeoutMs: () => this.#live.current['resp.idle_timeout'],
+      // What a shard may use in all bounds what its clients may have on the way.
+      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : respInFlightBytesMax,
+    });
+    const statistics = (): RespStatistics => door.statistics;
+    observe(this.registry, respMetrics(statistics));
+    return door;
+  }
+
   async drain(): Promise<void> {
     this.#unready = 'stopping';
-    await Promise.all([this.#grpc?.close(drainGraceMs), this.#http.drain(drainGraceMs)]);
+    await Promise.all([
+      this.#grpc?.close(drainGraceMs),
+      this.#resp?.close(drainGraceMs),
+      this.#http.drain(drainGraceMs),
+    ]);
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@
  * same thing, it is this name or an alias of it, so that their files and start scripts work.
  */
 import { acknowledgements } from '../commands/command.ts';
-import { localShardsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { localShardsMax, respConnectionsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
 import { clientSettings } from './client-schema.ts';
 import { operatorSettings } from './operator-schema.ts';
 import { securitySettings } from './security-schema.ts';
@@ -251,6 +251,26 @@ export const schema = {
   ),
   'http.port': setting(port(), 8_080, [...serversOnly, 'operator'], 'The port of health, metrics and status.'),
   'http.host': setting(host(), '0.0.0.0', withOperator, 'The address on which HTTP listens.'),
+  'resp.port': setting(
+    port(),
+    6_379,
+    serversOnly,
+    'The port of Redis’ protocol. Shards name each other to Redis’ cluster clients by it: resp.port must be as far from link.port at all of them.',
+  ),
+  'resp.host': setting(host(), '0.0.0.0', servers, 'The address on which Redis’ protocol listens.'),
+  'resp.max_connections': setting(
+    integer({ min: 1, max: 1_000_000 }),
+    respConnectionsMax,
+    servers,
+    'Connections of Redis’ clients beyond this are refused.',
+  ),
+  'resp.idle_timeout': setting(
+    duration(),
+    0,
+    servers,
+    'A connection of a Redis client that sends nothing for so long is ended; 0 for never.',
+    { changeable: true },
+  ),
   'link.port': setting(
     port(),
     7_051,

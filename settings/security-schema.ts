@@ -18,7 +18,7 @@ export const securitySettings = {
   'tls.cert_file': optional(
     path(),
     servers,
-    'The certificate of the gRPC and HTTP doors, with its chain, in PEM. With it and tls.key_file they speak TLS only.',
+    'The certificate of the gRPC, HTTP and RESP doors, with its chain, in PEM. With it and tls.key_file they speak TLS only.',
   ),
   'tls.key_file': optional(path(), servers, 'The private key of tls.cert_file, in PEM.'),
   'tls.ca_file': optional(
@@ -30,12 +30,12 @@ export const securitySettings = {
     choice(clientAuthentications),
     'none',
     servers,
-    'Whether clients of gRPC and HTTP must show a certificate that tls.ca_file has signed. `optional` checks those that are shown. HTTP health and readiness need none.',
+    'Whether clients must show a certificate that tls.ca_file has signed. `optional` checks those that are shown. HTTP health and readiness need none.',
   ),
   'auth.password': optional(
     password(),
     servers,
-    'The password that calls of gRPC and HTTP must carry (`authorization: Basic`, with any user name). Better in a file.',
+    'The password that calls of gRPC and HTTP must carry (`authorization: Basic`, with any user name), and Redis clients show by AUTH. Better in a file.',
     { secret: true },
   ),
   'auth.password_file': optional(
@@ -46,7 +46,7 @@ export const securitySettings = {
   'auth.token': optional(
     token(),
     servers,
-    'The token that calls of gRPC and HTTP must carry (`authorization: Bearer`). Better in a file.',
+    'The token that calls of gRPC and HTTP must carry (`authorization: Bearer`); AUTH takes it too. Better in a file.',
     { secret: true },
   ),
   'auth.token_file': optional(

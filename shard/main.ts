@@ -1,7 +1,7 @@
 /**
  * The shard process, composed from its parts.
  *
- *   doors (gRPC, HTTP) ───────┐
+ *   doors (gRPC, RESP, HTTP) ─┐
  *                             ├─▶ OwnershipExecutor ─▶ Engine ─▶ KeyIndex, HotTier, Storage ─▶ log, Blob
  *   link (routers, shards) ───┘          │
  *                                     Handover ◀─▶ other shards

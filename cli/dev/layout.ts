@@ -6,10 +6,12 @@
  *   router  gRPC       50051                    N
  *           HTTP       8080                     N + 1
  *           link       7100                     N + 2
+ *           RESP       6379                     N + 3
  *   Azurite blob       10000                    N + 9
  *   shard i link       7110 + i                 N + 10 + i
  *           gRPC       7130 + i                 N + 30 + i
  *           HTTP       7150 + i                 N + 50 + i
+ *           RESP       7170 + i                 N + 70 + i    as far from the link at all (process/shard-nodes.ts)
  *
  *   .kvcache/lock.sock       held while a cluster runs
  *            control.sock    on which `kvcache scale` reaches the supervisor
@@ -37,6 +39,7 @@ export interface ShardPlace {
   readonly linkPort: number;
   readonly grpcPort: number;
   readonly httpPort: number;
+  readonly respPort: number;
 }
 
 export interface Layout {
@@ -51,6 +54,7 @@ export interface Layout {
     readonly grpcPort: number;
     readonly httpPort: number;
     readonly linkPort: number;
+    readonly respPort: number;
   };
   readonly azurite: { readonly dataPath: string; readonly blobPort: number };
   readonly shards: readonly ShardPlace[];
@@ -75,6 +79,7 @@ export function layoutOf({ portBase, shards, dataPath }: LayoutOptions): Layout 
       grpcPort: routerGrpcPort(portBase),
       httpPort: portBase === undefined ? 8_080 : portBase + 1,
       linkPort: portBase === undefined ? 7_100 : portBase + 2,
+      respPort: portBase === undefined ? 6_379 : portBase + 3,
     },
     azurite: { dataPath: join(root, 'azurite'), blobPort: portBase === undefined ? 10_000 : portBase + 9 },
     shards: Array.from({ length: shards }, (_, index) => shardPlaceOf(index, { portBase, dataPath })),
@@ -90,6 +95,7 @@ export function shardPlaceOf(index: number, { portBase, dataPath }: Site): Shard
     linkPort: firstPort + index,
     grpcPort: firstPort + 20 + index,
     httpPort: firstPort + 40 + index,
+    respPort: firstPort + 60 + index,
   };
 }
 
@@ -115,15 +121,17 @@ export function portsOf(layout: Layout, withAzurite: boolean): PortUse[] {
     { port: layout.router.grpcPort, role: 'router gRPC' },
     { port: layout.router.httpPort, role: 'router HTTP' },
     { port: layout.router.linkPort, role: 'router link' },
+    { port: layout.router.respPort, role: 'router RESP' },
     ...(withAzurite ? [{ port: layout.azurite.blobPort, role: 'Azurite' }] : []),
     ...layout.shards.flatMap(shardPortsOf),
   ];
 }
 
-export function shardPortsOf({ name, linkPort, grpcPort, httpPort }: ShardPlace): PortUse[] {
+export function shardPortsOf({ name, linkPort, grpcPort, httpPort, respPort }: ShardPlace): PortUse[] {
   return [
     { port: linkPort, role: `${name} link` },
     { port: grpcPort, role: `${name} gRPC` },
     { port: httpPort, role: `${name} HTTP` },
+    { port: respPort, role: `${name} RESP` },
   ];
 }

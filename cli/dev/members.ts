@@ -52,7 +52,7 @@ export function azuritePlan({ azurite: { dataPath, blobPort } }: Layout): Member
 }
 
 export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSettings): MemberPlan {
-  const { name, dataPath, linkPort, grpcPort, httpPort } = place;
+  const { name, dataPath, linkPort, grpcPort, httpPort, respPort } = place;
   const environment = childEnvironment(given, 'shard');
   if (!hasOwnBlob(given)) {
     environment['KVCACHE_BLOB_CONNECTION_STRING'] = azuriteConnectionString(layout.azurite.blobPort);
@@ -67,12 +67,14 @@ export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSetting
     'grpc-port': grpcPort,
     'http-host': loopback,
     'http-port': httpPort,
+    'resp-host': loopback,
+    'resp-port': respPort,
   };
   const at = (port: number): string => `${loopback}:${port}`;
   return {
     role: 'shard',
     id: name,
-    addresses: { grpc: at(grpcPort), http: at(httpPort), link: at(linkPort) },
+    addresses: { grpc: at(grpcPort), http: at(httpPort), resp: at(respPort), link: at(linkPort) },
     dataDirectory: dataPath,
     run: { module: commandModule, args: ['shard', ...asArguments(flags)], environment, untilReady: untilReadyMessage },
   };
@@ -80,7 +82,7 @@ export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSetting
 
 /** `host` is where the router's public doors listen. */
 export function routerPlan(layout: Layout, given: GivenSettings, host: string): MemberPlan {
-  const { dataPath, grpcPort, httpPort, linkPort } = layout.router;
+  const { dataPath, grpcPort, httpPort, linkPort, respPort } = layout.router;
   const flags = {
     'data-path': dataPath,
     'topology-path': layout.topologyPath,
@@ -91,6 +93,8 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
     'grpc-port': grpcPort,
     'http-host': given['http.host'] ?? host,
     'http-port': httpPort,
+    'resp-host': given['resp.host'] ?? host,
+    'resp-port': respPort,
   };
   const environment = childEnvironment(given, 'router');
   return {
@@ -99,6 +103,7 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
     addresses: {
       grpc: `${host}:${grpcPort}`,
       http: `${flags['http-host']}:${httpPort}`,
+      resp: `${flags['resp-host']}:${respPort}`,
       link: `${loopback}:${linkPort}`,
     },
     dataDirectory: dataPath,

@@ -26,10 +26,13 @@ export function printReadyScreen(
   const where = options.portBase === undefined ? '' : ` --port-base ${options.portBase}`;
   const http = `http://${host}:${layout.router.httpPort}`;
   const shardPorts = layout.shards.map(({ grpcPort }) => grpcPort).join(', ');
+  const respPorts = layout.shards.map(({ respPort }) => respPort).join(', ');
   const rows: [string, string][] = [
     ['gRPC', `${host}:${layout.router.grpcPort}`],
     ['HTTP', `${http}  (/health, /ready, /metrics)`],
+    ['RESP', `${host}:${layout.router.respPort}  (Redis’ protocol)`],
     ['shards', `${layout.shards.length}, each also by itself on gRPC ${shardPorts}`],
+    ['', `and as nodes of a Redis cluster on ${respPorts}`],
     ...(cluster.usesAzurite
       ? [['Blob', `Azurite at ${azuriteAccountUrl(layout.azurite.blobPort)}`] satisfies [string, string]]
       : []),
@@ -39,6 +42,7 @@ export function printReadyScreen(
   const examples: [string, string][] = [
     [`bin/kvcache set greeting hello${where}`, 'store a value'],
     [`bin/kvcache get greeting${where}`, 'and read it'],
+    [`redis-cli -p ${layout.router.respPort} get greeting`, 'the same as any Redis client reads it'],
     [`bin/kvcache playground ${examplePrompts}${where}`, 'write, find and verify prompt blocks'],
     [`bin/kvcache status${where}`, 'shards, slots, tiers, lag'],
     [`curl ${http}/metrics`, 'what Prometheus sees'],

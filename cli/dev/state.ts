@@ -25,6 +25,7 @@ export interface ProcessRecord {
   readonly addresses: {
     readonly grpc?: string;
     readonly http?: string;
+    readonly resp?: string;
     readonly link?: string;
     readonly blob?: string;
   };

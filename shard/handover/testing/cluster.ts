@@ -91,6 +91,8 @@ export class HandoverCluster {
       'grpc-port': '0',
       'http-host': '127.0.0.1',
       'http-port': '0',
+      'resp-host': '127.0.0.1',
+      'resp-port': '0',
       'disk-size': '256MiB',
       ...this.#settings,
     };

@@ -1,0 +1,27 @@
+/** What all connections of a RESP door share, and its commands are given. */
+import type { Executor } from '../../commands/command.ts';
+import type { Authenticator } from '../../security/authenticator.ts';
+import type { Refusals } from '../../security/figures.ts';
+import type { DoorLog } from '../door.ts';
+import type { RuntimeConfig } from '../runtime-config.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ClientRegistry } from './client.ts';
+import type { ClusterNodes } from './cluster-nodes.ts';
+import type { DoorFigures } from './figures.ts';
+import type { InFlightBudget } from './in-flight-budget.ts';
+
+export interface DoorParts {
+  readonly executor: Executor;
+  readonly settings: RuntimeConfig;
+  readonly authenticator: Authenticator;
+  readonly refusals: Refusals | undefined;
+  readonly catalogue: Catalogue;
+  readonly clients: ClientRegistry;
+  readonly cluster: ClusterNodes;
+  readonly budget: InFlightBudget;
+  readonly figures: DoorFigures;
+  readonly log: DoorLog | undefined;
+  /** Where the door listens. */
+  readonly port: () => number;
+  readonly connectionsMax: number;
+}
