@@ -12,7 +12,7 @@ import type { Entry } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, notAnInteger, wrongType } from './arguments.ts';
 import { type CommandFamily, keyChange } from './handler.ts';
-import { int64Min, int64Reply, isInt64, overflow, parseInt64 } from './int64.ts';
+import { int64Min, int64Reply, isInt64, overflow, parseInt64 } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
 import type { Change, Keyspace } from './keyspace.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble, zero } from './long-double.ts';

@@ -11,7 +11,7 @@ import type { Entry } from '../journal.ts';
 import { andThen, type Answer } from './answer.ts';
 import { keyFault, notAnInteger, syntaxError, wordOf } from './arguments.ts';
 import type { CommandFamily } from './handler.ts';
-import { parseCount, parseInt64 } from './int64.ts';
+import { parseCount, parseInt64 } from '../../commands/int64.ts';
 import { entryOverheadBytes } from './key-index.ts';
 import type { Keyspace } from './keyspace.ts';
 import { liveOf } from './plain-key.ts';

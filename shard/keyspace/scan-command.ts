@@ -24,7 +24,7 @@ import { allOf, andThen, type Answer } from './answer.ts';
 import { notAnInteger, parseInteger, syntaxError, wordOf } from './arguments.ts';
 import { compileGlob, type Glob } from './glob.ts';
 import type { CommandFamily } from './handler.ts';
-import { parseCount } from './int64.ts';
+import { parseCount } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { liveOf } from './plain-key.ts';

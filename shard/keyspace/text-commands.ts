@@ -7,7 +7,7 @@ import type { Entry } from '../journal.ts';
 import { andThen, type Answer } from './answer.ts';
 import { keyFault, notAnInteger } from './arguments.ts';
 import { type CommandFamily, storeFault } from './handler.ts';
-import { parseCount } from './int64.ts';
+import { parseCount } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { commitUnlessPast, copyChange, deleteChange, textChange, textFault, textOfPresent } from './plain-key.ts';

@@ -1,7 +1,7 @@
 /** Times of expiry as commands give them: EX, PX, EXAT, PXAT and the arguments of the EXPIRE family. */
 import { ReplyError } from '../../commands/reply.ts';
 import { notAnInteger } from './arguments.ts';
-import { int64Max, int64Min, parseInt64 } from './int64.ts';
+import { int64Max, int64Min, parseInt64 } from '../../commands/int64.ts';
 
 /** How a time counts: absolute or from now, in milliseconds or seconds. */
 export interface TimeUnit {

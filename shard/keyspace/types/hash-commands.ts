@@ -6,7 +6,7 @@ import type { Answer } from '../answer.ts';
 import { notAnInteger, syntaxError, wordOf } from '../arguments.ts';
 import { Collections, type Edit } from '../collections.ts';
 import type { CommandFamily } from '../handler.ts';
-import { int64Reply, isInt64, overflow, parseInt64 } from '../int64.ts';
+import { int64Reply, isInt64, overflow, parseInt64 } from '../../../commands/int64.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble, zero } from '../long-double.ts';
 import { weightOf } from './collection.ts';

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { ReplyError } from '../../../commands/reply.ts';
 import { randomMembersMax } from '../../../limits.ts';
 import { notAnInteger } from '../arguments.ts';
-import { parseCount } from '../int64.ts';
+import { parseCount } from '../../../commands/int64.ts';
 
 const outOfRange = new ReplyError('ERR', 'value is out of range');
 

@@ -1,16 +1,16 @@
 /** Sets: SADD, SREM, SISMEMBER, SMISMEMBER, SMEMBERS, SCARD, SPOP, SRANDMEMBER, SSCAN, SMOVE, SINTER, SUNION, SDIFF, … */
 import type { CommandContext } from '../../../commands/command.ts';
 import { type Reply, ReplyError } from '../../../commands/reply.ts';
+import { parseCardinality } from '../../../commands/algebra-arguments.ts';
 import { type Algebra, combineSets, type Members } from '../../../commands/set-algebra.ts';
 import { storedTypes } from '../../../commands/stored-type.ts';
 import type { Answer } from '../answer.ts';
 import { syntaxError, wordOf, wrongType } from '../arguments.ts';
 import { Collections, type Edit } from '../collections.ts';
 import type { CommandFamily } from '../handler.ts';
-import { parseCount } from '../int64.ts';
+import { parseCount } from '../../../commands/int64.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { weightOf } from './collection.ts';
-import { countedKeys } from './counted-keys.ts';
 import { parseRandomCount, randomPlaces } from './random-members.ts';
 import { scanMembers } from './scan-members.ts';
 import { MemberSet, SetWriter } from './set.ts';
@@ -143,18 +143,11 @@ function combine(sets: Sets, operation: Algebra, keys: readonly Buffer[]): Answe
 }
 
 function intersectionSize(sets: Sets, args: readonly Buffer[]): Answer<Reply> {
-  const counted = countedKeys(args);
-  if (counted instanceof ReplyError) return counted;
-  const { keys, rest } = counted;
-  let limit = 0;
-  for (let index = 0; index < rest.length; index += 2) {
-    if (wordOf(rest[index]!) !== 'LIMIT' || index + 1 === rest.length) return syntaxError;
-    const value = parseCount(rest[index + 1]!);
-    if (value === undefined || value < 0) return new ReplyError('ERR', "LIMIT can't be negative");
-    limit = value;
-  }
+  const parsed = parseCardinality(args);
+  if (parsed instanceof ReplyError) return parsed;
+  const { keys, limit } = parsed;
   return sets.readAll(keys, (found) => {
     const all = membersOfAll(found);
-    return all instanceof ReplyError ? all : combineSets('inter', all, limit === 0 ? Infinity : limit).length;
+    return all instanceof ReplyError ? all : combineSets('inter', all, limit).length;
   });
 }

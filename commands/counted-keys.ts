@@ -1,6 +1,6 @@
 /** Commands that say how many keys follow: `numkeys key [key …] …`. */
-import { ReplyError } from '../../../commands/reply.ts';
-import { parseCount } from '../int64.ts';
+import { ReplyError } from './reply.ts';
+import { parseCount } from './int64.ts';
 
 export interface CountedKeys {
   readonly keys: readonly Buffer[];

@@ -1,5 +1,5 @@
 /** Integers of 64 bits as Redis reads and answers them: exact, and plain numbers wherever these are. */
-import { ReplyError } from '../../commands/reply.ts';
+import { ReplyError } from './reply.ts';
 
 export const int64Max = 2n ** 63n - 1n;
 export const int64Min = -(2n ** 63n);
