@@ -68,7 +68,7 @@ export async function attemptLink({ host, port, shard, secret, ...files }: LinkA
     },
   });
   try {
-    const reply = await ask(link, 'TOPOLOGY.GET', [], { timeoutMs: attemptTimeoutMs, epoch: 0 });
+    const reply = await ask(link, 'TOPOLOGY.GET', [], { timeoutMs: attemptTimeoutMs, epoch: undefined });
     return reply instanceof ReplyError ? reply.message : accepted;
   } finally {
     link.close();

@@ -4,18 +4,21 @@
  *
  * The fields, the edits and what each must bring about are data of the API's own (operator/api/every-field.ts). Edits are
  * made one after the other, each on the whole spec, so that each takes the one before back. Waiting for the pods after
- * every one would take an hour: templates are looked at after each, and the pods after the last.
+ * every one would take an hour: templates are looked at after each, and the pods after the last. What running processes
+ * take costs no pod, and is followed into every process.
  */
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { everyField, edited, type FieldEdit, fieldEdits } from '../../../operator/api/every-field.ts';
+import { type SettingName, settingOf } from '../../../settings/schema.ts';
 import { TestAuthority } from '../../../testing/certificates.ts';
 import { azuriteAccountKey } from '../../../azurite/azurite.ts';
 import { startAzurite } from '../../harness/azurite.ts';
-import { Cache, type CacheSpec, merged } from '../../harness/cache.ts';
+import { Cache, type CacheSpec, type Component, merged } from '../../harness/cache.ts';
+import type { ClientPod } from '../../harness/client-pod.ts';
 import type { Kind } from '../../harness/kube.ts';
-import type { KubeObject, Workload } from '../../harness/objects.ts';
+import type { KubeObject, Pod, Workload } from '../../harness/objects.ts';
 import { useScenario } from '../../harness/scenario.ts';
-import { eventually } from '../../harness/wait.ts';
+import { eventually, notYet } from '../../harness/wait.ts';
 
 const scenario = useScenario('every-field');
 const seenWithin = { timeoutMs: 30_000 };
@@ -147,18 +150,82 @@ describe('edited, it arrives or is refused:', () => {
 
 test('after many edits at once, the pods have them all', async () => {
   const { environment } = scenario;
-  const paths = 'shards.memory shards.fsync shards.extraEnv shards.podAnnotations blob.flushInterval logLevel'.split(
-    ' ',
-  );
+  const paths = 'shards.memory shards.fsync shards.extraEnv shards.podAnnotations blob.flushInterval'.split(' ');
   const spec = fieldEdits
     .filter(({ path }) => paths.includes(path))
     .reduce((spec, edit) => edited(spec, edit) as CacheSpec, base);
   // The same image by its full name: another reference is another template.
-  await cache.applyExactly({ ...spec, image: `docker.io/library/${environment.images.product}` });
+  base = { ...spec, image: `docker.io/library/${environment.images.product}` };
+  await cache.applyExactly(base);
   await cache.untilSettled({ timeoutMs: 300_000 });
   for (const { metadata, spec } of await cache.pods('shard')) {
     expect(metadata.annotations).toMatchObject({ 'example.com/note': 'edited' });
     expect(spec.containers[0]?.image).toBe(`docker.io/library/${environment.images.product}`);
     expect(spec.containers[0]?.env).toContainEqual({ name: 'EVERY_FIELD', value: 'edited' });
   }
+});
+
+describe('edited, running processes go by it, and none is restarted:', () => {
+  let client: ClientPod;
+  let uids: (string | undefined)[];
+
+  /** What a pod says that it uses, over HTTPS, as an administrator would ask it. */
+  async function settingIn(pod: Pod, setting: SettingName): Promise<unknown> {
+    const { status, body } = await client.attemptHttp({
+      host: pod.status.podIP!,
+      port: everyField.listeners.http.port,
+      path: '/api/v1/config',
+      serverName: `c.${scenario.namespace}.svc`,
+      caFile: '/secrets/every-field-tls/ca.crt',
+      token: 'one',
+    });
+    if (status !== 200) throw new Error(`${pod.metadata.name} answers ${status}: ${body}`);
+    return setting.split('.').reduce((at: unknown, name) => (at as Record<string, unknown>)[name], JSON.parse(body));
+  }
+
+  beforeAll(async () => {
+    client = await scenario.client(cache, { secrets: ['every-field-tls'] });
+    uids = (await cache.pods()).map(({ metadata }) => metadata.uid);
+  });
+
+  /** The pods whose processes have this setting, and what it is there. */
+  async function valuesOf(setting: SettingName): Promise<unknown[]> {
+    const pods = (await cache.pods()).filter(({ metadata }) =>
+      settingOf(setting).usedBy.includes(metadata.labels!['app.kubernetes.io/component'] as Component),
+    );
+    return Promise.all(pods.map((pod) => settingIn(pod, setting)));
+  }
+
+  const before = new Map<SettingName, unknown[]>();
+  const live = fieldEdits.flatMap((edit) => (edit.effect.kind === 'live' ? [{ ...edit, ...edit.effect }] : []));
+  test.each(live)('$path', async ({ setting, ...edit }) => {
+    const values = await valuesOf(setting);
+    before.set(setting, values);
+    expect(values.length).toBeGreaterThan(0);
+    await cache.applyExactly(edited(base, edit) as CacheSpec);
+    const after = await eventually(
+      `every process goes by ${edit.path}`,
+      async () => {
+        const now = await valuesOf(setting);
+        return now.every((value, index) => value !== values[index]) ? now : notYet(now);
+      },
+      seenWithin,
+    );
+    expect(new Set(after).size).toBe(1);
+    expect((await cache.pods()).map(({ metadata }) => metadata.uid)).toEqual(uids);
+  });
+
+  test('and taken back, it is as it was', async () => {
+    await cache.applyExactly(base);
+    for (const [setting, values] of before) {
+      await eventually(
+        `${setting} is as it was`,
+        async () => {
+          const now = await valuesOf(setting);
+          return now.join() === values.join() || notYet(now);
+        },
+        seenWithin,
+      );
+    }
+  });
 });
