@@ -549,6 +549,9 @@ export const eventLastWordsMs = 2_000;
 export const topologyExchangeTimeoutMs = 10_000;
 /** How often a command is sent to the next owner that a topology names before its caller is told to try again. */
 export const movedAttemptsMax = 8;
+/** Members that a router fetches for one command over sets of several shards, and sets that it fetches at once. */
+export const algebraBytesMax = 64 * MiB;
+export const algebraFetchesInFlightMax = 16;
 
 // ── Operator ────────────────────────────────────────────────────────────────────────────────────────────────────
 /** How many caches are reconciled at one time. */

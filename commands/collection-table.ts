@@ -64,14 +64,29 @@ const setSpecs: readonly CommandSpec[] = [
   reads('SRANDMEMBER', 1, Infinity, 'Members at random.'),
   reads('SSCAN', 2, Infinity, 'Lists members page by page.', noPage),
   writes('SMOVE', 3, 3, 'Moves a member from one set to another.', { keys: two }),
-  reads('SINTER', 1, Infinity, 'The members that all sets have.', { keys: many, resp3: 'set', merge: 'members' }),
-  reads('SUNION', 1, Infinity, 'The members that any set has.', { keys: many, resp3: 'set', merge: 'members' }),
-  reads('SDIFF', 1, Infinity, 'The members that only the first set has.', {
+  reads('SINTER', 1, Infinity, 'The members that all sets have.', {
+    ...nothing,
     keys: many,
     resp3: 'set',
     merge: 'members',
   }),
-  reads('SINTERCARD', 2, Infinity, 'Counts the members that all sets have.', { keys: counted, merge: 'members' }),
+  reads('SUNION', 1, Infinity, 'The members that any set has.', {
+    ...nothing,
+    keys: many,
+    resp3: 'set',
+    merge: 'members',
+  }),
+  reads('SDIFF', 1, Infinity, 'The members that only the first set has.', {
+    ...nothing,
+    keys: many,
+    resp3: 'set',
+    merge: 'members',
+  }),
+  reads('SINTERCARD', 2, Infinity, 'Counts the members that all sets have.', {
+    ...none,
+    keys: counted,
+    merge: 'members',
+  }),
 ];
 
 export const collectionSpecs: readonly CommandSpec[] = [...hashSpecs, ...setSpecs];

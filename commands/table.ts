@@ -82,7 +82,7 @@ export interface CommandSpec {
   readonly scope: 'keyspace' | 'process';
   readonly summary: string;
   /** What a read answers where its key is absent, hence also where its shard is away. Left out: nil. */
-  readonly absent?: Reply;
+  readonly absent?: Reply | ((args: readonly Buffer[]) => Reply);
   /**
    * What a write is answered that is dropped, by choice, because its shard is away. Left out: it fails even so, for its
    * answer would tell something about the value.

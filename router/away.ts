@@ -51,5 +51,6 @@ function absentReply(spec: CommandSpec, command: Command): Reply {
   if (spec.merge === 'by-key') return keysOf(spec, command).map(() => null);
   if (spec.merge === 'sum') return 0;
   if (spec.merge === 'concat') return [];
-  return spec.absent ?? null;
+  const { absent } = spec;
+  return typeof absent === 'function' ? absent(command.args) : (absent ?? null);
 }

@@ -7,7 +7,7 @@
  * says where it failed and where it was done, because a command over several shards is not atomic.
  */
 import type { Command } from '../commands/command.ts';
-import { keysOf, slotOfArgument } from '../commands/key-slots.ts';
+import { endOfKeys, keysOf, slotOfArgument } from '../commands/key-slots.ts';
 import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
@@ -30,8 +30,9 @@ export function keyCountOf(spec: CommandSpec, command: Command): number {
 export function splitByOwner(spec: CommandSpec, command: Command, slots: SlotMap): ShardPart[] {
   const { first, step } = spec.keys!;
   const { args } = command;
+  const end = endOfKeys(spec.keys!, args);
   const parts = new Map<string, { shard: string; args: Buffer[]; positions: number[] }>();
-  for (let index = first, position = 0; index < args.length; index += step, position += 1) {
+  for (let index = first, position = 0; index < end; index += step, position += 1) {
     const shard = slots.ownerOf(slotOfArgument(spec, args[index]!));
     let part = parts.get(shard);
     if (part === undefined) {

@@ -155,6 +155,59 @@ describe("Redis' commands over several shards", () => {
   });
 });
 
+describe('set algebra', () => {
+  const members = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', '', '\u00ff'), { maxLength: 6 });
+  const setKeys = ['key-0', 'key-1', 'key-2', 'key-3', 'key-4', 'key-5', '{key-0}x'];
+  const commands = fc.oneof(
+    fc.tuple(
+      fc.constantFrom('SINTER', 'SUNION', 'SDIFF'),
+      fc.array(fc.constantFrom(...setKeys), { minLength: 1, maxLength: 4 }),
+    ),
+    fc
+      .tuple(fc.array(fc.constantFrom(...setKeys), { minLength: 1, maxLength: 4 }), fc.nat(3))
+      .map(
+        ([some, limit]) => ['SINTERCARD', [String(some.length), ...some, 'LIMIT', String(limit)]] as [string, string[]],
+      ),
+  );
+
+  const plain = (reply: Reply): unknown =>
+    Array.isArray(reply) ? reply.map((item) => (item as Buffer).toString('latin1')).sort() : reply;
+
+  test('over several shards gives what one shard alone would', async () => {
+    await start(3);
+    const alone = await Cluster.start(1, {}, 1);
+    const both = async (name: string, args: readonly string[]): Promise<void> => {
+      const command = { name, args: args.map((argument) => Buffer.from(argument, 'latin1')) };
+      const [split, whole] = await Promise.all(
+        [cluster!, alone].map(async ({ router }) => router.execute(command, libraryContext(10_000))),
+      );
+      expect(plain(split!), `${name} ${args.join(' ')}`).toEqual(plain(whole!));
+    };
+    const property = fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom(...setKeys), members), { minLength: 3, maxLength: 8 }),
+      fc.array(commands, { minLength: 1, maxLength: 10 }),
+      async (sets, calls) => {
+        await both('DEL', setKeys);
+        for (const [key, list] of sets) if (list.length > 0) await both('SADD', [key, ...list]);
+        for (const [name, args] of calls) await both(name, args);
+      },
+    );
+    await fc.assert(property, { numRuns: 30 });
+    await both('SET', ['key-1', 'text']);
+    for (const args of [['key-0', 'key-1', 'key-2'], ['key-1']]) await both('SINTER', args);
+    for (const args of [
+      ['0', 'key-0'],
+      ['x', 'key-0'],
+      ['9', 'key-0', 'key-2'],
+      ['2', 'key-0', 'key-2', 'LIMIT', '-1'],
+    ]) {
+      await both('SINTERCARD', args);
+    }
+    await both('SINTERCARD', ['2', 'key-0', 'key-2', 'LIMIT']);
+    await alone.stop();
+  });
+});
+
 describe('a prefix scan', () => {
   async function scanAll(
     prefix: string,

@@ -18,6 +18,7 @@ import type { ReplySink } from '../link/pending.ts';
 import type { CommandLink } from '../link/command-link.ts';
 import type { LinkStatistics } from '../link/shard-link.ts';
 import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
+import { combineAtRouter } from './set-algebra.ts';
 import { mergeScan, scanPage, walkKeys } from './scan.ts';
 
 /** The links by shard name (link/link-set.ts). */
@@ -98,7 +99,13 @@ export class Router implements Executor, PartRouting {
       return this.#routeWhole(spec, command, context, shard, attempt);
     }
     const parts = splitByOwner(spec, command, slots);
+    // Without any keys, for their number is wrong, any shard says so.
+    if (parts.length === 0) return this.#routeWhole(spec, command, context, slots.owners()[0]!, attempt);
     if (parts.length === 1) return this.#routeWhole(spec, command, context, parts[0]!.shard, attempt);
+    if (spec.merge === 'members') {
+      this.#fanOuts += 1;
+      return combineAtRouter(command, async (fetch) => this.execute(fetch, context));
+    }
     return this.#routeParts(spec, parts, keyCountOf(spec, command), context, attempt);
   }
 

@@ -5,7 +5,7 @@ import { parseCardinality } from '../../../commands/algebra-arguments.ts';
 import { type Algebra, combineSets, type Members } from '../../../commands/set-algebra.ts';
 import { storedTypes } from '../../../commands/stored-type.ts';
 import type { Answer } from '../answer.ts';
-import { syntaxError, wordOf, wrongType } from '../arguments.ts';
+import { syntaxError, wrongType } from '../arguments.ts';
 import { Collections, type Edit } from '../collections.ts';
 import type { CommandFamily } from '../handler.ts';
 import { parseCount } from '../../../commands/int64.ts';
