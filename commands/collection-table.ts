@@ -89,4 +89,24 @@ const setSpecs: readonly CommandSpec[] = [
   }),
 ];
 
-export const collectionSpecs: readonly CommandSpec[] = [...hashSpecs, ...setSpecs];
+const listSpecs: readonly CommandSpec[] = [
+  writes('LPUSH', 2, Infinity, 'Puts elements before a list.'),
+  writes('RPUSH', 2, Infinity, 'Puts elements behind a list.'),
+  writes('LPUSHX', 2, Infinity, 'Puts elements before a list that is there.'),
+  writes('RPUSHX', 2, Infinity, 'Puts elements behind a list that is there.'),
+  writes('LPOP', 1, Infinity, 'Takes elements from the beginning of a list.'),
+  writes('RPOP', 1, Infinity, 'Takes elements from the end of a list.'),
+  reads('LLEN', 1, 1, 'Counts the elements of a list.', none),
+  reads('LRANGE', 3, 3, 'A part of a list.', nothing),
+  reads('LINDEX', 2, 2, 'The element at a place.'),
+  writes('LSET', 3, 3, 'Replaces the element at a place.'),
+  writes('LINSERT', 4, 4, 'Puts an element before or behind another one.'),
+  writes('LREM', 3, 3, 'Removes elements of a value.'),
+  writes('LTRIM', 3, 3, 'Removes all but a part of a list.', { dropped: OK }),
+  reads('LPOS', 2, Infinity, 'The places of an element.'),
+  writes('LMOVE', 4, 4, 'Moves an element from one list to another.', { keys: two }),
+  writes('RPOPLPUSH', 2, 2, 'Moves the last element of a list before another list.', { keys: two }),
+  writes('LMPOP', 3, Infinity, 'Takes elements from the first list that has any.', { keys: counted }),
+];
+
+export const collectionSpecs: readonly CommandSpec[] = [...hashSpecs, ...setSpecs, ...listSpecs];

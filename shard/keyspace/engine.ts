@@ -31,6 +31,7 @@ import { setCommands } from './set-commands.ts';
 import { stringCommands } from './string-commands.ts';
 import { textCommands } from './text-commands.ts';
 import { hashCommands } from './types/hash-commands.ts';
+import { listCommands } from './types/list-commands.ts';
 import { memberSetCommands } from './types/set-commands.ts';
 import { versionedCommands } from './versioned-commands.ts';
 
@@ -91,10 +92,11 @@ export class Engine implements Executor {
       versionedCommands,
       blockCommands,
       scanCommands,
-      hashCommands,
-      memberSetCommands,
       objectCommands,
       flushCommands,
+      hashCommands,
+      memberSetCommands,
+      listCommands,
     ];
     for (const family of families) {
       for (const [name, handler] of family(this.keyspace)) this.#register(name, handler);

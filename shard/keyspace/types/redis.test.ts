@@ -59,7 +59,11 @@ const common: readonly fc.Arbitrary<Call>[] = [
 ];
 
 /** Now and then a command of another type, which mostly fails. */
-const foreign: readonly fc.Arbitrary<Call>[] = [call('HSET', key, member, member), call('SADD', key, member)];
+const foreign: readonly fc.Arbitrary<Call>[] = [
+  call('HSET', key, member, member),
+  call('SADD', key, member),
+  call('RPUSH', key, member),
+];
 
 function sequences(commands: readonly fc.Arbitrary<Call>[]): fc.Arbitrary<Call[]> {
   const step = fc.oneof(
@@ -75,7 +79,7 @@ async function holds(commands: readonly fc.Arbitrary<Call>[], orderOf: Compariso
     fc.asyncProperty(sequences(commands), fc.boolean(), (calls, withJournal) =>
       compareWithRedis(redis, calls, { withJournal, ...(orderOf && { orderOf }) }),
     ),
-    { numRuns: 150 },
+    { numRuns: 150 * Number(process.env['KVCACHE_HISTORIES'] ?? 1) },
   );
 }
 
@@ -123,6 +127,38 @@ const set = [
   call('SINTERCARD', word('1', '2', '0', 'x', '9'), many(key, 3), some(fc.tuple(word('LIMIT'), count))),
 ];
 
+const side = word('LEFT', 'RIGHT', 'left', 'UP');
+const list = [
+  call('LPUSH', key, many(member)),
+  call('RPUSH', key, many(member)),
+  call('RPUSH', key, many(member)),
+  call('LPUSHX', key, many(member)),
+  call('RPUSHX', key, many(member)),
+  call('LPOP', key),
+  call('RPOP', key, count),
+  call('LPOP', key, count),
+  call('LLEN', key),
+  call('LRANGE', key, word('0', '1', '-2', '-100', 'x'), word('-1', '2', '100', '-3', 'x')),
+  call('LINDEX', key, integer),
+  call('LSET', key, integer, member),
+  call('LINSERT', key, word('BEFORE', 'AFTER', 'after', 'X'), member, member),
+  call('LREM', key, integer, member),
+  call('LTRIM', key, word('0', '1', '-3', 'x'), word('-1', '-2', '2', '100')),
+  call(
+    'LPOS',
+    key,
+    member,
+    some(
+      fc.tuple(word('RANK'), integer),
+      fc.tuple(word('COUNT', 'MAXLEN', 'X'), count),
+      fc.tuple(word('RANK'), integer, word('COUNT'), count, word('MAXLEN'), count),
+    ),
+  ),
+  call('LMOVE', key, key, side, side),
+  call('RPOPLPUSH', key, key),
+  call('LMPOP', word('1', '2', '0', 'x', '9'), many(key, 3), side, some(fc.tuple(word('COUNT', 'X'), count))),
+];
+
 describe.skipIf(!hasRedisServer())('beside a real redis-server', () => {
   beforeAll(async () => {
     redis = await RedisServer.start();
@@ -139,6 +175,8 @@ describe.skipIf(!hasRedisServer())('beside a real redis-server', () => {
       }),
     120_000,
   );
+
+  test('lists answer the same', () => holds(list, undefined), 120_000);
 
   test(
     'sets answer the same',
