@@ -6,3 +6,12 @@ export interface RuntimeConfig {
   /** What is wrong with the change; undefined when it was made, everywhere and for good. */
   update(json: string): string | undefined | Promise<string | undefined>;
 }
+
+/** What a client may know of a setting before it changes one. */
+export interface SettingFacts {
+  readonly name: string;
+  readonly description: string;
+  /** Such as `a number from 1 to 100000`. */
+  readonly expected: string;
+  readonly isChangeable: boolean;
+}

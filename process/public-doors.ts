@@ -17,12 +17,13 @@ import type { ClusterView } from '../doors/http/rest/cluster-view.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import { SingleNode } from '../doors/resp/cluster-nodes.ts';
 import { RespDoor, type RespStatistics } from '../doors/resp/resp-door.ts';
-import type { RuntimeConfig } from '../doors/runtime-config.ts';
+import type { RuntimeConfig, SettingFacts } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import { drainGraceMs, respInFlightBytesMax } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
 import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
+import { settingNames, settingOf } from '../settings/schema.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { observe, processRegistry, respMetrics, securityMetrics } from './metrics.ts';
 import { ShardNodes } from './shard-nodes.ts';
@@ -118,6 +119,7 @@ export class PublicDoors {
       apiRoutes({
         executor: measured,
         config,
+        settings: settingFacts(),
         metrics: this.#metrics,
         view,
         tokenizer: this.#tokenizer,
@@ -165,4 +167,11 @@ export class PublicDoors {
     this.#tokenizer.close();
     this.#security.close();
   }
+}
+
+function settingFacts(): SettingFacts[] {
+  return settingNames.map((name) => {
+    const { description, type, changeable } = settingOf(name);
+    return { name, description, expected: type.expected, isChangeable: changeable };
+  });
 }

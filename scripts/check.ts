@@ -66,6 +66,7 @@ const outcomes =
         staticCheck('format', 'oxfmt', ['--check']),
         staticCheck('lint', 'oxlint', ['--type-aware', '--deny-warnings']),
         staticCheck('types', 'tsc', ['--noEmit']),
+        staticCheck('types of the dashboard', 'tsc', ['--noEmit', '-p', 'dashboard']),
         runTests([]),
       ];
 const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);

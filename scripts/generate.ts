@@ -1,7 +1,7 @@
 /**
  * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`, and without FOLDER
  * `docs/settings.md` and `docs/errors.md` from the code that declares settings and errors, and the CRD and
- * `docs/reference.md` from the API of the operator, too.
+ * `docs/reference.md` from the API of the operator, and the dashboard from its sources, too.
  *
  * All are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder, and
  * the tests beside the documents' sources in memory, and find no difference.
@@ -9,6 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { buildDashboard, builtFolder } from '../dashboard/build.ts';
 import { crdPath, customResourceDefinitionFile } from '../operator/api/crd.ts';
 import { referenceDocument } from '../operator/api/reference.ts';
 import { errorsDocument } from '../process/errors-document.ts';
@@ -70,6 +71,7 @@ if (process.argv[2] === undefined) {
   writeFileSync(join(root, 'docs/errors.md'), errorsDocument());
   writeFileSync(join(root, crdPath), customResourceDefinitionFile());
   writeFileSync(join(root, 'docs/reference.md'), referenceDocument());
+  for (const [name, content] of await buildDashboard()) writeFileSync(join(builtFolder, name), content);
   for (const [path, content] of chartFiles()) writeFileSync(join(root, path), content);
   if (hasHelm()) writeFileSync(join(root, plainManifestsPath), plainManifests(customResourceDefinitionFile()));
   else process.stderr.write(`${plainManifestsPath} is left as it was: it takes Helm, which is not installed\n`);

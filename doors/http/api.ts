@@ -1,6 +1,6 @@
-/** Everything that the HTTP door serves once there is an executor: the API and its document. */
+/** Everything that the HTTP door serves once there is an executor: the API, its document, and the dashboard. */
 import type { Executor } from '../../commands/command.ts';
-import type { RuntimeConfig } from '../runtime-config.ts';
+import type { RuntimeConfig, SettingFacts } from '../runtime-config.ts';
 import { type ApiInfo, documentRoute } from './openapi.ts';
 import { blockRoutes } from './rest/block-routes.ts';
 import { clusterRoutes } from './rest/cluster-routes.ts';
@@ -14,10 +14,12 @@ import { valueRoutes } from './rest/value-routes.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { KindFigures } from '../measured-executor.ts';
 import type { Route } from './route.ts';
+import { staticRoutes } from './static-routes.ts';
 
 export interface ApiParts {
   readonly executor: Executor;
   readonly config: RuntimeConfig;
+  readonly settings?: readonly SettingFacts[] | undefined;
   readonly metrics?: { configUpdated(): void; figures(): Record<string, KindFigures> } | undefined;
   readonly view: ClusterView;
   readonly tokenizer: Tokenizer;
@@ -26,7 +28,16 @@ export interface ApiParts {
   readonly watching: readonly Route[];
 }
 
-export function apiRoutes({ executor, config, metrics, view, tokenizer, info, watching }: ApiParts): Route[] {
+export function apiRoutes({
+  executor,
+  config,
+  settings = [],
+  metrics,
+  view,
+  tokenizer,
+  info,
+  watching,
+}: ApiParts): Route[] {
   const run = runnerOf(executor);
   const routes = [
     ...keyRoutes(run),
@@ -34,8 +45,8 @@ export function apiRoutes({ executor, config, metrics, view, tokenizer, info, wa
     ...scanRoutes(run),
     ...valueRoutes(run, view),
     ...blockRoutes({ run, view, tokenizer }),
-    ...configRoutes(config, metrics),
+    ...configRoutes(config, settings, metrics),
     ...clusterRoutes({ run, view, version: info.version, figures: () => metrics?.figures() ?? {} }),
   ];
-  return [...routes, documentRoute([...watching, ...routes], info)];
+  return [...staticRoutes(), ...routes, documentRoute([...watching, ...routes], info)];
 }

@@ -1,6 +1,6 @@
 /** S1's routes of the configuration, over the same function as gRPC's GetConfig and UpdateConfig. */
 import { z } from 'zod';
-import type { RuntimeConfig } from '../../runtime-config.ts';
+import type { RuntimeConfig, SettingFacts } from '../../runtime-config.ts';
 import { invalidRequest, json } from '../answer.ts';
 import { type Route, route } from '../route.ts';
 import { doneSchema } from './rest-parts.ts';
@@ -10,7 +10,20 @@ const configSchema = z.record(z.string(), z.unknown()).meta({
     'Settings, nested by the dots of their names (docs/settings.md): sizes in bytes, times in seconds, secrets masked.',
 });
 
-export function configRoutes(config: RuntimeConfig, metrics: { configUpdated(): void } | undefined): Route[] {
+const factsSchema = z.array(
+  z.object({
+    name: z.string(),
+    description: z.string(),
+    expected: z.string(),
+    changes_at_run_time: z.boolean(),
+  }),
+);
+
+export function configRoutes(
+  config: RuntimeConfig,
+  facts: readonly SettingFacts[],
+  metrics: { configUpdated(): void } | undefined,
+): Route[] {
   return [
     route({
       method: 'GET',
@@ -42,6 +55,24 @@ export function configRoutes(config: RuntimeConfig, metrics: { configUpdated(): 
         const now = JSON.parse(await config.get()) as object;
         return json(200, { success: true, message: 'config updated successfully', config: now });
       },
+    }),
+    route({
+      method: 'GET',
+      path: '/api/v1/settings',
+      operation: 'listSettings',
+      tag: 'config',
+      summary: 'What settings there are, and which change at run time',
+      answers: { 200: { description: 'As docs/settings.md.', schema: factsSchema } },
+      handle: () =>
+        json(
+          200,
+          facts.map(({ name, description, expected, isChangeable }) => ({
+            name,
+            description,
+            expected,
+            changes_at_run_time: isChangeable,
+          })),
+        ),
     }),
   ];
 }

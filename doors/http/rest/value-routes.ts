@@ -17,7 +17,9 @@ const previewSchema = z
   .regex(/^\d{1,9}$/, 'must be a number of bytes')
   .transform((text) => Math.min(Number(text), httpPreviewBytesMax))
   .default(httpPreviewBytesDefault)
-  .meta({ description: `How much of the value to show; above ${httpPreviewBytesMax} it is ${httpPreviewBytesMax}.` });
+  .meta({
+    description: `How much of the value to show, 0 for nothing; above ${httpPreviewBytesMax} it is ${httpPreviewBytesMax}.`,
+  });
 
 const keySchema = z.object({
   key: z.string(),
@@ -28,9 +30,11 @@ const keySchema = z.object({
   tier: z.string().meta({ description: 'Where a read finds it now: ram, disk, blob or away.' }),
   slot: z.int(),
   shard: z.string(),
-  value: z.unknown().meta({ description: 'Text, or JSON where the type is a list, a map or a collection.' }),
+  value: z.unknown().optional().meta({
+    description: 'Text, or JSON where the type is a list, a map or a collection. Absent with preview=0.',
+  }),
   value_encoding: encodingSchema.optional(),
-  is_truncated: z.boolean(),
+  is_truncated: z.boolean().optional(),
 });
 
 export function valueRoutes(run: Run, view: ClusterView): Route[] {
@@ -100,6 +104,8 @@ async function describe(
   const info = await readInfo(run, key, context);
   if (info instanceof ReplyError) return failure('describe key', info);
   if (info === undefined) return keyNotFound(key);
+  // Who asks for nothing of the value must not warm it.
+  if (preview === 0) return json(200, { ...shownKey(key), ...placeOf(key, info, view) });
   const value = await readStored(run, key, context);
   if (value.kind === 'absent') return keyNotFound(key);
   if (value.kind === 'failed') return failure('describe key', value.error);
