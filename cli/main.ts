@@ -6,6 +6,7 @@
  */
 import { Command } from 'commander';
 import { addClusterCommands } from './commands/cluster.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addManyKeyCommands } from './commands/many-keys.ts';
@@ -45,5 +46,6 @@ addKeyCommands(program, terminal);
 addManyKeyCommands(program, terminal);
 addConfig(program, terminal);
 addVersion(program, terminal);
+addCompletion(program, terminal);
 
 await runProgram(program, terminal);
