@@ -18,6 +18,14 @@
  *   BLOCK.VERSIONS digest index [digest index]…    → array; an item is bytes: 16 bytes (hash, parent) a version, newest
  *       first, big-endian, or nil where there is none. index: the block's place in its chain, kept for eviction
  *   KEY.INFO key, BLOCK.INFO blockKey              → bytes: JSON of what is known of the value without reading it | nil
+ *   VALUE.GET key                                  → [type, body] | nil; type: commands/stored-type.ts, body: typed-value.ts
+ *   VALUE.MGET key…                                → array of the same
+ *   VALUE.SET key type body ms [NX]                → 1 | 0 (there is a value already); ms: 0 for no expiry
+ *   VALUE.MSET ms key type body [key type body]…   → OK; atomic on each shard
+ *   VALUE.CAS key type body type body ms           → 1 | 0 (the value is not the first one); the second takes its place
+ *   VALUE.INCR key delta                           → integer; saturating; a key that is not there becomes an Int
+ *   LOCK key owner ms, EXTEND key owner ms         → 1 | 0; ms from now
+ *   UNLOCK key owner                               → 1 | 0 (nobody holds it)
  *   VERSION.PUT key value ms clock                 → [OK | CONFLICT, clock]; clock: commands/vector-clock.ts, what the
  *       writer has seen, or nothing for one who does not say; CONFLICT: there was more, and both are kept
  *   VERSION.GET key                                → [[clock, value | nil if deleted]…], newest first, or nil
@@ -98,6 +106,7 @@ const many: KeySpec = { first: 0, step: 1, count: 'rest' };
 const second: KeySpec = { first: 1, step: 1, count: 1 };
 const two: KeySpec = { first: 0, step: 1, count: 2 };
 const pairs: KeySpec = { first: 0, step: 2, count: 'rest' };
+const triplesBehindOne: KeySpec = { first: 1, step: 3, count: 'rest' };
 const pairsBehindOne: KeySpec = { first: 1, step: 2, count: 'rest' };
 
 function spec(
@@ -197,6 +206,18 @@ const keySpecs: readonly CommandSpec[] = [
   own(spec('PREFIXSCAN', 4, 4, undefined, false, 'scan', 'Lists keys by prefix, page by page.')),
 ];
 
+const valueSpecs: readonly CommandSpec[] = [
+  reads('VALUE.GET', 1, 1, one, 'A value with its type.'),
+  spec('VALUE.MGET', 1, Infinity, many, false, 'by-key', 'Values with their types.'),
+  writes('VALUE.SET', 4, 5, one, 'Stores a value of a type.', 1),
+  spec('VALUE.MSET', 4, Infinity, triplesBehindOne, true, 'all-ok', 'Stores values of types.', whenDropped(OK)),
+  writes('VALUE.CAS', 6, 6, one, 'Stores a value in the place of another.'),
+  writes('VALUE.INCR', 2, 2, one, 'Adds to an integer, within 64 bits.'),
+  writes('LOCK', 3, 3, one, 'Takes a lock for an owner and a time.'),
+  writes('EXTEND', 3, 3, one, 'Holds a lock for another time.'),
+  writes('UNLOCK', 2, 2, one, 'Gives a lock back.'),
+];
+
 const versionSpecs: readonly CommandSpec[] = [
   writes('VERSION.PUT', 4, 4, one, 'Stores a value with a vector clock.'),
   reads('VERSION.GET', 1, 1, one, 'The versions of a key.'),
@@ -221,7 +242,7 @@ const specs: readonly CommandSpec[] = [
   ...stringSpecs,
   ...keySpecs,
   ...collectionSpecs,
-  ...[...versionSpecs, ...blockSpecs, ...processSpecs].map(own),
+  ...[...valueSpecs, ...versionSpecs, ...blockSpecs, ...processSpecs].map(own),
 ];
 
 /** Every command by its upper-case name. */

@@ -24,6 +24,7 @@ import type { CommandHandler } from './handler.ts';
 import { keyCommands } from './key-commands.ts';
 import type { KeyIndex } from './key-index.ts';
 import { Keyspace, type KeyspaceOptions } from './keyspace.ts';
+import { lockCommands } from './lock-commands.ts';
 import { numericCommands } from './numeric-commands.ts';
 import { objectCommands } from './object-commands.ts';
 import { scanCommands } from './scan-command.ts';
@@ -33,6 +34,7 @@ import { textCommands } from './text-commands.ts';
 import { hashCommands } from './types/hash-commands.ts';
 import { listCommands } from './types/list-commands.ts';
 import { memberSetCommands } from './types/set-commands.ts';
+import { valueCommands } from './value-commands.ts';
 import { versionedCommands } from './versioned-commands.ts';
 
 export interface EngineParts {
@@ -90,6 +92,8 @@ export class Engine implements Executor {
       keyCommands,
       expiryCommands,
       versionedCommands,
+      valueCommands,
+      lockCommands,
       blockCommands,
       scanCommands,
       objectCommands,

@@ -13,8 +13,9 @@ import type { CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { coldReadAttemptsMax } from '../../limits.ts';
 import { slotOf } from '../../topology/slot.ts';
-import { Entry, spaceOfKeys, type StoredValue } from '../journal.ts';
+import { Entry, type Space, spaceOfCompanions, spaceOfKeys, type StoredValue } from '../journal.ts';
 import type { Answer } from './answer.ts';
+import { type CompanionKind, companionName } from './companion.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 
@@ -27,6 +28,8 @@ export interface Present {
 export interface Update {
   /** The plain key whose value counts. */
   readonly key: Buffer;
+  /** Set: not the key's value counts, but this companion of it. */
+  readonly companion?: CompanionKind;
   /** Other plain keys that are written. */
   readonly others?: readonly Buffer[];
   /** About what is appended beyond the value as it is. */
@@ -37,14 +40,27 @@ export interface Update {
   readonly apply: (present: Present | undefined) => Answer<Reply>;
 }
 
+interface Place {
+  readonly space: Space;
+  readonly slot: number;
+  readonly name: string;
+}
+
+function placeOf({ key, companion }: Update): Place {
+  const slot = slotOf(key);
+  if (companion === undefined) return { space: spaceOfKeys, slot, name: nameOf(key) };
+  return { space: spaceOfCompanions, slot, name: companionName(companion, nameOf(key)) };
+}
+
 export function update(keyspace: Keyspace, request: Update, context: CommandContext): Answer<Reply> {
   const fault = keyspace.acknowledgementFault(context);
   if (fault !== undefined) return fault;
-  const { key, others = [], bytes } = request;
-  const name = nameOf(key);
+  const { others = [], bytes } = request;
+  const place = placeOf(request);
+  const { name } = place;
   const names = others.length === 0 ? [name] : [...new Set([name, ...others.map(nameOf)])];
   if (!keyspace.isIdle(names)) return updateInTurn(keyspace, request, names, context);
-  const entry = keyspace.live(spaceOfKeys, slotOf(key), name);
+  const entry = keyspace.live(place.space, place.slot, name);
   const settled = request.settle?.(entry);
   if (settled !== undefined) return settled;
   const isAtHand = entry === undefined || keyspace.hot.has(entry);
@@ -61,16 +77,15 @@ async function updateInTurn(
   names: readonly string[],
   context: CommandContext,
 ): Promise<Reply> {
-  const slot = slotOf(request.key);
-  const name = names[0]!;
+  const { space, slot, name } = placeOf(request);
   const { before, release } = keyspace.holdKeys(names);
   try {
     await before;
     let read: Present | undefined;
     for (let attempt = 1; attempt <= coldReadAttemptsMax; attempt++) {
-      const bytes = request.bytes + (keyspace.live(spaceOfKeys, slot, name)?.bodyBytes ?? 0);
+      const bytes = request.bytes + (keyspace.live(space, slot, name)?.bodyBytes ?? 0);
       const outcome = await keyspace.queue.run<Reply | Entry>(bytes, context, () => {
-        const entry = keyspace.live(spaceOfKeys, slot, name);
+        const entry = keyspace.live(space, slot, name);
         const settled = request.settle?.(entry);
         if (settled !== undefined) return settled;
         const present = read?.entry === entry ? read : presentInRam(keyspace, entry);
@@ -96,6 +111,6 @@ function presentInRam(keyspace: Keyspace, entry: Entry | undefined): Present | u
 
 async function readRecord(keyspace: Keyspace, entry: Entry): Promise<Present | undefined> {
   const value = await keyspace.peek(entry);
-  const current = keyspace.live(spaceOfKeys, entry.slot, entry.key);
+  const current = keyspace.live(entry.space, entry.slot, entry.key);
   return value !== undefined && current === entry ? { entry, value } : undefined;
 }
