@@ -326,7 +326,9 @@ class History {
     const exists = this.model.get(name) !== null;
     const get = plainReply(await shard.begin('GET', bytesOf(name)));
     const expire = plainReply(await shard.begin('PEXPIRE', bytesOf(name), 1));
-    expect([get, expire]).toEqual(exists ? [{ error: 'BLOBDOWN' }, { error: 'BLOBDOWN' }] : [null, 0]);
+    const getAndDelete = plainReply(await shard.begin('GETDEL', bytesOf(name)));
+    const down = { error: 'BLOBDOWN' };
+    expect([get, expire, getAndDelete]).toEqual(exists ? [down, down, down] : [null, 0, null]);
     shard.journal.readFault = undefined;
     await this.settle();
   }

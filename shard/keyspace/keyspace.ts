@@ -139,10 +139,7 @@ export class Keyspace {
     const entry = this.live(spaceOfKeys, slot, name);
     // Whatever its size, a collection is not read to be refused.
     if (entry !== undefined && !isText(entry.type)) return wrongType;
-    return andThen(this.#readEntry(entry), (value) => {
-      if (value === undefined) return undefined;
-      return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
-    });
+    return andThen(this.#readEntry(entry), textOfValue);
   }
 
   #readEntry(entry: Entry | undefined): Answer<StoredValue | undefined> {
@@ -389,6 +386,11 @@ export class Keyspace {
     entry.coldReadSecond = second;
     return isOften;
   }
+}
+
+function textOfValue(value: StoredValue | undefined): Buffer | ReplyError | undefined {
+  if (value === undefined) return undefined;
+  return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
 }
 
 /** The change that deletes an entry's key. */

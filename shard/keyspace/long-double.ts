@@ -3,7 +3,7 @@
  *
  * Redis adds in C's long double, which there is the 80-bit format of the x87: a mantissa of 64 bits, an exponent of 15,
  * rounding to the nearest and on a tie to the even. JavaScript has no such type, and its 53 bits would give other digits
- * (5.0e3 + 0.1 is 5000.1 in one and 5000.10000000000036380 in the other). So a number is an exact integer times a power
+ * (10.5 + 0.1 is 10.6 in one and 10.59999999999999964 in the other). So a number is an exact integer times a power
  * of two here, and every result is rounded once, as the hardware does. The text has 17 digits behind the point, without
  * its trailing zeros. On processors whose long double is another (aarch64 has 113 bits), Redis itself answers otherwise.
  *

@@ -3,57 +3,20 @@
  * commands, every reply compared, errors with their texts. Times left differ by what the run took.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Reply } from '../../commands/reply.ts';
-import { TestShard } from '../../testing/engine-shard.ts';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { type Call, type Comparison, compareWithRedis } from '../../testing/redis-compare.ts';
 import { hasRedisServer, RedisServer } from '../../testing/redis-server.ts';
-
-type Call = readonly [name: string, ...args: readonly string[]];
 
 let redis: RedisServer;
 const keyNames = ['a', 'b', '{t}c', ''];
 
-/** Replies of these are times that pass while the test runs, in this unit. */
-const toleranceOf: ReadonlyMap<string, number> = new Map([
+/** In the unit of each reply. */
+const tolerances: Comparison['tolerances'] = new Map([
   ['TTL', 10],
   ['EXPIRETIME', 10],
   ['PTTL', 10_000],
   ['PEXPIRETIME', 10_000],
 ]);
-
-/** Bytes as latin1 text in quotes, so that they differ from statuses; errors with code and message. */
-function shown(reply: Reply): unknown {
-  if (Buffer.isBuffer(reply)) return JSON.stringify(reply.toString('latin1'));
-  if (Array.isArray(reply)) return reply.map(shown);
-  return typeof reply === 'bigint' ? String(reply) : reply;
-}
-
-async function compare(calls: readonly Call[], withJournal: boolean): Promise<void> {
-  const shard = new TestShard({ withJournal });
-  const bytesOf = (args: readonly string[]): Buffer[] => args.map((argument) => Buffer.from(argument, 'latin1'));
-  void redis.run('FLUSHALL');
-  const theirs = await Promise.all(
-    calls.map(([name, ...args]) => {
-      // Redis counts what has expired until somebody looks at it.
-      if (name === 'DBSIZE') void redis.run('EXISTS', ...keyNames);
-      return redis.run(name, ...bytesOf(args));
-    }),
-  );
-  const lines: string[] = [];
-  for (const [at, [name, ...args]] of calls.entries()) {
-    shard.clock.set(Date.now());
-    if (withJournal && at % 3 === 0) shard.chill();
-    const ours = await shard.begin(name, ...bytesOf(args));
-    lines.push(`${name} ${args.map((argument) => JSON.stringify(argument)).join(' ')}`);
-    const tolerance = toleranceOf.get(name);
-    const theirReply = theirs[at]!;
-    if (tolerance !== undefined && typeof ours === 'number' && typeof theirReply === 'number') {
-      if (Math.abs(ours - theirReply) <= tolerance) continue;
-    }
-    expect(shown(ours), lines.slice(-12).join('\n')).toEqual(shown(theirReply));
-  }
-  shard.engine.close();
-}
 
 const key = fc.constantFrom(...keyNames);
 const integer = fc.oneof(
@@ -189,13 +152,24 @@ const badArities = fc.oneof(
   short.map((name) => [name] as Call),
   fc.tuple(short, key).map(([name, argument]) => [name, argument] as Call),
 );
+/** Commands on strings must refuse these, and commands on keys take them as they are. */
+const otherTypes = fc.oneof(
+  call('HSET', key, value, value),
+  call('SADD', key, value),
+  call('HGETALL', key),
+  call('SMEMBERS', key),
+);
 const anything = fc.oneof(
   { weight: 8, arbitrary: strings },
   { weight: 3, arbitrary: numbers },
   { weight: 4, arbitrary: everyKey },
   { weight: 4, arbitrary: expiry },
   { weight: 1, arbitrary: badArities },
+  { weight: 1, arbitrary: otherTypes },
 );
+
+const orderOf: Comparison['orderOf'] = ([name]) =>
+  name === 'HGETALL' ? 'pairs' : name === 'SMEMBERS' ? 'any' : 'exact';
 
 describe.skipIf(!hasRedisServer())('beside a real redis-server', () => {
   beforeAll(async () => {
@@ -205,14 +179,14 @@ describe.skipIf(!hasRedisServer())('beside a real redis-server', () => {
 
   test.each([false, true])('every reply is the same, with values below RAM: %s', async (withJournal) => {
     const property = fc.asyncProperty(fc.array(anything, { minLength: 30, maxLength: 60, size: 'max' }), (calls) =>
-      compare(calls, withJournal),
+      compareWithRedis(redis, calls, { withJournal, tolerances, orderOf }),
     );
     await fc.assert(property, { numRuns: 100 });
   });
 
   test('numbers are counted with the same digits', async () => {
     const property = fc.asyncProperty(fc.array(numbers, { minLength: 50, maxLength: 80, size: 'max' }), (calls) =>
-      compare(calls, false),
+      compareWithRedis(redis, calls, { withJournal: false }),
     );
     await fc.assert(property, { numRuns: 100 });
   });

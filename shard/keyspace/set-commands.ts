@@ -30,7 +30,7 @@ function set(keyspace: Keyspace, args: readonly Buffer[], context: CommandContex
   if (fault !== undefined) return fault;
   const options = args.length === 2 ? plainSet : parseSetOptions(args);
   if (options instanceof ReplyError) return options;
-  const expireAtMs = expiryOf(options.time, keyspace.now(), 'set');
+  const expireAtMs = options.time === undefined ? 0 : expiryOf(options.time, keyspace.now(), 'set');
   if (expireAtMs instanceof ReplyError) return expireAtMs;
   const name = nameOf(key);
   const change = keyChange(key, name, expireAtMs, keptValue(value));

@@ -25,7 +25,11 @@ export function stringCommands(keyspace: Keyspace): CommandFamily {
 function get(keyspace: Keyspace, key: Buffer): Answer<Reply> {
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
-  return andThen(keyspace.readText(slotOf(key), nameOf(key)), (text) => text ?? null);
+  return andThen(keyspace.readText(slotOf(key), nameOf(key)), orNil);
+}
+
+function orNil(text: Buffer | ReplyError | undefined): Reply {
+  return text ?? null;
 }
 
 /** What is stored as bytes need not be read to be measured. */
