@@ -368,6 +368,9 @@ export const childLastWordsBytes = 8 * KiB;
 export const clusterLinkedMs = 30_000;
 /** How long `kvcache status` waits for the router, and then for each shard, of a local cluster. */
 export const statusPatienceMs = 2_000;
+/** How often `kvcache status --watch` looks, unless told otherwise, and at most. */
+export const statusWatchIntervalMs = 2_000;
+export const statusWatchIntervalMinMs = 100;
 /** Shards of a local cluster: what its hundred ports hold. */
 export const localShardsMax = 20;
 /** How often a supervisor that changes the number of shards asks its processes how far they are. */

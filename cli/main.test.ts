@@ -1,8 +1,11 @@
 /** The command line against a real cluster: child processes on both sides. */
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KvcacheClient } from '../client/key-client.ts';
@@ -141,6 +144,19 @@ describe('the cluster', () => {
     expect(table).toMatch(/^shard-1\t1\t8192\t/m);
   });
 
+  test('status --watch looks again and again', async () => {
+    const args = ['status', '--watch', '100ms', '--json', '--port-base', `${dev.portBase}`];
+    const watching = spawn(resolve(import.meta.dirname, '../bin/kvcache'), args, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: watching.stdout })[Symbol.asyncIterator]();
+    for (let look = 0; look < 3; look++) {
+      expect(JSON.parse((await lines.next()).value as string)).toMatchObject({ reachable: true });
+    }
+    watching.kill('SIGINT');
+    expect(await once(watching, 'exit')).toEqual([130, null]);
+  });
+
   test('it is found by --server, by the port base, and by KVSTORE_GRPC_SERVER', async () => {
     const server = `localhost:${dev.portBase}`;
     const found = await Promise.all([
@@ -245,6 +261,7 @@ describe('usage', () => {
     [['get'], "missing required argument 'key'"],
     [['get', 'a', '--jsno'], "unknown option '--jsno'"],
     [['set', 'a'], 'give the value as an argument, as - for standard input, or with --file'],
+    [['status', '--watch', '1ms'], "--watch takes a duration such as 500ms or 2s, 100ms at least, not '1ms'"],
     [['set', 'a', 'b', '--ttl', 'soon'], "'soon' is no time to live; it must be a duration such as 500ms, 60s or 2h"],
     [['set', '61', 'xyz', '--hex'], "'xyz' is not hexadecimal"],
     [['mset', 'a'], 'give keys and values in turn'],

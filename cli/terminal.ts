@@ -10,6 +10,8 @@ export interface Terminal {
   readonly hasColours: boolean;
   /** Writes a line to standard output. */
   line(text?: string): void;
+  /** Empties the screen, if it is one. */
+  clear(): void;
   /** Writes a line to standard error. */
   warn(text: string): void;
   /** Writes bytes to standard output as they are; resolves when they are handed to the system. */
@@ -23,6 +25,9 @@ export function processTerminal(): Terminal {
     isTerminal,
     hasColours: isTerminal && !noColour && process.env['TERM'] !== 'dumb',
     line: (text = '') => process.stdout.write(`${text}\n`),
+    clear: () => {
+      if (isTerminal) process.stdout.write('\u001B[H\u001B[2J');
+    },
     warn: (text) => process.stderr.write(`${text}\n`),
     bytes: (bytes) =>
       new Promise((resolve, reject) => {

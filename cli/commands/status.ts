@@ -4,14 +4,15 @@
  * The two have different sources and either may be missing: processes are known where the cluster runs on this machine
  * (cli/dev/state.ts), shards are asked through the router.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { CallError } from '../../client/call-error.ts';
 import { KvcacheClient } from '../../client/key-client.ts';
 import { ReplyError } from '../../commands/reply.ts';
-import { messageOf } from '../../errors.ts';
-import { statusPatienceMs } from '../../limits.ts';
+import { KvcacheError, messageOf } from '../../errors.ts';
+import { statusPatienceMs, statusWatchIntervalMinMs, statusWatchIntervalMs } from '../../limits.ts';
 import { exitCodes } from '../../process/exit-codes.ts';
-import { formatDurationMs, roundedBytes } from '../../settings/units.ts';
+import { formatDurationMs, parseDurationMs, roundedBytes } from '../../settings/units.ts';
 import type { ShardInfo } from '../../shard/info.ts';
 import { addConnectionFlags, type Connection, connectionOf, UnreachableError, withAdvice } from '../connection.ts';
 import { findClusterByAddress, type ProcessRecord } from '../dev/state.ts';
@@ -25,30 +26,80 @@ export function addStatus(program: Command, terminal: Terminal): void {
     .description(
       'Shows the processes of a local cluster and the state of every shard. Exit code 4 if the router is away.',
     )
+    .option('--watch [interval]', 'look again every so often, such as 500ms; 2s unless said, until Ctrl-C')
     .addHelpText(
       'after',
       `
 Examples:
   kvcache status
+  kvcache status --watch 1s                  at a terminal in place, elsewhere one look after the other
   kvcache status --port-base 21000 --json
   kvcache status --json | jq '.shards[] | {name, keys}'`,
     );
-  addConnectionFlags(command).action(async (options: { json?: boolean }) => {
+  addConnectionFlags(command).action(async (options: StatusOptions) => {
     const connection = connectionOf(settingsOfCommand(command, 'client', terminal));
-    const processes = findClusterByAddress(connection.server)?.processes ?? [];
-    const answer = await askRouter(connection, processes);
-    if (options.json) {
-      printJson(terminal, { server: connection.server, reachable: answer.isReachable, processes, ...answer.state });
-    } else {
-      if (processes.length > 0) printProcesses(terminal, processes);
-      if (answer.state.shards.length > 0) printShards(terminal, answer.state.shards);
-      for (const line of movesOf(answer.state.shards)) terminal.line(line);
-      for (const why of answer.state.away) terminal.warn(`kvcache: ${why}`);
+    const intervalMs = watchIntervalMs(options.watch);
+    if (intervalMs === undefined) {
+      const isReachable = show(terminal, connection, await look(connection), options);
+      if (!isReachable) process.exitCode = exitCodes.unreachable;
+      return;
     }
-    if (answer.isReachable) return;
-    if (!options.json) terminal.warn(`kvcache: the router at ${connection.server} cannot be reached`);
-    process.exitCode = exitCodes.unreachable;
+    // Until Ctrl-C, also while the cluster is away.
+    for (;;) {
+      const seen = await look(connection).catch(unlessUnreachable);
+      if (!options.json) terminal.clear();
+      if (seen instanceof UnreachableError) terminal.warn(`kvcache: ${seen.message}`);
+      else show(terminal, connection, seen, options);
+      await delay(intervalMs);
+    }
   });
+}
+
+function unlessUnreachable(error: unknown): UnreachableError {
+  if (error instanceof UnreachableError) return error;
+  throw error;
+}
+
+interface StatusOptions {
+  readonly json?: boolean;
+  readonly watch?: string | true;
+}
+
+function watchIntervalMs(written: string | true | undefined): number | undefined {
+  if (written === undefined) return undefined;
+  const intervalMs = written === true ? statusWatchIntervalMs : parseDurationMs(written);
+  if (intervalMs !== undefined && intervalMs >= statusWatchIntervalMinMs) return intervalMs;
+  const least = formatDurationMs(statusWatchIntervalMinMs);
+  throw new KvcacheError('CONFIG', `--watch takes a duration such as 500ms or 2s, ${least} at least, not '${written}'`);
+}
+
+/** The cluster at one moment. */
+interface Seen extends RouterAnswer {
+  readonly processes: readonly ProcessRecord[];
+}
+
+async function look(connection: Connection): Promise<Seen> {
+  const processes = findClusterByAddress(connection.server)?.processes ?? [];
+  return { processes, ...(await askRouter(connection, processes)) };
+}
+
+/** True if the router could be reached. */
+function show(
+  terminal: Terminal,
+  { server }: Connection,
+  { processes, isReachable, state }: Seen,
+  { json = false }: StatusOptions,
+): boolean {
+  if (json) {
+    printJson(terminal, { server, reachable: isReachable, processes, ...state });
+    return isReachable;
+  }
+  if (processes.length > 0) printProcesses(terminal, processes);
+  if (state.shards.length > 0) printShards(terminal, state.shards);
+  for (const line of movesOf(state.shards)) terminal.line(line);
+  for (const why of state.away) terminal.warn(`kvcache: ${why}`);
+  if (!isReachable) terminal.warn(`kvcache: the router at ${server} cannot be reached`);
+  return isReachable;
 }
 
 interface ShardsState {
