@@ -219,22 +219,27 @@ export class Connection implements ClientConnection, BudgetWaiter {
     const { figures, catalogue, budget } = this.#parts;
     figures.commands += 1;
     const known = catalogue.find(reader.nameSource, reader.nameFrom, reader.nameTo);
-    const showing = this.#showing();
     if (reader.admittedBytes > 0) {
       // From here on its arguments are counted with the pipeline.
       this.#admitted -= reader.admittedBytes;
       budget.add(-reader.admittedBytes);
       budget.settle(this);
     }
+    const { client } = this;
+    if (known?.session !== undefined) {
+      client.lastCommand = known.name;
+      known.calls += 1;
+      this.#runSession(known, reader.args);
+      return;
+    }
+    const showing = this.#showing();
     if (known === undefined) {
       this.#answer(this.#unknown(), showing);
       return;
     }
     known.calls += 1;
-    const { client } = this;
     client.lastCommand = known.name;
-    if (known.session !== undefined) this.#runSession(known, reader.args);
-    else if (!client.isAuthenticated) this.#answer(this.#unauthenticated(known, reader.args), showing);
+    if (!client.isAuthenticated) this.#answer(this.#unauthenticated(known, reader.args), showing);
     else this.#runCommand(known, reader.args, showing);
   }
 
@@ -248,6 +253,8 @@ export class Connection implements ClientConnection, BudgetWaiter {
     const { client } = this;
     const session = known.session!;
     const { min, max } = session.arguments;
+    const isSkipped = client.replyMode === 'skip';
+    if (isSkipped) client.replyMode = 'on';
     let reply: RespReply | Promise<RespReply>;
     if (args.length < min || args.length > max) {
       reply = new ReplyError('ERR', `wrong number of arguments for '${known.name.toLowerCase()}' command`);
@@ -262,7 +269,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
     }
     if (client.isLeaving) this.#isEnding = true;
     // Only now is it known how: HELLO and CLIENT REPLY count for their own replies.
-    this.#answer(reply, this.#showingOfSession());
+    this.#answer(reply, this.#showingOfSession(isSkipped));
   }
 
   #unauthenticated({ spec }: KnownCommand, args: readonly Buffer[]): ReplyError {
@@ -288,11 +295,11 @@ export class Connection implements ClientConnection, BudgetWaiter {
     return { protocol: client.protocol, isSilent: true, isLast: false };
   }
 
-  #showingOfSession(): Showing {
+  #showingOfSession(isSkipped: boolean): Showing {
     const { client } = this;
     const { protocol, isLeaving: isLast } = client;
     // CLIENT REPLY SKIP is not answered, and neither is the command after it.
-    const isSilent = client.replyMode !== 'on';
+    const isSilent = isSkipped || client.replyMode !== 'on';
     if (client.replyMode === 'skip-next') client.replyMode = 'skip';
     return { protocol, isSilent, isLast };
   }

@@ -32,7 +32,7 @@ const subcommands = dispatch(
         names.length === 0 ? catalogue.commands.map(describe) : names.map((name) => describeNamed(name, catalogue)),
     },
     DOCS: { arguments: takes(0, Infinity), run: (names, _client, { catalogue }) => documents(names, catalogue) },
-    GETKEYS: { arguments: takes(1, Infinity), run: (args, _client, { catalogue }) => getKeys(args, catalogue) },
+    GETKEYS: { arguments: takes(2, Infinity), run: (args, _client, { catalogue }) => getKeys(args, catalogue) },
   },
   help,
 );

@@ -9,7 +9,7 @@ import { parseBytes, parseDurationMs } from '../../../settings/units.ts';
 import type { DoorParts } from '../door-parts.ts';
 import { bulk, RespMap, type RespReply } from '../resp-reply.ts';
 import { matchesGlob } from './command-commands.ts';
-import { dispatch, type SessionCommand, takes } from './session-command.ts';
+import { dispatch, type SessionCommand, syntaxError, takes } from './session-command.ts';
 
 const help = [
   'GET <pattern>',
@@ -156,7 +156,7 @@ function failed(name: string, reason: string): ReplyError {
 }
 
 async function set(pairs: readonly Buffer[], parts: DoorParts): Promise<RespReply> {
-  if (pairs.length % 2 !== 0) return new ReplyError('ERR', "wrong number of arguments for 'config|set' command");
+  if (pairs.length % 2 !== 0) return syntaxError;
   const settings = await readSettings(parts);
   const changes: Record<string, string | boolean> = {};
   let last = '';

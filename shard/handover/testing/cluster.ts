@@ -28,6 +28,9 @@ interface Member extends TopologyShard {
   service: Service | undefined;
 }
 
+/** From a shard's link to its RESP door. */
+const respDistance = 1;
+
 export class HandoverCluster {
   readonly topology: TopologyHolder;
   readonly router: Router;
@@ -92,7 +95,7 @@ export class HandoverCluster {
       'http-host': '127.0.0.1',
       'http-port': '0',
       'resp-host': '127.0.0.1',
-      'resp-port': '0',
+      'resp-port': String(Number(member.address.split(':')[1]) + respDistance),
       'disk-size': '256MiB',
       ...this.#settings,
     };
@@ -103,6 +106,10 @@ export class HandoverCluster {
   /** Resolves when the router reaches every shard of the topology. */
   async linked(): Promise<void> {
     if (!(await this.#links.ready(10_000))) throw new Error('the links did not get ready');
+  }
+
+  respPort(number: number): number {
+    return Number(this.members[number]!.address.split(':')[1]) + respDistance;
   }
 
   async stopShard(number: number): Promise<void> {
@@ -162,10 +169,27 @@ export class HandoverCluster {
   }
 }
 
+/** A free port for a link, with a free one beside it for RESP. */
 async function freePort(): Promise<number> {
+  for (;;) {
+    const link = await listening(0);
+    const { port } = link!.address() as AddressInfo;
+    const resp = await listening(port + respDistance);
+    await closed(link!);
+    if (resp === undefined) continue;
+    await closed(resp);
+    return port;
+  }
+}
+
+async function listening(port: number): Promise<net.Server | undefined> {
   const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+function closed(server: net.Server): Promise<unknown> {
+  return new Promise((resolve) => server.close(resolve));
 }
