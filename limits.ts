@@ -395,8 +395,8 @@ export const indexShareOfMemoryMax = 0.5;
 export const indexEvictionExaminedMax = 64;
 /** Keys evicted for the index's sake in one turn of the expiry timer, beside those that writes evict. */
 export const indexEvictionsPerTurnMax = 1_000;
-/** Bodies that one page of values may hold; a larger value is a page of its own. */
-export const scanValueBytesMax = 16 * MiB;
+/** Keys and values that one page of a scan may hold; a larger value is a page of its own. */
+export const scanPageBytesMax = 16 * MiB;
 /** Keys looked at by one page of SCAN, KEYS or FLUSHALL, before others have their turn. */
 export const scanExaminedPerTurnMax = 20_000;
 /** Keys that FLUSHALL deletes in one turn. */

@@ -35,6 +35,17 @@ describe.each([{ withJournal: false }, { withJournal: true }])('an engine, journ
     expect(shard.run('EXISTS', 'a', 'b')).toBe(1);
   });
 
+  it('deletes with a time of expiry that has passed, in Blob too, without reading what goes', async () => {
+    const shard = new TestShard(options);
+    shard.run('SET', 'a', '1');
+    shard.chill();
+    shard.journal.readFault = new KvcacheError('BLOBDOWN', 'no connection');
+    const isThere = options.withJournal ? 1 : 0;
+    expect(await shard.begin('PEXPIRE', 'a', -1, 'XX')).toBe(0);
+    expect(await shard.begin('PEXPIREAT', 'a', 1, 'NX')).toBe(isThere);
+    expect(shard.run('EXISTS', 'a')).toBe(0);
+  });
+
   it('takes a key without a byte as any other', () => {
     const shard = new TestShard(options);
     expect(shard.run('SET', '', 'v')).toBe('OK');

@@ -10,7 +10,7 @@ import type { Answer } from './answer.ts';
 import { keyFault } from './arguments.ts';
 import type { CommandFamily, CommandHandler } from './handler.ts';
 import type { Keyspace } from './keyspace.ts';
-import { commitUnlessPast, copyChange, liveOf } from './plain-key.ts';
+import { commitUnlessPast, copyChange, deleteChange, liveOf } from './plain-key.ts';
 import { parseTime, type TimeUnit, timeUnits } from './times.ts';
 import { update } from './update.ts';
 
@@ -23,7 +23,9 @@ export function expiryCommands(keyspace: Keyspace): CommandFamily {
       const timeMs = parseTime(args[1]!, unit, keyspace.now(), name.toLowerCase());
       if (timeMs instanceof ReplyError) return timeMs;
       const newExpiry: NewExpiry = (entry) => (allows(condition, entry.expireAtMs, timeMs) ? timeMs : undefined);
-      return changeExpiry(keyspace, args[0]!, newExpiry, context);
+      // A time that has passed deletes, as in Redis, and what is deleted need not be read.
+      const change = timeMs <= keyspace.now() ? expireNow : changeExpiry;
+      return change(keyspace, args[0]!, newExpiry, context);
     },
   ];
   return [
@@ -103,10 +105,17 @@ function changeExpiry(keyspace: Keyspace, key: Buffer, newExpiry: NewExpiry, con
       settle: (entry) => (entry === undefined || newExpiry(entry) === undefined ? 0 : undefined),
       apply: (present) => {
         const { entry } = present!;
-        // A time that has passed deletes, as in Redis.
         return commitUnlessPast(keyspace, copyChange(key, present!, newExpiry(entry)!), entry, context, 1);
       },
     },
     context,
   );
+}
+
+function expireNow(keyspace: Keyspace, key: Buffer, newExpiry: NewExpiry, context: CommandContext): Answer<Reply> {
+  const change = deleteChange(key);
+  return keyspace.write([change.name], keyspace.bytesOf([change]), context, () => {
+    const entry = liveOf(keyspace, key);
+    return entry === undefined || newExpiry(entry) === undefined ? 0 : keyspace.commit([change], context, 1);
+  });
 }

@@ -17,6 +17,7 @@ import {
   scanCountMax,
   scanExaminedPerCallMax,
   scanExaminedPerTurnMax,
+  scanPageBytesMax,
   slotCount,
 } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
@@ -180,9 +181,12 @@ function listSlot(keyspace: Keyspace, [slotArgument, countArgument]: readonly Bu
   const keys: Buffer[] = [];
   if (!keyspace.shows(slot)) return keys;
   const countMax = Math.min(count, scanCountMax);
+  let bytes = 0;
   for (const entry of keyspace.index.keysBySlot.values(slot)) {
-    if (keys.length >= countMax) break;
-    if (!keyspace.isExpired(entry)) keys.push(keyOf(entry));
+    if (keys.length >= countMax || bytes > scanPageBytesMax) break;
+    if (keyspace.isExpired(entry)) continue;
+    keys.push(keyOf(entry));
+    bytes += entry.key.length;
   }
   return keys;
 }

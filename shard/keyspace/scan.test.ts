@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Reply } from '../../commands/reply.ts';
 import { binaryCursor } from '../../commands/scan-cursor.ts';
-import { indexLeafEntriesMax, scanExaminedPerCallMax, scanValueBytesMax } from '../../limits.ts';
+import { indexLeafEntriesMax, scanExaminedPerCallMax, scanPageBytesMax } from '../../limits.ts';
 import { TestShard } from '../../testing/engine-shard.ts';
 import { entryOf } from '../../testing/engine-entries.ts';
 import type { Entry } from '../journal.ts';
@@ -110,7 +110,7 @@ describe('PREFIXSCAN', () => {
 
   it('ends a page of values before it holds too many bytes', () => {
     const shard = new TestShard({ hotBytes: 1 << 30, diskThresholdBytes: 1 << 30 });
-    for (let key = 0; key < 6; key++) shard.run('SET', `${key}`, Buffer.alloc(scanValueBytesMax / 2));
+    for (let key = 0; key < 6; key++) shard.run('SET', `${key}`, Buffer.alloc(scanPageBytesMax / 2 - 1));
     let cursor: Reply = Buffer.alloc(0);
     let pages = 0;
     do {
@@ -121,6 +121,14 @@ describe('PREFIXSCAN', () => {
     } while ((cursor as Buffer).byteLength > 0);
     expect(pages).toBe(3);
   });
+});
+
+it('bounds a page of keys by their bytes too', () => {
+  const shard = new TestShard({ withJournal: false });
+  const count = scanPageBytesMax / (64 * 1024) + 10;
+  for (let number = 0; number < count; number++) shard.run('SET', `${number}:`.padEnd(64 * 1024, 'k'), '');
+  const [, keys] = shard.run('PREFIXSCAN', '', '', 10_000, 'KEYS') as [Buffer, Buffer[]];
+  expect(keys.length).toBe(count - 10);
 });
 
 describe('scanPage', () => {

@@ -10,7 +10,7 @@
  * them. Rejected: an index sorted by key, which would answer prefixes faster and make every write pay for it.
  */
 import type { ScanPosition } from '../../commands/scan-cursor.ts';
-import { scanValueBytesMax, slotCount } from '../../limits.ts';
+import { scanPageBytesMax, slotCount } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import { keyHash, slotOfPrefix } from './key-hash.ts';
 import { hashEnd, type SlotMap } from './slot-map.ts';
@@ -23,7 +23,7 @@ export interface ScanRequest {
   readonly count: number;
   /** Keys that are looked at, but for the rest of a leaf. */
   readonly examinedMax: number;
-  /** Whether the page will carry values, and is bounded by their bytes too. */
+  /** Whether the page will carry values, whose bytes count as those of keys do. */
   readonly withValues: boolean;
   /** Whether a key with the prefix is shown. */
   readonly shows: (entry: Entry) => boolean;
@@ -65,7 +65,7 @@ class PageBuilder {
   examined = 0;
   readonly #request: ScanRequest;
   readonly #entries: Entry[] = [];
-  #valueBytes = 0;
+  #bytes = 0;
 
   constructor(request: ScanRequest) {
     this.#request = request;
@@ -105,13 +105,16 @@ class PageBuilder {
   #fits(group: readonly Hashed[]): boolean {
     if (this.#entries.length === 0) return true;
     if (this.#entries.length + group.length > this.#request.count) return false;
-    if (!this.#request.withValues) return true;
-    const groupBytes = group.reduce((sum, { entry }) => sum + entry.bodyBytes, 0);
-    return this.#valueBytes + groupBytes <= scanValueBytesMax;
+    const groupBytes = group.reduce((sum, { entry }) => sum + this.#bytesOf(entry), 0);
+    return this.#bytes + groupBytes <= scanPageBytesMax;
+  }
+
+  #bytesOf({ key, bodyBytes }: Entry): number {
+    return key.length + (this.#request.withValues ? bodyBytes : 0);
   }
 
   #take(entry: Entry): void {
     this.#entries.push(entry);
-    this.#valueBytes += entry.bodyBytes;
+    this.#bytes += this.#bytesOf(entry);
   }
 }
