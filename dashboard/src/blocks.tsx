@@ -6,6 +6,13 @@ import { bytes } from './format.ts';
 import { useAction, useRemembered } from './hooks.ts';
 import { Card, Field, Said, Tier, valueOf } from './parts.tsx';
 
+/** What `kvcache playground` writes under unless told otherwise, so that its prompts are found at once. */
+const playgroundScope = {
+  account: 'https://playground.invalid',
+  container: 'playground',
+  partition: 'playground',
+} as const;
+
 type Block = BlockLookup['blocks'][number];
 
 /** `[1, 2, 3]`, numbers between anything, or a tokens file of the playground, of which the first prompt is taken. */
@@ -19,9 +26,9 @@ export function tokensOf(text: string): number[] | undefined {
 }
 
 export function Blocks(): JSX.Element {
-  const [account, setAccount] = useRemembered('account', '');
-  const [container, setContainer] = useRemembered('container', '');
-  const [partition, setPartition] = useRemembered('partition', '');
+  const [account, setAccount] = useRemembered('account', playgroundScope.account);
+  const [container, setContainer] = useRemembered('container', playgroundScope.container);
+  const [partition, setPartition] = useRemembered('partition', playgroundScope.partition);
   const [encoding, setEncoding] = useRemembered('encoding', 'cl100k_base');
   const [kind, setKind] = useState<'text' | 'tokens'>('text');
   const [prompt, setPrompt] = useState('');

@@ -13,6 +13,7 @@ export interface Line {
 }
 
 const height = 150;
+const minute = 60;
 const powersOfTwo = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 
 export function Chart({
@@ -73,7 +74,11 @@ function optionsOf(
     height,
     cursor: { drag: { x: false, y: false } },
     legend: { live: true },
-    scales: { y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.15 : 1] } },
+    scales: {
+      // A minute at least, the newest at the right, so that the first looks do not fill the chart.
+      x: { range: (_, least, most) => (most > 0 ? [Math.min(least, most - minute), most] : [0, minute]) },
+      y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.15 : 1] },
+    },
     axes: [
       { ...axis, grid: { show: false }, space: 70, values: (_, times) => times.map(clock) },
       { ...axis, size: 64, values: (_, values) => values.map(format), ...(isBytes && { incrs: powersOfTwo }) },

@@ -19,12 +19,15 @@ export function count(value: number): string {
 }
 
 export function percent(share: number | undefined): string {
-  return share === undefined ? '–' : `${(share * 100).toFixed(share > 0.995 || share < 0.1 ? 1 : 0)} %`;
+  if (share === undefined) return '–';
+  const isNearAnEnd = (share > 0 && share < 0.1) || (share > 0.99 && share < 1);
+  return `${(share * 100).toFixed(isNearAnEnd ? 1 : 0)} %`;
 }
 
 /** A duration in seconds, from microseconds to days. */
 export function seconds(value: number | undefined): string {
   if (value === undefined) return '–';
+  if (value === 0) return '0 s';
   if (value < 0.001) return `${Math.round(value * 1e6)} µs`;
   if (value < 1) return `${(value * 1e3).toFixed(value < 0.01 ? 1 : 0)} ms`;
   if (value < 120) return `${value.toFixed(value < 10 ? 1 : 0)} s`;

@@ -45,6 +45,10 @@ export function Keys(): JSX.Element {
       return keys.length === 0 ? 'No key begins with this.' : `${keys.length} keys${found.cursor ? ', and more' : ''}`;
     });
   useEffect(() => load(prefix, undefined), []);
+  // On a narrow page the opened key stands below the list.
+  useEffect(() => {
+    if (open !== undefined) document.querySelector('.split-side')?.scrollIntoView({ block: 'nearest' });
+  }, [open]);
 
   return (
     <div class="split">

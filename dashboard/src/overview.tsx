@@ -57,7 +57,7 @@ function Tiles({ moment }: { readonly moment: Moment | undefined }): JSX.Element
     ['Latency p50', seconds(moment?.p50), 'of commands'],
     ['Latency p99', seconds(moment?.p99), 'of commands'],
     ['Keys', moment ? count(moment.keys) : '–', moment ? `${count(moment.blocks)} blocks` : ''],
-    ['Evictions', moment ? `${count(moment.evictionsPerSecond)}/s` : '–', 'from RAM, of keys'],
+    ['Evictions', moment ? `${count(moment.evictionsPerSecond)}/s` : '–', 'copies, keys'],
     ['Blob lag', moment ? seconds(moment.blobLagSeconds) : '–', 'not yet there'],
     ['Errors', moment ? `${count(moment.errorsPerSecond)}/s` : '–', 'of commands'],
   ];

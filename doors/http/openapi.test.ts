@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Authenticator, headerOfCredential } from '../../security/authenticator.ts';
 import { fixedSecret } from '../../security/secrets.ts';
@@ -47,6 +49,17 @@ test('the document tells which credentials are asked for, and is itself for thos
       paths: { '/health': { get: { security: [] } }, '/api/v1/set': { post: { responses: { 401: {} } } } },
     });
     expect(await api.ask('GET', '/api/v1/get/k')).toMatchObject({ status: 401 });
+  } finally {
+    await api.close();
+  }
+});
+
+test('docs/http.md names every route of the API', async () => {
+  const api = await TestApi.open();
+  try {
+    const text = readFileSync(join(import.meta.dirname, '../../docs/http.md'), 'utf8');
+    const paths = Object.keys((await api.document()).paths).filter((path) => path.startsWith('/api/'));
+    expect(paths.filter((path) => !text.includes(path))).toEqual([]);
   } finally {
     await api.close();
   }
