@@ -109,4 +109,38 @@ const listSpecs: readonly CommandSpec[] = [
   writes('LMPOP', 3, Infinity, 'Takes elements from the first list that has any.', { keys: counted }),
 ];
 
-export const collectionSpecs: readonly CommandSpec[] = [...hashSpecs, ...setSpecs, ...listSpecs];
+const scores = { ...nothing, resp3: 'scores' } as const;
+const scoreAlgebra = { keys: counted, resp3: 'scores' } as const;
+
+const sortedSetSpecs: readonly CommandSpec[] = [
+  writes('ZADD', 3, Infinity, 'Sets scores of members.', { resp3: 'double' }),
+  writes('ZINCRBY', 3, 3, 'Adds to the score of a member.', { resp3: 'double' }),
+  writes('ZREM', 2, Infinity, 'Removes members from a sorted set.'),
+  reads('ZSCORE', 2, 2, 'The score of a member.', { resp3: 'double' }),
+  reads('ZMSCORE', 2, Infinity, 'The scores of members.', { resp3: 'double' }),
+  reads('ZCARD', 1, 1, 'Counts the members of a sorted set.', none),
+  reads('ZCOUNT', 3, 3, 'Counts the members with scores in a range.', none),
+  reads('ZLEXCOUNT', 3, 3, 'Counts the members in a range of bytes.', none),
+  reads('ZRANGE', 3, Infinity, 'Members by rank, score or bytes.', scores),
+  reads('ZREVRANGE', 3, Infinity, 'Members by rank from the top.', scores),
+  reads('ZRANGEBYSCORE', 3, Infinity, 'Members by score.', scores),
+  reads('ZREVRANGEBYSCORE', 3, Infinity, 'Members by score from the top.', scores),
+  reads('ZRANGEBYLEX', 3, Infinity, 'Members by their bytes.', nothing),
+  reads('ZREVRANGEBYLEX', 3, Infinity, 'Members by their bytes from the top.', nothing),
+  reads('ZRANK', 2, 3, 'The rank of a member.', { resp3: 'double' }),
+  reads('ZREVRANK', 2, 3, 'The rank of a member from the top.', { resp3: 'double' }),
+  writes('ZPOPMIN', 1, Infinity, 'Takes the members with the lowest scores.', { resp3: 'popped' }),
+  writes('ZPOPMAX', 1, Infinity, 'Takes the members with the highest scores.', { resp3: 'popped' }),
+  writes('ZMPOP', 3, Infinity, 'Takes members from the first sorted set that has any.', { keys: counted }),
+  reads('ZRANDMEMBER', 1, Infinity, 'Members of a sorted set at random.', { resp3: 'scores' }),
+  reads('ZSCAN', 2, Infinity, 'Lists members and scores page by page.', noPage),
+  writes('ZREMRANGEBYRANK', 3, 3, 'Removes members by rank.'),
+  writes('ZREMRANGEBYSCORE', 3, 3, 'Removes members by score.'),
+  writes('ZREMRANGEBYLEX', 3, 3, 'Removes members by their bytes.'),
+  reads('ZINTER', 2, Infinity, 'The members that all sorted sets have.', scoreAlgebra),
+  reads('ZUNION', 2, Infinity, 'The members that any sorted set has.', scoreAlgebra),
+  reads('ZDIFF', 2, Infinity, 'The members that only the first sorted set has.', scoreAlgebra),
+  reads('ZINTERCARD', 2, Infinity, 'Counts the members that all sorted sets have.', { keys: counted }),
+];
+
+export const collectionSpecs: readonly CommandSpec[] = [...sortedSetSpecs, ...hashSpecs, ...setSpecs, ...listSpecs];

@@ -1,20 +1,22 @@
 /**
- * Collections as typed values: a hash is a Map of Bytes, a set a List of Bytes. Made of a collection's stored
- * bytes, step by step, for nobody reads them so often that it would pay to keep the value.
+ * Collections as typed values: a hash is a Map of Bytes, a list or a set a List of Bytes, a sorted set a List of
+ * [member, score]. Made of a collection's stored bytes, step by step, for nobody reads them so often that it would pay to
+ * keep the value.
  */
 import { isUtf8 } from 'node:buffer';
 import { ReplyError } from '../../commands/reply.ts';
 import { type CollectionType, storedTypes } from '../../commands/stored-type.ts';
 import { type TypedValue, writeTyped } from '../../commands/typed-value.ts';
-import { wrongType } from './arguments.ts';
 import { applyInSteps } from './types/collection.ts';
 import { Hash } from './types/hash.ts';
+import { List } from './types/list.ts';
 import { MemberSet } from './types/set.ts';
+import { SortedSet } from './types/sorted-set.ts';
 
 const mapKeyBytesMax = 2 ** 16 - 1;
 const notAMap = new ReplyError('WRONGTYPE', 'a field of the hash is no UTF-8 text of 64 KiB, as keys of maps must be');
 
-/** WRONGTYPE for a collection that no value can show. */
+/** WRONGTYPE for a hash that no Map can show. */
 export async function valueOfCollection(type: CollectionType, stored: Buffer): Promise<TypedValue | ReplyError> {
   if (type === storedTypes.hash) {
     const hash = new Hash();
@@ -26,7 +28,29 @@ export async function valueOfCollection(type: CollectionType, stored: Buffer): P
     await applyInSteps(set, stored);
     return listOf(set.members, set.size);
   }
-  return wrongType;
+  if (type === storedTypes.list) {
+    const list = new List();
+    await applyInSteps(list, stored);
+    return listOf(list.range(0, list.size), list.size);
+  }
+  const sorted = new SortedSet();
+  await applyInSteps(sorted, stored);
+  return pairsOf(sorted);
+}
+
+function pairsOf(sorted: SortedSet): TypedValue {
+  const parts = [countOf(sorted.size)];
+  for (const { member, score } of sorted.range(0, sorted.size)) {
+    const float = Buffer.allocUnsafe(8);
+    float.writeDoubleBE(score);
+    const pair = [
+      countOf(2),
+      writeTyped(storedTypes.bytes, Buffer.from(member, 'latin1'))!,
+      writeTyped(storedTypes.float, float)!,
+    ];
+    parts.push(writeTyped(storedTypes.array, Buffer.concat(pair))!);
+  }
+  return { type: storedTypes.array, body: Buffer.concat(parts) };
 }
 
 function mapOf(hash: Hash): TypedValue | ReplyError {

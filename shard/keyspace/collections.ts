@@ -57,16 +57,21 @@ export interface Plan {
 /** What there is of a key: an object, nothing, or a value of another type. */
 export type Found<Type extends Collection> = Type | ReplyError | undefined;
 
+interface Kind<Type extends Collection> {
+  readonly type: CollectionType;
+  readonly create: () => Type;
+}
+
 export class Collections<Type extends Collection> {
   readonly #keyspace: Keyspace;
-  readonly #type: CollectionType;
-  readonly #create: () => Type;
+  /** The types that are read; the first is the one that is written. */
+  readonly #kinds: readonly Kind<Type>[];
   readonly #loading = new Map<Entry, Promise<Type | undefined>>();
 
-  constructor(keyspace: Keyspace, type: CollectionType, create: () => Type) {
+  /** `other`: a type that may be read where the first is meant, as sets are where sorted sets are combined. */
+  constructor(keyspace: Keyspace, type: CollectionType, create: () => Type, other?: Kind<Type>) {
     this.#keyspace = keyspace;
-    this.#type = type;
-    this.#create = create;
+    this.#kinds = other === undefined ? [{ type, create }] : [{ type, create }, other];
   }
 
   /** Answers from the key's object, or undefined if there is no key. */
@@ -131,12 +136,13 @@ export class Collections<Type extends Collection> {
     const { hot } = this.#keyspace;
     const entry = this.#keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
     if (entry === undefined) return undefined;
-    if (entry.type !== this.#type) return wrongType;
+    const kind = this.#kindOf(entry);
+    if (kind === undefined) return wrongType;
     const object = hot.object(entry);
     if (object !== undefined) return object as Type;
     if (this.#keyspace.journal !== undefined || !hot.has(entry)) return entry;
     // Without a journal a copy of a collection is stored as bytes, until somebody works on it.
-    const made = this.#create();
+    const made = kind.create();
     applyAll(made, hot.get(entry)!.body);
     hot.keep(entry, made);
     return made;
@@ -209,11 +215,18 @@ export class Collections<Type extends Collection> {
     const isLive = (): boolean => keyspace.live(spaceOfKeys, entry.slot, entry.key) === entry;
     const value = await keyspace.peek(entry);
     if (value === undefined || !isLive()) return undefined;
-    const object = this.#create();
+    const object = this.#kindOf(entry)!.create();
     await applyInSteps(object, value.body);
     if (!isLive()) return undefined;
+    // Commands of another family may have loaded it meanwhile: there is one object for all.
+    const known = keyspace.hot.object(entry);
+    if (known !== undefined) return known as Type;
     keyspace.hot.keep(entry, object);
     return object;
+  }
+
+  #kindOf({ type }: Entry): Kind<Type> | undefined {
+    return this.#kinds.find((kind) => kind.type === type);
   }
 
   #perform(
@@ -244,7 +257,7 @@ export class Collections<Type extends Collection> {
     const name = nameOf(key);
     const entry = keyspace.live(spaceOfKeys, slotOf(key), name);
     if (edit.remaining === 0) return entry && keyChange(key, name, 0, undefined);
-    const object = present ?? this.#create();
+    const object = present ?? this.#kinds[0]!.create();
     const weight = object.weight + edit.growth;
     if (edit.growth > 0 && weight > collectionBytesMax) return tooLarge(weight, collectionBytesMax);
     if (edit.growth > 0 && keyspace.journal === undefined && weight > keyspace.hot.limitBytes) {
@@ -252,7 +265,7 @@ export class Collections<Type extends Collection> {
     }
     const change = {
       ...keyChange(key, name, entry?.expireAtMs ?? 0, edit.operations),
-      type: this.#type,
+      type: object.type,
       apply: () => {
         applyAll(object, edit.operations);
         return object;

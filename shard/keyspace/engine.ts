@@ -34,6 +34,7 @@ import { textCommands } from './text-commands.ts';
 import { hashCommands } from './types/hash-commands.ts';
 import { listCommands } from './types/list-commands.ts';
 import { memberSetCommands } from './types/set-commands.ts';
+import { sortedSetCommands } from './types/sorted-set-commands.ts';
 import { valueCommands } from './value-commands.ts';
 import { versionedCommands } from './versioned-commands.ts';
 
@@ -101,6 +102,7 @@ export class Engine implements Executor {
       hashCommands,
       memberSetCommands,
       listCommands,
+      sortedSetCommands,
     ];
     for (const family of families) {
       for (const [name, handler] of family(this.keyspace)) this.#register(name, handler);

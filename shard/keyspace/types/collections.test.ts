@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Reply } from '../../../commands/reply.ts';
 import { libraryContext } from '../../../commands/command.ts';
+import type { StoredType } from '../../../commands/stored-type.ts';
+import { jsonOf } from '../../../commands/typed-text.ts';
 import { plainReply } from '../../../testing/engine-model.ts';
 import { TestShard } from '../../../testing/engine-shard.ts';
 import { MemoryAccount, MemoryTier } from '../../../testing/memory-tier.ts';
@@ -223,5 +225,21 @@ describe('over a real log', () => {
     await reopen(other.path);
     engine.close();
     await storage.close({ flush: false });
+  });
+});
+
+describe('to doors of typed values', () => {
+  test('a list is a List of its elements, a sorted set a List of members with their scores', async () => {
+    const shard = new TestShard();
+    shard.run('RPUSH', 'list', 'b', 'a', 'b');
+    shard.run('ZADD', 'sorted', '1.5', 'm', '-1', 'n');
+    for (const [key, json] of [
+      ['list', '["b","a","b"]'],
+      ['sorted', '[["n",-1],["m",1.5]]'],
+    ] as const) {
+      const [type, body] = (await shard.begin('VALUE.GET', key)) as [number, Buffer];
+      expect(jsonOf(type as StoredType, body)).toBe(json);
+    }
+    shard.engine.close();
   });
 });
