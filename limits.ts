@@ -169,6 +169,10 @@ export const httpValueBytesMax = 64 * MiB;
 export const httpInFlightBytesMax = 256 * MiB;
 /** How long an answered request's body is still read and thrown away, so that its sender sees the answer. */
 export const httpLingerMs = 1_000;
+/** A connection on which nothing has moved for this long is ended: longer than any command may take. */
+export const httpStallMaxMs = 60_000;
+/** Arrays and objects in each other in a body of JSON. */
+export const httpJsonDepthMax = 32;
 /** Keys of one MGET or DEL over HTTP, and how many a scan answers at most and unless asked for less. */
 export const httpKeysMax = 10_000;
 export const httpScanLimitMax = 1_000;
@@ -443,6 +447,14 @@ export const memoryUnaccountedBytesFirst = 64 * MiB;
 export const memoryPeakDecayPerSecond = 0.02;
 /** The hot tier keeps this share of the limit, whatever the others take. */
 export const hotShareMin = 1 / 16;
+
+// ── The fuzzer ──────────────────────────────────────────────────────────────────────────────────────────────────
+export const fuzzConnections = 8;
+/** A connection whose door waits for the rest of a frame would swallow all others. */
+export const fuzzFramesPerConnectionMax = 64;
+export const fuzzPatienceMs = 2_000;
+/** How often a client that behaves well asks whether it is served. */
+export const fuzzWitnessIntervalFrames = 1_000;
 
 // ── The engine as a library ─────────────────────────────────────────────────────────────────────────────────────
 export const engineMemoryBytesMin = 1 * MiB;

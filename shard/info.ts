@@ -30,6 +30,8 @@ export interface ShardInfo {
   /** Since the start. */
   readonly commands: number;
   readonly memory: { readonly residentBytes: number };
+  /** Links to this shard: of routers, and of shards that take slots over. */
+  readonly links: number;
   readonly disk: { readonly bytes: number; readonly bytesMax: number; readonly segments: number };
   /** Absent without a Blob account. */
   readonly blob?: {
@@ -64,7 +66,7 @@ export function ownedSlots(topology: TopologyView, shard: string): number {
   return owned;
 }
 
-export function shardInfo(parts: ShardParts): ShardInfo {
+export function shardInfo(parts: ShardParts, links: number): ShardInfo {
   const { name, topology, storage, writeBehind } = parts;
   const engine = parts.engine.stats();
   const { fault } = storage;
@@ -88,6 +90,7 @@ export function shardInfo(parts: ShardParts): ShardInfo {
     expired: engine.expired.onAccess + engine.expired.byWheel,
     commands: Object.values(engine.commands).reduce((sum, calls) => sum + calls, 0),
     memory: { residentBytes: process.memoryUsage.rss() },
+    links,
     disk: { bytes: storage.log.localBytes(), bytesMax: parts.diskBytesMax, segments: storage.log.segments.size },
     ...(writeBehind && { blob: blobInfo(writeBehind) }),
     dataDirectory: parts.dataDirectory,

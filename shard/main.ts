@@ -79,7 +79,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     options: keyspaceOptions(live, states),
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
-      ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts)))],
+      ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts, link.stats().sessions)))],
       ['KEY.INFO', ([key]) => keyInfo(engine.keyspace, storage, key!)],
       ['BLOCK.INFO', ([key]) => blockInfo(engine.keyspace, storage, key!)],
       ['SETTINGS.GET', () => shownSettings(kept)],

@@ -31,6 +31,7 @@ export interface ShardFigures {
     readonly lagMs: number;
   };
   readonly handover?: { readonly slotsArriving: number; readonly keysLeft: number; readonly bytesLeft: number };
+  readonly links?: number;
   readonly fault?: string;
 }
 

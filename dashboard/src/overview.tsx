@@ -149,6 +149,7 @@ function Shard({
       {fault !== undefined && <p class="said said-failed">{fault}</p>}
       <p class="shard-line">
         {`${count(slots)} slots · ${count(figures?.keys ?? 0)} keys · ${count(figures?.blocks ?? 0)} blocks`}
+        {figures?.links !== undefined && figures.links > 0 ? ` · linked by ${figures.links}` : ''}
       </p>
       {hot && <Level label="RAM" tone="ram" used={hot.bytes} most={hot.bytesMax} />}
       {disk && <Level label="disk" tone="disk" used={disk.bytes} most={disk.bytesMax} />}

@@ -45,8 +45,31 @@ function tooLarge(bytesMax: number): Answer {
   return json(413, { error: `invalid request: the body has more than ${bytesMax} bytes`, code: 'TOOLARGE' });
 }
 
-const tooMuchInFlight: Answer = json(
+export const tooMuchInFlight: Answer = json(
   503,
   { error: 'too many bytes in flight; nothing was done, try again', code: 'TRYAGAIN' },
   { 'retry-after': '1' },
 );
+
+/**
+ * How deep arrays and objects lie in each other in a text of JSON, as far as `most` and one. Looked at before the text
+ * is parsed: what is a thousand deep overflows the stack of whoever walks it later.
+ */
+export function jsonDepth(bytes: Buffer, most: number): number {
+  let depth = 0;
+  let deepest = 0;
+  let isInText = false;
+  for (let at = 0; at < bytes.byteLength; at++) {
+    const byte = bytes[at]!;
+    if (isInText) {
+      if (byte === 0x5c) at++;
+      else if (byte === 0x22) isInText = false;
+    } else if (byte === 0x22) isInText = true;
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth++;
+      if (depth > deepest) deepest = depth;
+      if (deepest > most) return deepest;
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+  }
+  return deepest;
+}

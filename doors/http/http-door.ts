@@ -29,6 +29,7 @@ import {
   httpInFlightBytesMax,
   httpKeepAliveTimeoutMs,
   httpRequestTimeoutMs,
+  httpStallMaxMs,
 } from '../../limits.ts';
 import type { Refusals } from '../../security/figures.ts';
 import { handshakeFaultOf, listenerTlsOf, secureContextOf } from '../../security/tls.ts';
@@ -45,6 +46,8 @@ export interface HttpDoorOptions extends Watched {
   readonly port: number;
   readonly connectionsMax?: number | undefined;
   readonly bodyBytesMax?: number | undefined;
+  readonly inFlightBytesMax?: number | undefined;
+  readonly stallMaxMs?: number | undefined;
   readonly log?: DoorLog | undefined;
   /** Undefined: plain text, and everybody may ask. */
   readonly security?: HttpSecurity | undefined;
@@ -55,7 +58,7 @@ export class HttpDoor implements Door {
   readonly protocol = 'http';
   readonly #options: HttpDoorOptions;
   readonly #watching: readonly Route[];
-  readonly #budget = new ByteBudget(httpInFlightBytesMax);
+  readonly #budget: ByteBudget;
   readonly #handler: RequestHandler;
   readonly #server: Server;
   /** Of TLS: connections whose handshake may still be under way. */
@@ -70,10 +73,13 @@ export class HttpDoor implements Door {
     this.#watching = watchingRoutes(options);
     this.#table = new RouteTable([...this.#watching, ...awayRoutes('the service is starting')]);
     const { bodyBytesMax, log } = options;
+    this.#budget = new ByteBudget(options.inFlightBytesMax ?? httpInFlightBytesMax);
     const gatekeeper = new Gatekeeper(options.security, options.refusals);
     this.#handler = new RequestHandler({ gatekeeper, budget: this.#budget, bodyBytesMax, log });
     this.#server = this.#createServer();
     this.#server.maxHeadersCount = httpHeadersMax;
+    // Of an answer that is not read, too: bytes that nobody takes must not stay for ever.
+    this.#server.timeout = options.stallMaxMs ?? httpStallMaxMs;
     this.#server.maxConnections = options.connectionsMax ?? httpConnectionsMax;
   }
 

@@ -11,10 +11,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Acknowledgement, acknowledgements, type CommandContext } from '../../commands/command.ts';
 import { messageOf } from '../../errors.ts';
 import type { ByteBudget } from '../../grpc/byte-budget.ts';
-import { commandDeadlineDefaultMs, httpBodyBytesMax, httpLingerMs, httpValueBytesMax } from '../../limits.ts';
+import {
+  commandDeadlineDefaultMs,
+  httpBodyBytesMax,
+  httpJsonDepthMax,
+  httpLingerMs,
+  httpValueBytesMax,
+} from '../../limits.ts';
 import type { DoorLog } from '../door.ts';
 import { type Answer, invalidRequest, json } from './answer.ts';
-import { hasBody, receiveBody } from './body.ts';
+import { hasBody, jsonDepth, receiveBody, tooMuchInFlight } from './body.ts';
 import type { Gatekeeper } from './gatekeeper.ts';
 import { faultsOf, type Route, type RouteCall } from './route.ts';
 import type { RouteTable } from './route-table.ts';
@@ -63,6 +69,8 @@ export class RequestHandler {
     if (match.kind === 'otherMethods') {
       return json(405, { error: 'method not allowed' }, { allow: match.allowed.join(', ') });
     }
+    // What watches the process is answered whatever else is going on.
+    if (!isOpen && !this.#parts.budget.fits(1)) return tooMuchInFlight;
     const acknowledgement = acknowledgementOf(request);
     if (acknowledgement === 'unknown') {
       return invalidRequest(`${acknowledgementHeader} must be ${acknowledgements.join(', ')}`);
@@ -143,6 +151,9 @@ function called(route: Route, call: RouteCall<Record<string, string>, Buffer>): 
 
 function parsedJson(bytes: Buffer): { readonly value: unknown } | { readonly fault: string } {
   if (bytes.byteLength === 0) return { fault: 'a body of JSON is expected, and there is none' };
+  if (jsonDepth(bytes, httpJsonDepthMax) > httpJsonDepthMax) {
+    return { fault: `arrays and objects of the body are more than ${httpJsonDepthMax} deep` };
+  }
   try {
     return { value: JSON.parse(bytes.toString('utf8')) as unknown };
   } catch (error) {

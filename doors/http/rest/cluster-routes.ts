@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { type Reply, ReplyError } from '../../../commands/reply.ts';
-import { slotCount } from '../../../limits.ts';
+import { metricsGatherTimeoutMs, slotCount } from '../../../limits.ts';
 import { latencyBounds } from '../../latency-histogram.ts';
 import type { KindFigures } from '../../measured-executor.ts';
 import { failure, json } from '../answer.ts';
@@ -82,7 +82,9 @@ export function clusterRoutes(parts: ClusterRouteParts): Route[] {
       summary: 'What this process and the shards count',
       answers: { 200: { description: 'Since the start of each.', schema: statsSchema } },
       handle: async ({ context }) => {
-        const reply = await parts.run('SHARDINFO', [], context);
+        // One shard that hangs must not keep the figures of the others.
+        const soon = { ...context, deadlineMs: Date.now() + metricsGatherTimeoutMs };
+        const reply = await parts.run('SHARDINFO', [], soon);
         if (reply instanceof ReplyError) return failure('read statistics', reply);
         return json(200, statsOf(parts, Array.isArray(reply) ? reply : [reply]));
       },
