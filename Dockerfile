@@ -86,6 +86,6 @@ ENV NODE_ENV=production \
 USER 1000:1000
 WORKDIR /var/lib/kvcache
 # gRPC, HTTP (health, metrics), the link between shards and routers.
-EXPOSE 50051 8080 6379 7051
+EXPOSE 50051 8080 6379 6380 7051
 ENTRYPOINT ["kvcache"]
 CMD ["help"]

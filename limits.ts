@@ -22,6 +22,8 @@ export const scanExaminedPerCallMax = 100_000;
 
 /** Lists and maps in lists and maps of a typed value. */
 export const typedDepthMax = 32;
+/** Values in one typed value or request, however small: each is looked at. */
+export const typedItemsMax = 1 << 20;
 
 /** Nodes of a vector clock, and bytes of a node's name. */
 export const clockEntriesMax = 64;
@@ -156,6 +158,38 @@ export const respSlotKeysMax = 10_000;
 export const respSlotPageKeys = 512;
 /** How long INFO and CONFIG wait for the shards. */
 export const respGatherTimeoutMs = 2_000;
+
+// ── The binary protocol ─────────────────────────────────────────────────────────────────────────────────────────
+export const tcpConnectionsMax = 10_000;
+export const tcpPayloadBytesMax = 64 * MiB;
+/** Keys over this protocol are shorter than others. */
+export const tcpKeyBytesMax = 256;
+/** Payloads of clients that have not shown their password yet. */
+export const tcpUnauthenticatedBytesMax = 16 * KiB;
+/** Memory that a payload's claimed length alone gets; eightfold more each time that much has really arrived. */
+export const tcpReceiveStepBytes = 64 * KiB;
+/** Payloads above this wait for room in the budget of all connections when they lie in several reads. */
+export const tcpUnbudgetedBytesMax = 64 * KiB;
+/** Requests that are being received or worked on and responses that are not sent, of all connections of a process. */
+export const tcpInFlightBytesMax = 1024 * MiB;
+/** Commands of one connection at work at once, and bytes of their payloads, before no more of it is read. */
+export const tcpPipelinedCommandsMax = 1_024;
+export const tcpPipelinedBytesMax = 64 * MiB;
+/** Bytes of responses that commands at work at once may be expected to have, going by the responses before them. */
+export const tcpExpectedResponseBytesMax = 64 * MiB;
+/** A connection with so many bytes to send gets no more commands done. */
+export const tcpUnsentBytesHigh = 1 * MiB;
+/** A connection that does not move for this long in the middle of a frame is ended. */
+export const tcpStallMaxMs = 60_000;
+/** How often connections are looked at for that. */
+export const tcpSweepIntervalMs = 5_000;
+/** What a client whose connection is ended gets to read its last response. */
+export const tcpLingerMs = 2_000;
+export const tcpKeepaliveMs = 300_000;
+/** Connections of one client's pool, and calls that wait for one. */
+export const tcpClientConnectionsMax = 64;
+export const tcpClientCallsMax = 65_536;
+export const tcpConnectTimeoutMs = 5_000;
 
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const httpConnectionsMax = 1_000;

@@ -41,7 +41,7 @@ export interface Exit {
 /** A line of the process's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
 
-type Door = 'grpc' | 'http' | 'link' | 'resp';
+type Door = 'grpc' | 'http' | 'link' | 'resp' | 'tcp';
 
 export class ShardProcess {
   readonly dataPath: string;
@@ -60,10 +60,12 @@ export class ShardProcess {
       'http.port': 0,
       'link.port': 0,
       'resp.port': 0,
+      'tcp.port': 0,
       'grpc.host': '127.0.0.1',
       'http.host': '127.0.0.1',
       'link.host': '127.0.0.1',
       'resp.host': '127.0.0.1',
+      'tcp.host': '127.0.0.1',
       ...settings,
     };
     this.#environment = environment;

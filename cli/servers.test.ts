@@ -35,7 +35,7 @@ class ServerProcess {
   readonly #closed: Promise<unknown>;
 
   constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const local = ['link', 'grpc', 'http', 'resp'].flatMap((door) =>
+    const local = ['link', 'grpc', 'http', 'resp', 'tcp'].flatMap((door) =>
       args[0] === 'router' && door === 'link' ? [] : [`--${door}-host`, '127.0.0.1', `--${door}-port`, '0'],
     );
     // Flags that the test gives come last and win.

@@ -14,7 +14,7 @@
  * Decimals are text from end to end and integers are 64 bits wide: neither ever passes through floating point.
  */
 import { isUtf8 } from 'node:buffer';
-import { typedDepthMax } from '../limits.ts';
+import { typedDepthMax, typedItemsMax } from '../limits.ts';
 import { type StoredType, storedTypes } from './stored-type.ts';
 
 /** Stored types by tag. */
@@ -40,25 +40,44 @@ export interface TypedValue {
   readonly body: Buffer;
 }
 
+/** How many values may still be read of one request. */
+export interface ItemBudget {
+  left: number;
+}
+
+export function itemBudget(): ItemBudget {
+  return { left: typedItemsMax };
+}
+
 /** The tagged value that begins at `offset`, as views, and where it ends. Throws TypedFault. */
-export function readTyped(bytes: Buffer, offset: number): { readonly value: TypedValue; readonly end: number } {
+export function readTyped(
+  bytes: Buffer,
+  offset: number,
+  budget = itemBudget(),
+): { readonly value: TypedValue; readonly end: number } {
   const tag = bytes[offset];
   if (tag === undefined) throw new TypedFault('Unexpected end of data');
   const type = typeByTag[tag];
   if (type === undefined) throw new TypedFault(`Invalid value type: ${tag}`);
-  const end = endOfValue(bytes, offset, 0);
+  const end = endOfValue(bytes, offset, 0, budget);
   return { value: { type, body: bytes.subarray(offset + 1 + lengthBytesOf(type), end) }, end };
 }
 
 /** The value with its tag, for the wire. Undefined for a type that the protocol does not have. */
 export function writeTyped(type: StoredType, body: Buffer): Buffer | undefined {
+  const head = typedHead(type, body.byteLength);
+  return head && Buffer.concat([head, body]);
+}
+
+/** What stands before a value's body on the wire. Undefined for a type that the protocol does not have. */
+export function typedHead(type: StoredType, bodyBytes: number): Buffer | undefined {
   const tag = tagByType.get(type);
   if (tag === undefined) return undefined;
   const head = Buffer.allocUnsafe(1 + lengthBytesOf(type));
   head[0] = tag;
-  if (head.byteLength === 3) head.writeUInt16BE(body.byteLength, 1);
-  if (head.byteLength === 5) head.writeUInt32BE(body.byteLength, 1);
-  return Buffer.concat([head, body]);
+  if (head.byteLength === 3) head.writeUInt16BE(bodyBytes, 1);
+  if (head.byteLength === 5) head.writeUInt32BE(bodyBytes, 1);
+  return head;
 }
 
 /** What is wrong with a body of this type, or undefined if nothing is. */
@@ -80,7 +99,8 @@ function lengthBytesOf(type: StoredType): number {
 }
 
 /** Walks over one tagged value, checking it, without making anything of it. */
-function endOfValue(bytes: Buffer, offset: number, depth: number): number {
+function endOfValue(bytes: Buffer, offset: number, depth: number, budget: ItemBudget): number {
+  if (--budget.left < 0) throw new TypedFault(`More than ${typedItemsMax} values in one request`);
   if (depth > typedDepthMax) throw new TypedFault(`Values are nested deeper than ${typedDepthMax}`);
   const tag = bytes[offset];
   if (tag === undefined) throw new TypedFault('Unexpected end of data');
@@ -103,13 +123,13 @@ function endOfValue(bytes: Buffer, offset: number, depth: number): number {
       return checkedEnd(bytes, at + 4, length32(bytes, at));
     case storedTypes.array: {
       let end = at + 4;
-      for (let left = length32(bytes, at); left > 0; left--) end = endOfValue(bytes, end, depth + 1);
+      for (let left = length32(bytes, at); left > 0; left--) end = endOfValue(bytes, end, depth + 1, budget);
       return end;
     }
     case storedTypes.map: {
       let end = at + 4;
       for (let left = length32(bytes, at); left > 0; left--) {
-        end = endOfValue(bytes, endOfText(bytes, end + 2, length16(bytes, end)), depth + 1);
+        end = endOfValue(bytes, endOfText(bytes, end + 2, length16(bytes, end)), depth + 1, budget);
       }
       return end;
     }

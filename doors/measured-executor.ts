@@ -66,16 +66,25 @@ export class KvMetrics {
 
   constructor(registry: Registry) {
     const figures = (kind: string, what: string): CommandFigures => new CommandFigures(registry, kind, what);
+    const set = figures('set', 'writes of a key');
+    const get = figures('get', 'reads of a key');
+    const getMany = figures('mget', 'reads of several keys');
     const setMany = figures('mset', 'writes of several keys');
     this.#manyDeletes = figures('mdelete', 'deletes of several keys');
     this.#byCommand = new Map([
-      ['SET', figures('set', 'writes of a key')],
-      ['GET', figures('get', 'reads of a key')],
+      ['SET', set],
+      ['VALUE.SET', set],
+      ['VERSION.PUT', set],
+      ['GET', get],
+      ['VALUE.GET', get],
+      ['VERSION.GET', get],
       ['DEL', figures('delete', 'deletes of a key')],
       ['PREFIXSCAN', figures('scan', 'pages of scans')],
       ['MSET', setMany],
       ['MSETEX', setMany],
-      ['MGET', figures('mget', 'reads of several keys')],
+      ['VALUE.MSET', setMany],
+      ['MGET', getMany],
+      ['VALUE.MGET', getMany],
       ['BLOCK.VERSIONS', figures('block_lookup', 'lookups of prompts')],
       ['BLOCK.GET', figures('block_read', 'reads of a prompt block')],
       ['BLOCK.PUT', figures('block_write', 'writes of a prompt block')],

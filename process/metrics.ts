@@ -5,6 +5,7 @@
  * function that reads them. Rejected: prom-client's `inc` at every event, which costs a label lookup a command.
  */
 import type { RespStatistics } from '../doors/resp/resp-door.ts';
+import type { TcpStatistics } from '../doors/tcp/tcp-door.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
 import type { SecurityFigures } from '../security/figures.ts';
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
@@ -113,6 +114,31 @@ export function respMetrics(resp: () => RespStatistics): ObservedMetric[] {
         [figures().endedUnread, 'unread'],
         [figures().endedStalled, 'stalled'],
         [figures().endedIdle, 'idle'],
+      ],
+      ['reason'],
+    ),
+  ];
+}
+
+/** Of the binary protocol's door, the same on shard and router. */
+export function tcpMetrics(tcp: () => TcpStatistics): ObservedMetric[] {
+  const figures = (): TcpStatistics['figures'] => tcp().figures;
+  return [
+    gauge('kvcache_tcp_connections', 'Connections of the binary protocol.', () => tcp().connections),
+    gauge('kvcache_tcp_in_flight_bytes', 'Bytes of its requests and responses in memory.', () => tcp().bytesInFlight),
+    counter('kvcache_tcp_connections_total', 'Connections accepted.', () => tcp().accepted),
+    counter('kvcache_tcp_refused_total', 'Connections refused at the bound.', () => tcp().refused),
+    counter('kvcache_tcp_commands_total', 'Requests of the binary protocol.', () => figures().commands),
+    counter('kvcache_tcp_errors_total', 'Requests answered with ERROR.', () => figures().errors),
+    counter('kvcache_tcp_invalid_total', 'Requests answered with INVALID.', () => figures().invalid),
+    counter('kvcache_tcp_read_bytes_total', 'Bytes read.', () => figures().bytesRead),
+    counter('kvcache_tcp_written_bytes_total', 'Bytes written.', () => figures().bytesWritten),
+    counter(
+      'kvcache_tcp_ended_total',
+      'Connections ended here: stalled in a frame, idle.',
+      () => [
+        [figures().endedStalled, 'stalled'],
+        [tcp().endedIdle, 'idle'],
       ],
       ['reason'],
     ),

@@ -1,10 +1,10 @@
 /**
  * The doors that clients and orchestrators use, the same on shard and router: HTTP, which is there first and goes last
- * for its health and metrics, and gRPC and RESP, which are there while the process serves.
+ * for its health and metrics, and gRPC, RESP and the binary protocol (TCP), which are there while the process serves.
  *
  *   open()          /health 200, /ready 503 "starting", the API 503
- *   serve(executor) gRPC and RESP listen; HTTP serves the API; /ready 200
- *   drain()         /ready 503 "stopping"; gRPC, RESP and the API take nothing new and finish what they have
+ *   serve(executor) gRPC, RESP and TCP listen; HTTP serves the API; /ready 200
+ *   drain()         /ready 503 "stopping"; gRPC, RESP, TCP and the API take nothing new and finish what they have
  *   close()         HTTP ends
  */
 import type { Logger } from 'pino';
@@ -17,15 +17,16 @@ import type { ClusterView } from '../doors/http/rest/cluster-view.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import { SingleNode } from '../doors/resp/cluster-nodes.ts';
 import { RespDoor, type RespStatistics } from '../doors/resp/resp-door.ts';
+import { TcpDoor } from '../doors/tcp/tcp-door.ts';
 import type { RuntimeConfig, SettingFacts } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
-import { drainGraceMs, respInFlightBytesMax } from '../limits.ts';
+import { drainGraceMs, respInFlightBytesMax, tcpInFlightBytesMax } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
 import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { settingNames, settingOf } from '../settings/schema.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { observe, processRegistry, respMetrics, securityMetrics } from './metrics.ts';
+import { observe, processRegistry, respMetrics, securityMetrics, tcpMetrics } from './metrics.ts';
 import { ShardNodes } from './shard-nodes.ts';
 import { listenDoor } from './start.ts';
 import { readVersion } from './version.ts';
@@ -45,6 +46,7 @@ export class PublicDoors {
   readonly #addresses: Record<string, string> = {};
   #grpc: GrpcDoor | undefined;
   #resp: RespDoor | undefined;
+  #tcp: TcpDoor | undefined;
   #unready: string | undefined = 'starting';
 
   /** Throws KvcacheError CONFIG for certificates and secrets that are missing or wrong. */
@@ -84,7 +86,8 @@ export class PublicDoors {
   /** Bytes of messages, bodies and answers of all doors. */
   get bytesInFlight(): number {
     const ofResp = this.#resp?.statistics.bytesInFlight ?? 0;
-    return this.grpcStatistics().bytesInFlight + this.#http.bytesInFlight + ofResp;
+    const ofTcp = this.#tcp?.statistics.bytesInFlight ?? 0;
+    return this.grpcStatistics().bytesInFlight + this.#http.bytesInFlight + ofResp + ofTcp;
   }
 
   async open(): Promise<void> {
@@ -115,6 +118,14 @@ export class PublicDoors {
       this.#live.current['resp.host'],
       this.#live.current['resp.port'],
     );
+    if (this.#live.current['tcp.enabled']) {
+      this.#tcp = this.#tcpDoor(measured);
+      this.#addresses['tcp'] = await listenDoor(
+        this.#tcp,
+        this.#live.current['tcp.host'],
+        this.#live.current['tcp.port'],
+      );
+    }
     this.#http.serve(
       apiRoutes({
         executor: measured,
@@ -153,11 +164,33 @@ export class PublicDoors {
     return door;
   }
 
+  #tcpDoor(executor: Executor): TcpDoor {
+    const settings = this.#live.current;
+    const door = new TcpDoor({
+      host: settings['tcp.host'],
+      port: settings['tcp.port'],
+      executor,
+      authenticator: this.#security.authenticator,
+      tls: this.#security.tls,
+      refusals: this.figures.refusals,
+      log: this.#logger,
+      connectionsMax: settings['tcp.max_connections'],
+      idleTimeoutMs: () => this.#live.current['tcp.idle_timeout'],
+      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : tcpInFlightBytesMax,
+    });
+    observe(
+      this.registry,
+      tcpMetrics(() => door.statistics),
+    );
+    return door;
+  }
+
   async drain(): Promise<void> {
     this.#unready = 'stopping';
     await Promise.all([
       this.#grpc?.close(drainGraceMs),
       this.#resp?.close(drainGraceMs),
+      this.#tcp?.close(drainGraceMs),
       this.#http.drain(drainGraceMs),
     ]);
   }

@@ -27,7 +27,9 @@ const valueOf = (given: Setting<unknown>['default']): unknown => (given.kind ===
 test('the image names the ports that processes listen on by default, and this version', () => {
   const ports = /^EXPOSE (.*)$/m.exec(image)![1]!.split(' ').map(Number);
   expect(ports).toEqual(
-    (['grpc.port', 'http.port', 'resp.port', 'link.port'] as const).map((name) => settingOf(name).default).map(valueOf),
+    (['grpc.port', 'http.port', 'resp.port', 'tcp.port', 'link.port'] as const)
+      .map((name) => settingOf(name).default)
+      .map(valueOf),
   );
   expect(image).toContain(`ARG VERSION=${manifest.version}\n`);
 });

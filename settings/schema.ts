@@ -5,7 +5,7 @@
  * same thing, it is this name or an alias of it, so that their files and start scripts work.
  */
 import { acknowledgements } from '../commands/command.ts';
-import { localShardsMax, respConnectionsMax, segmentBytesMax, segmentBytesMin } from '../limits.ts';
+import { localShardsMax, respConnectionsMax, segmentBytesMax, segmentBytesMin, tcpConnectionsMax } from '../limits.ts';
 import { clientSettings } from './client-schema.ts';
 import { operatorSettings } from './operator-schema.ts';
 import { securitySettings } from './security-schema.ts';
@@ -269,6 +269,22 @@ export const schema = {
     0,
     servers,
     'A connection of a Redis client that sends nothing for so long is ended; 0 for never.',
+    { changeable: true },
+  ),
+  'tcp.enabled': setting(boolean(), true, serversOnly, 'Serve the binary protocol of typed values.'),
+  'tcp.port': setting(port(), 6_380, serversOnly, 'The port of the binary protocol of typed values.'),
+  'tcp.host': setting(host(), '0.0.0.0', servers, 'The address on which the binary protocol listens.'),
+  'tcp.max_connections': setting(
+    integer({ min: 1, max: 1_000_000 }),
+    tcpConnectionsMax,
+    servers,
+    'Connections of the binary protocol beyond this are refused.',
+  ),
+  'tcp.idle_timeout': setting(
+    duration(),
+    0,
+    servers,
+    'A connection of the binary protocol on which nothing comes for so long is ended; 0 for never.',
     { changeable: true },
   ),
   'link.port': setting(

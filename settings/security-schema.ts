@@ -18,7 +18,7 @@ export const securitySettings = {
   'tls.cert_file': optional(
     path(),
     servers,
-    'The certificate of the gRPC, HTTP and RESP doors, with its chain, in PEM. With it and tls.key_file they speak TLS only.',
+    'The certificate of the gRPC, HTTP, RESP and TCP doors, with its chain, in PEM. With it and tls.key_file they speak TLS only.',
   ),
   'tls.key_file': optional(path(), servers, 'The private key of tls.cert_file, in PEM.'),
   'tls.ca_file': optional(
@@ -35,7 +35,7 @@ export const securitySettings = {
   'auth.password': optional(
     password(),
     servers,
-    'The password that calls of gRPC and HTTP must carry (`authorization: Basic`, with any user name), and Redis clients show by AUTH. Better in a file.',
+    'The password that calls of gRPC and HTTP must carry (`authorization: Basic`, with any user name), and clients of Redis’ and the binary protocol show by AUTH. Better in a file.',
     { secret: true },
   ),
   'auth.password_file': optional(

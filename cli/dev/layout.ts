@@ -7,6 +7,7 @@
  *           HTTP       8080                     N + 1
  *           link       7100                     N + 2
  *           RESP       6379                     N + 3
+ *           TCP        6380                     N + 4
  *   Azurite blob       10000                    N + 9
  *   shard i link       7110 + i                 N + 10 + i
  *           gRPC       7130 + i                 N + 30 + i
@@ -55,6 +56,7 @@ export interface Layout {
     readonly httpPort: number;
     readonly linkPort: number;
     readonly respPort: number;
+    readonly tcpPort: number;
   };
   readonly azurite: { readonly dataPath: string; readonly blobPort: number };
   readonly shards: readonly ShardPlace[];
@@ -80,6 +82,7 @@ export function layoutOf({ portBase, shards, dataPath }: LayoutOptions): Layout 
       httpPort: portBase === undefined ? 8_080 : portBase + 1,
       linkPort: portBase === undefined ? 7_100 : portBase + 2,
       respPort: portBase === undefined ? 6_379 : portBase + 3,
+      tcpPort: portBase === undefined ? 6_380 : portBase + 4,
     },
     azurite: { dataPath: join(root, 'azurite'), blobPort: portBase === undefined ? 10_000 : portBase + 9 },
     shards: Array.from({ length: shards }, (_, index) => shardPlaceOf(index, { portBase, dataPath })),
@@ -122,6 +125,7 @@ export function portsOf(layout: Layout, withAzurite: boolean): PortUse[] {
     { port: layout.router.httpPort, role: 'router HTTP' },
     { port: layout.router.linkPort, role: 'router link' },
     { port: layout.router.respPort, role: 'router RESP' },
+    { port: layout.router.tcpPort, role: 'router TCP' },
     ...(withAzurite ? [{ port: layout.azurite.blobPort, role: 'Azurite' }] : []),
     ...layout.shards.flatMap(shardPortsOf),
   ];

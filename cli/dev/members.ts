@@ -69,6 +69,8 @@ export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSetting
     'http-port': httpPort,
     'resp-host': loopback,
     'resp-port': respPort,
+    // Its clients know one address: the router's.
+    'tcp-enabled': 'false',
   };
   const at = (port: number): string => `${loopback}:${port}`;
   return {
@@ -82,7 +84,7 @@ export function shardPlan(layout: Layout, place: ShardPlace, given: GivenSetting
 
 /** `host` is where the router's public doors listen. */
 export function routerPlan(layout: Layout, given: GivenSettings, host: string): MemberPlan {
-  const { dataPath, grpcPort, httpPort, linkPort, respPort } = layout.router;
+  const { dataPath, grpcPort, httpPort, linkPort, respPort, tcpPort } = layout.router;
   const flags = {
     'data-path': dataPath,
     'topology-path': layout.topologyPath,
@@ -95,6 +97,8 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
     'http-port': httpPort,
     'resp-host': given['resp.host'] ?? host,
     'resp-port': respPort,
+    'tcp-host': given['tcp.host'] ?? host,
+    'tcp-port': tcpPort,
   };
   const environment = childEnvironment(given, 'router');
   return {
@@ -104,6 +108,7 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
       grpc: `${host}:${grpcPort}`,
       http: `${flags['http-host']}:${httpPort}`,
       resp: `${flags['resp-host']}:${respPort}`,
+      tcp: `${flags['tcp-host']}:${tcpPort}`,
       link: `${loopback}:${linkPort}`,
     },
     dataDirectory: dataPath,

@@ -31,6 +31,7 @@ export function printReadyScreen(
     ['gRPC', `${host}:${layout.router.grpcPort}`],
     ['HTTP', `${http}  (/health, /ready, /metrics)`],
     ['RESP', `${host}:${layout.router.respPort}  (Redis’ protocol)`],
+    ['TCP', `${host}:${layout.router.tcpPort}  (the binary protocol of typed values)`],
     ['shards', `${layout.shards.length}, each also by itself on gRPC ${shardPorts}`],
     ['', `and as nodes of a Redis cluster on ${respPorts}`],
     ...(cluster.usesAzurite

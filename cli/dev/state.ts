@@ -26,6 +26,7 @@ export interface ProcessRecord {
     readonly grpc?: string;
     readonly http?: string;
     readonly resp?: string;
+    readonly tcp?: string;
     readonly link?: string;
     readonly blob?: string;
   };

@@ -125,8 +125,10 @@ function increment(keyspace: Keyspace, args: readonly Buffer[], context: Command
   const [key, written] = args as [Buffer, Buffer];
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
-  const delta = parseInt64(written);
-  if (delta === undefined) return notAnInteger;
+  const text = written.toString('latin1');
+  // One more than 64 bits hold: what takes the least integer away adds that much.
+  if (!/^-?[0-9]{1,19}$/.test(text)) return notAnInteger;
+  const delta = BigInt(text);
   const apply = (present: Present | undefined): Answer<Reply> => {
     const value = present && withoutVersions(present.entry.type, present.value.body);
     const current = value === undefined ? 0n : integerOf(value);

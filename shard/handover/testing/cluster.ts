@@ -94,6 +94,7 @@ export class HandoverCluster {
       'grpc-port': '0',
       'http-host': '127.0.0.1',
       'http-port': '0',
+      'tcp-enabled': 'false',
       'resp-host': '127.0.0.1',
       'resp-port': String(Number(member.address.split(':')[1]) + respDistance),
       'disk-size': '256MiB',

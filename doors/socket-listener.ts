@@ -1,0 +1,155 @@
+/**
+ * The listener of a door that speaks over plain sockets: TLS, certificates, a bound on connections, connections that are
+ * looked at now and then, and an end that lets them finish. What is said on a connection is its door's business.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createSecureServer, TLSSocket } from 'node:tls';
+import type { Session } from '../commands/command.ts';
+import { messageOf } from '../errors.ts';
+import { tcpKeepaliveMs, tcpSweepIntervalMs } from '../limits.ts';
+import type { Refusals } from '../security/figures.ts';
+import {
+  handshakeFaultOf,
+  listenerTlsOf,
+  secureContextOf,
+  type ServerTlsSource,
+  shownCertificate,
+} from '../security/tls.ts';
+import type { DoorAddress, DoorLog } from './door.ts';
+
+export interface ListenedConnection {
+  /** True while neither a request nor a reply is on its way. */
+  readonly isIdle: boolean;
+  readonly lastReadAtMs: number;
+  watchForStall(): void;
+  /** Answers what it has read and ends. */
+  end(): void;
+  destroy(): void;
+}
+
+export interface SocketListenerOptions {
+  readonly door: 'tcp';
+  readonly host: string;
+  readonly port: number;
+  /** Undefined: plain text. */
+  readonly tls: ServerTlsSource | undefined;
+  readonly refusals: Refusals | undefined;
+  readonly log: DoorLog | undefined;
+  readonly connectionsMax: number;
+  /** What a client is told whose connection is one too many. */
+  readonly tooMany: Buffer;
+  /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
+  readonly idleTimeoutMs: () => number;
+  /** Begins to serve a connection. */
+  readonly accept: (socket: Socket, session: Session) => ListenedConnection;
+}
+
+export class SocketListener {
+  /** Since the start. */
+  accepted = 0;
+  refused = 0;
+  endedIdle = 0;
+  readonly #options: SocketListenerOptions;
+  readonly #server: Server;
+  readonly #connections = new Set<ListenedConnection>();
+  /** Also those whose handshake is under way. */
+  readonly #sockets = new Set<Socket>();
+  #sweeper: NodeJS.Timeout | undefined;
+  #stopFollowing: (() => void) | undefined;
+  #onAllClosed: (() => void) | undefined;
+
+  constructor(options: SocketListenerOptions) {
+    this.#options = options;
+    this.#server = this.#createServer();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  listen(): Promise<DoorAddress> {
+    const { host, port, log, door } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => log?.warn({ error: messageOf(error), door }, 'listener'));
+        this.#sweeper = setInterval(() => this.#sweep(), tcpSweepIntervalMs).unref();
+        resolve({ host, port: (this.#server.address() as AddressInfo).port });
+      });
+    });
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (!this.#server.listening) return;
+    clearInterval(this.#sweeper);
+    this.#stopFollowing?.();
+    this.#server.close();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onAllClosed = resolve;
+    for (const connection of this.#connections) connection.end();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    if (this.#sockets.size > 0) await promise;
+    clearTimeout(timer);
+  }
+
+  #createServer(): Server {
+    // A client may end its side and still read what it has asked for.
+    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepaliveMs };
+    const { tls, refusals, door } = this.#options;
+    if (tls === undefined) {
+      const server = createServer(options, (socket) => this.#accept(socket));
+      server.on('connection', (socket) => this.#track(socket));
+      return server;
+    }
+    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) }, (socket) => this.#accept(socket));
+    server.on('connection', (socket: Socket) => this.#track(socket));
+    server.on('tlsClientError', (error, socket) => refusals?.add(door, handshakeFaultOf(error, socket)));
+    this.#stopFollowing = tls.onChange((current) => server.setSecureContext(secureContextOf(current)));
+    return server;
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onAllClosed?.();
+    });
+  }
+
+  #accept(socket: Socket): void {
+    const { door, connectionsMax, tooMany, refusals, tls, log, accept } = this.#options;
+    const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
+    socket.on('error', (error) => log?.debug({ peer, door, error: error.message }, 'client'));
+    if (this.#connections.size >= connectionsMax) {
+      this.refused += 1;
+      socket.end(tooMany);
+      socket.resume();
+      return;
+    }
+    const shown = socket instanceof TLSSocket ? shownCertificate(socket) : undefined;
+    if (shown?.kind === 'unverified' && tls?.clientAuthentication !== 'none') {
+      refusals?.add(door, 'certificate');
+      socket.destroy();
+      return;
+    }
+    this.accepted += 1;
+    const identity = shown?.kind === 'verified' ? shown.name : undefined;
+    const connection = accept(socket, { door, peer, tenant: '', ...(identity !== undefined && { identity }) });
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+  }
+
+  #sweep(): void {
+    const now = Date.now();
+    const idleTimeoutMs = this.#options.idleTimeoutMs();
+    for (const connection of this.#connections) {
+      connection.watchForStall();
+      if (idleTimeoutMs === 0 || !connection.isIdle || now - connection.lastReadAtMs < idleTimeoutMs) continue;
+      this.endedIdle += 1;
+      connection.end();
+    }
+  }
+}
