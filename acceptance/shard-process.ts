@@ -93,6 +93,11 @@ export class ShardProcess {
     return `http://127.0.0.1:${this.#settings['http.port']}`;
   }
 
+  /** The port of one of its doors. */
+  portOf(door: Door): number {
+    return Number(this.#settings[`${door}.port`]);
+  }
+
   /** Starts it after it has ended, with these settings changed; resolves when it is ready. */
   async restart(changed: GivenShardSettings = {}): Promise<void> {
     this.#settings = { ...this.#settings, ...changed };
