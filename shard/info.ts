@@ -26,6 +26,8 @@ export interface ShardInfo {
   readonly reads: { readonly hot: number; readonly cold: number; readonly miss: number };
   /** Copies dropped from RAM, keys deleted to make room, segment files dropped that Blob has; since the start. */
   readonly evictions: { readonly copies: number; readonly keys: number; readonly files: number };
+  /** Keys with an expiry. */
+  readonly expiring: number;
   readonly expired: number;
   /** Since the start. */
   readonly commands: number;
@@ -87,6 +89,7 @@ export function shardInfo(parts: ShardParts, links: number): ShardInfo {
       keys: engine.evictions.ram + engine.evictions.disk + engine.evictions.blob,
       files: storage.evictor.statistics.filesDropped,
     },
+    expiring: parts.engine.keyspace.index.wheel.size,
     expired: engine.expired.onAccess + engine.expired.byWheel,
     commands: Object.values(engine.commands).reduce((sum, calls) => sum + calls, 0),
     memory: { residentBytes: process.memoryUsage.rss() },

@@ -16,6 +16,9 @@ export interface KnownCommand {
   /** Since the start: all, and those that were answered with an error. */
   calls: number;
   failures: number;
+  /** Of every sixteenth call or so: how many, and how long they took together. */
+  timedCalls: number;
+  timedMs: number;
 }
 
 const bucketCount = 1_024;
@@ -55,12 +58,14 @@ export class Catalogue {
     for (const command of this.commands) {
       command.calls = 0;
       command.failures = 0;
+      command.timedCalls = 0;
+      command.timedMs = 0;
     }
   }
 }
 
 function known(name: string, spec: CommandSpec | undefined, session: SessionCommand | undefined): KnownCommand {
-  return { name, spec, session, calls: 0, failures: 0 };
+  return { name, spec, session, calls: 0, failures: 0, timedCalls: 0, timedMs: 0 };
 }
 
 function bucketOf(bytes: Uint8Array, from: number, to: number): number {

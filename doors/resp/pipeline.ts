@@ -22,6 +22,8 @@ export interface Showing {
   readonly isSilent: boolean;
   /** The connection ends after this reply. */
   readonly isLast: boolean;
+  /** When its command came (performance.now()), for those whose time is taken. */
+  readonly startedMs?: number;
 }
 
 export interface PendingReply extends Showing, Turn {
@@ -162,14 +164,12 @@ function pendingCommand(
   known: KnownCommand,
   command: Command,
   context: CommandContext,
-  { protocol, isSilent, isLast }: Showing,
+  showing: Showing,
 ): PendingReply {
   let bytes = 0;
   for (const argument of command.args) bytes += argument.byteLength;
   return {
-    protocol,
-    isSilent,
-    isLast,
+    ...showing,
     known,
     command,
     context,

@@ -3,6 +3,7 @@ import { keysOf } from '../../../commands/key-slots.ts';
 import { ReplyError } from '../../../commands/reply.ts';
 import { arityFault } from '../../../commands/table.ts';
 import type { Catalogue, KnownCommand } from '../catalogue.ts';
+import { redisCommands } from '../redis-commands.ts';
 import { bulk, RespMap, type RespReply, SetReply } from '../resp-reply.ts';
 import { dispatch, type SessionCommand, syntaxError, takes, upperWord } from './session-command.ts';
 
@@ -94,10 +95,14 @@ function documents(names: readonly Buffer[], catalogue: Catalogue): RespReply {
       new RespMap([
         [bulk('summary'), bulk((command.spec ?? command.session)!.summary)],
         [bulk('since'), bulk('1.0.0')],
-        [bulk('group'), bulk(command.session?.group ?? 'generic')],
+        [bulk('group'), bulk(command.session?.group ?? groupOf(command.name))],
       ]),
     ]),
   );
+}
+
+function groupOf(name: string): string {
+  return Object.entries(redisCommands).find(([, names]) => names.includes(name))?.[0] ?? 'generic';
 }
 
 function getKeys([name, ...args]: readonly Buffer[], catalogue: Catalogue): RespReply {
