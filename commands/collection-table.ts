@@ -1,12 +1,12 @@
 /** The command table's rows of hashes, lists, sets and sorted sets. Grammar, replies and errors are Redis 7's. */
 import { OK, type Reply } from './reply.ts';
-import type { CommandSpec, KeySpec, Resp3Shape } from './table.ts';
+import type { Absent, CommandSpec, KeySpec, Resp3Shape } from './table.ts';
 
 const one: KeySpec = { first: 0, step: 1, count: 1 };
 
 interface Row {
   readonly keys?: KeySpec;
-  readonly absent?: Reply;
+  readonly absent?: Absent;
   readonly dropped?: Reply;
   readonly resp3?: Resp3Shape;
   readonly merge?: CommandSpec['merge'];
@@ -28,6 +28,11 @@ function writes(name: string, min: number, max: number, summary: string, more: R
 
 const nothing: Row = { absent: [] };
 const none: Row = { absent: 0 };
+/** As many as fields or members are asked for. */
+const nilEach: Row = { absent: ([, ...asked]) => asked.map(() => null) };
+const zeroEach: Row = { absent: ([, ...asked]) => asked.map(() => 0) };
+/** One, or with a count an array. */
+const nilOrNothing: Row = { absent: (args) => (args.length > 1 ? [] : null) };
 const noPage: Row = { absent: [Buffer.from('0'), []] };
 
 const hashSpecs: readonly CommandSpec[] = [
@@ -35,7 +40,7 @@ const hashSpecs: readonly CommandSpec[] = [
   writes('HMSET', 3, Infinity, 'Sets fields of a hash: the old form of HSET.', { dropped: OK }),
   writes('HSETNX', 3, 3, 'Sets a field of a hash if it is not there.'),
   reads('HGET', 2, 2, 'The value of a field.'),
-  reads('HMGET', 2, Infinity, 'The values of fields.'),
+  reads('HMGET', 2, Infinity, 'The values of fields.', nilEach),
   reads('HGETALL', 1, 1, 'All fields of a hash with their values.', { ...nothing, resp3: 'map' }),
   reads('HKEYS', 1, 1, 'The fields of a hash.', nothing),
   reads('HVALS', 1, 1, 'The values of a hash.', nothing),
@@ -45,7 +50,7 @@ const hashSpecs: readonly CommandSpec[] = [
   writes('HDEL', 2, Infinity, 'Deletes fields of a hash.'),
   writes('HINCRBY', 3, 3, 'Adds to an integer in a field.'),
   writes('HINCRBYFLOAT', 3, 3, 'Adds to a number in a field.'),
-  reads('HRANDFIELD', 1, Infinity, 'Fields at random.', { resp3: 'values' }),
+  reads('HRANDFIELD', 1, Infinity, 'Fields at random.', { ...nilOrNothing, resp3: 'values' }),
   reads('HSCAN', 2, Infinity, 'Lists fields and values page by page.', noPage),
 ];
 
@@ -57,11 +62,11 @@ const setSpecs: readonly CommandSpec[] = [
   writes('SADD', 2, Infinity, 'Adds members to a set.'),
   writes('SREM', 2, Infinity, 'Removes members from a set.'),
   reads('SISMEMBER', 2, 2, 'Whether a member is there.', none),
-  reads('SMISMEMBER', 2, Infinity, 'Which members are there.'),
+  reads('SMISMEMBER', 2, Infinity, 'Which members are there.', zeroEach),
   reads('SMEMBERS', 1, 1, 'The members of a set.', { ...nothing, resp3: 'set' }),
   reads('SCARD', 1, 1, 'Counts the members of a set.', none),
   writes('SPOP', 1, Infinity, 'Takes members out at random.', { resp3: 'set' }),
-  reads('SRANDMEMBER', 1, Infinity, 'Members at random.'),
+  reads('SRANDMEMBER', 1, Infinity, 'Members at random.', nilOrNothing),
   reads('SSCAN', 2, Infinity, 'Lists members page by page.', noPage),
   writes('SMOVE', 3, 3, 'Moves a member from one set to another.', { keys: two }),
   reads('SINTER', 1, Infinity, 'The members that all sets have.', {
@@ -110,14 +115,14 @@ const listSpecs: readonly CommandSpec[] = [
 ];
 
 const scores = { ...nothing, resp3: 'scores' } as const;
-const scoreAlgebra = { keys: counted, resp3: 'scores' } as const;
+const scoreAlgebra = { ...nothing, keys: counted, resp3: 'scores', merge: 'members' } as const;
 
 const sortedSetSpecs: readonly CommandSpec[] = [
   writes('ZADD', 3, Infinity, 'Sets scores of members.', { resp3: 'double' }),
   writes('ZINCRBY', 3, 3, 'Adds to the score of a member.', { resp3: 'double' }),
   writes('ZREM', 2, Infinity, 'Removes members from a sorted set.'),
   reads('ZSCORE', 2, 2, 'The score of a member.', { resp3: 'double' }),
-  reads('ZMSCORE', 2, Infinity, 'The scores of members.', { resp3: 'double' }),
+  reads('ZMSCORE', 2, Infinity, 'The scores of members.', { ...nilEach, resp3: 'double' }),
   reads('ZCARD', 1, 1, 'Counts the members of a sorted set.', none),
   reads('ZCOUNT', 3, 3, 'Counts the members with scores in a range.', none),
   reads('ZLEXCOUNT', 3, 3, 'Counts the members in a range of bytes.', none),
@@ -132,7 +137,7 @@ const sortedSetSpecs: readonly CommandSpec[] = [
   writes('ZPOPMIN', 1, Infinity, 'Takes the members with the lowest scores.', { resp3: 'popped' }),
   writes('ZPOPMAX', 1, Infinity, 'Takes the members with the highest scores.', { resp3: 'popped' }),
   writes('ZMPOP', 3, Infinity, 'Takes members from the first sorted set that has any.', { keys: counted }),
-  reads('ZRANDMEMBER', 1, Infinity, 'Members of a sorted set at random.', { resp3: 'scores' }),
+  reads('ZRANDMEMBER', 1, Infinity, 'Members of a sorted set at random.', { ...nilOrNothing, resp3: 'scores' }),
   reads('ZSCAN', 2, Infinity, 'Lists members and scores page by page.', noPage),
   writes('ZREMRANGEBYRANK', 3, 3, 'Removes members by rank.'),
   writes('ZREMRANGEBYSCORE', 3, 3, 'Removes members by score.'),
@@ -140,7 +145,11 @@ const sortedSetSpecs: readonly CommandSpec[] = [
   reads('ZINTER', 2, Infinity, 'The members that all sorted sets have.', scoreAlgebra),
   reads('ZUNION', 2, Infinity, 'The members that any sorted set has.', scoreAlgebra),
   reads('ZDIFF', 2, Infinity, 'The members that only the first sorted set has.', scoreAlgebra),
-  reads('ZINTERCARD', 2, Infinity, 'Counts the members that all sorted sets have.', { keys: counted }),
+  reads('ZINTERCARD', 2, Infinity, 'Counts the members that all sorted sets have.', {
+    ...none,
+    keys: counted,
+    merge: 'members',
+  }),
 ];
 
 export const collectionSpecs: readonly CommandSpec[] = [...sortedSetSpecs, ...hashSpecs, ...setSpecs, ...listSpecs];

@@ -75,6 +75,9 @@ export interface KeySpec {
   readonly count: number | 'rest' | 'counted';
 }
 
+/** What a command answers of an absent key, where need be by its arguments. */
+export type Absent = Reply | ((args: readonly Buffer[]) => Reply);
+
 export interface CommandSpec {
   readonly name: string;
   /** Number of arguments without the name; `max` Infinity where a list may follow. */
@@ -90,7 +93,7 @@ export interface CommandSpec {
   readonly scope: 'keyspace' | 'process';
   readonly summary: string;
   /** What a read answers where its key is absent, hence also where its shard is away. Left out: nil. */
-  readonly absent?: Reply | ((args: readonly Buffer[]) => Reply);
+  readonly absent?: Absent;
   /**
    * What a write is answered that is dropped, by choice, because its shard is away. Left out: it fails even so, for its
    * answer would tell something about the value.

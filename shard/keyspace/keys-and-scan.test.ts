@@ -196,6 +196,45 @@ describe.skipIf(!hasRedisServer())('beside a real redis-server', () => {
   });
 });
 
+describe.skipIf(!hasRedisServer())('collections beside a real redis-server', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterAll(() => redis.stop());
+
+  const many = (count: number, item: (number: number) => string[]): string[] =>
+    Array.from({ length: count }, (_, number) => item(number)).flat();
+
+  test.each([
+    ['HSET', ['f', 'v']],
+    ['HSET', many(512, (number) => [`f${number}`, 'v'])],
+    ['HSET', many(513, (number) => [`f${number}`, 'v'])],
+    ['HSET', ['f', 'v'.repeat(64)]],
+    ['HSET', ['f', 'v'.repeat(65)]],
+    ['HSET', ['f'.repeat(65), 'v']],
+    ['SADD', ['1', '-5', '9223372036854775807']],
+    ['SADD', ['1', 'a']],
+    ['SADD', many(512, (number) => [String(number)])],
+    ['SADD', many(513, (number) => [String(number)])],
+    ['ZADD', ['1', 'a']],
+    ['ZADD', many(128, (number) => [String(number), `m${number}`])],
+    ['ZADD', many(129, (number) => [String(number), `m${number}`])],
+    ['ZADD', ['1', 'm'.repeat(65)]],
+    ['RPUSH', ['a']],
+    ['RPUSH', many(1_000, (number) => [String(number)])],
+  ])('%s of some size has the same encoding', async (command, args) => {
+    const shard = new TestShard();
+    await redis.run('DEL', 'key');
+    await redis.run(command, 'key', ...args);
+    shard.run(command, 'key', ...args);
+    const theirs = await redis.run('OBJECT', 'ENCODING', 'key');
+    expect(textOf(await shard.begin('OBJECT', 'ENCODING', 'key'))).toBe(textOf(theirs));
+    shard.chill();
+    expect(textOf(await shard.begin('OBJECT', 'ENCODING', 'key'))).toBe(textOf(theirs));
+  });
+});
+
 test('MEMORY USAGE grows with key and value', () => {
   const shard = new TestShard();
   shard.run('MSET', 'a', 'v', 'b', 'v'.repeat(1_001));

@@ -1,24 +1,24 @@
 /**
  * How a value is kept, in Redis' terms: OBJECT and MEMORY USAGE.
  *
- * Clients and tools ask these to judge their data. What they call encodings are Redis' own, not ours: what is answered is
- * the one that Redis 7 would have chosen for the value by its default thresholds.
+ * Clients and tools ask these to judge their data. Encodings are Redis' own, not ours (encodings.ts); frequencies and idle
+ * times are not kept, and the answer says so.
  */
 import { type Reply, ReplyError } from '../../commands/reply.ts';
-import { isCollection, type StoredType, storedTypes } from '../../commands/stored-type.ts';
-import { textOf } from '../../commands/typed-text.ts';
 import type { Entry } from '../journal.ts';
-import { andThen, type Answer } from './answer.ts';
+import type { Answer } from './answer.ts';
 import { keyFault, notAnInteger, syntaxError, wordOf } from './arguments.ts';
+import { type EncodingOf, encodings } from './encodings.ts';
 import type { CommandFamily } from './handler.ts';
-import { parseCount, parseInt64 } from '../../commands/int64.ts';
+import { parseCount } from '../../commands/int64.ts';
 import { entryOverheadBytes } from './key-index.ts';
 import type { Keyspace } from './keyspace.ts';
 import { liveOf } from './plain-key.ts';
 
 export function objectCommands(keyspace: Keyspace): CommandFamily {
+  const encodingOf = encodings(keyspace);
   return [
-    ['OBJECT', (args) => object(keyspace, args)],
+    ['OBJECT', (args) => object(keyspace, encodingOf, args)],
     ['MEMORY', (args) => memory(keyspace, args)],
   ];
 }
@@ -50,12 +50,13 @@ const memoryHelp = [
 ];
 
 /** Of each subcommand, what it answers of an entry. */
-const objectSubcommands: ReadonlyMap<string, (keyspace: Keyspace, entry: Entry) => Answer<Reply>> = new Map([
-  ['ENCODING', encodingOf],
-  ['FREQ', () => noFrequency],
-  ['IDLETIME', () => noIdleTime],
-  ['REFCOUNT', () => 1],
-]);
+const objectSubcommands: ReadonlyMap<string, (encodingOf: EncodingOf, key: Buffer, entry: Entry) => Answer<Reply>> =
+  new Map([
+    ['ENCODING', (encodingOf: EncodingOf, key: Buffer, entry: Entry) => encodingOf(key, entry)],
+    ['FREQ', () => noFrequency],
+    ['IDLETIME', () => noIdleTime],
+    ['REFCOUNT', () => 1],
+  ]);
 
 /** Values are kept by the order of their use: Redis' answer under such a policy. */
 const noFrequency = new ReplyError(
@@ -65,7 +66,7 @@ const noFrequency = new ReplyError(
 /** The order is all that is kept, no times. */
 const noIdleTime = new ReplyError('ERR', 'idle time not tracked: values are kept by the order of their use');
 
-function object(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> {
+function object(keyspace: Keyspace, encodingOf: EncodingOf, args: readonly Buffer[]): Answer<Reply> {
   const word = wordOf(args[0]!);
   if (word === 'HELP' && args.length === 1) return [...objectHelp];
   const subcommand = objectSubcommands.get(word);
@@ -75,7 +76,7 @@ function object(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> {
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
   const entry = liveOf(keyspace, key);
-  return entry === undefined ? null : subcommand(keyspace, entry);
+  return entry === undefined ? null : subcommand(encodingOf, key, entry);
 }
 
 function memory(keyspace: Keyspace, args: readonly Buffer[]): Reply {
@@ -113,34 +114,4 @@ function unknownSubcommand(written: Buffer, command: string): ReplyError {
 
 function wrongArity(command: string, subcommand: string): ReplyError {
   return new ReplyError('ERR', `wrong number of arguments for '${command}|${subcommand.toLowerCase()}' command`);
-}
-
-// ── Encodings ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Redis' OBJ_ENCODING_EMBSTR_SIZE_LIMIT. */
-const embeddedCharsMax = 44;
-const integerCharsMax = 20;
-/** hash-max-listpack-entries and zset-max-listpack-entries, times element and value of the largest size allowed. */
-const collectionEncodings: Readonly<Partial<Record<StoredType, string>>> = {
-  [storedTypes.hash]: 'hashtable',
-  [storedTypes.list]: 'quicklist',
-  [storedTypes.set]: 'hashtable',
-  [storedTypes.zset]: 'skiplist',
-};
-
-function encodingOf(keyspace: Keyspace, entry: Entry): Answer<Reply> {
-  const { type, bodyBytes } = entry;
-  if (isCollection(type)) return Buffer.from(collectionEncodings[type]!);
-  if (type === storedTypes.bytes && bodyBytes > integerCharsMax) return textEncoding(undefined, bodyBytes);
-  return andThen(keyspace.peek(entry), (value) => {
-    if (value === undefined) return null;
-    const text = textOf(type, value.body);
-    return textEncoding(text, text?.byteLength ?? bodyBytes);
-  });
-}
-
-/** Redis also says raw of a short text that was appended to; what a text was before is not kept here. */
-function textEncoding(text: Buffer | undefined, length: number): Buffer {
-  if (text !== undefined && parseInt64(text) !== undefined) return Buffer.from('int');
-  return Buffer.from(length <= embeddedCharsMax ? 'embstr' : 'raw');
 }
