@@ -3,12 +3,15 @@ import type { ShardProcess } from '../acceptance/shard-process.ts';
 import { KvcacheClient } from '../client/key-client.ts';
 import { fuzzedFrames } from '../doors/resp/testing/frames.ts';
 import { RespClient } from '../doors/resp/testing/resp-client.ts';
+import { RawClient } from '../doors/tcp/testing/raw-client.ts';
 import type { AttackedDoor } from './attack.ts';
 import { grpcFrames, grpcOpening } from './frames/grpc.ts';
 import { httpFrames } from './frames/http.ts';
+import { tcpFrames } from './frames/tcp.ts';
 
 /** A key that no frame names: it must be there to the end. */
 const witnessKey = 'the witness of the fuzzer';
+const getCommand = 1;
 const witnessValue = 'has seen nothing';
 
 export async function placeWitness(shard: ShardProcess): Promise<void> {
@@ -42,6 +45,20 @@ export function attackedDoors(shard: ShardProcess): readonly AttackedDoor[] {
       witness: async () => {
         const answer = await fetch(`${shard.url}/api/v1/get/${encodeURIComponent(witnessKey)}`);
         if (!answer.ok) throw new Error(`HTTP answered ${answer.status} ${await answer.text()}`);
+      },
+    },
+    {
+      name: 'tcp',
+      port: shard.portOf('tcp'),
+      frames: tcpFrames,
+      witness: async () => {
+        const client = await RawClient.open(`127.0.0.1:${shard.portOf('tcp')}`);
+        try {
+          const [status, value] = (await client.ask(getCommand, witnessKey)) ?? [];
+          if (status !== 0 || value?.includes(witnessValue) !== true) throw new Error(`it answered status ${status}`);
+        } finally {
+          client.close();
+        }
       },
     },
     {

@@ -19,7 +19,7 @@ afterAll(async () => {
   rmSync(dataPath, { recursive: true, force: true });
 });
 
-test.each(['resp', 'http', 'grpc'])(
+test.each(['resp', 'http', 'tcp', 'grpc'])(
   'ten thousand frames at %s: others are served, and nothing stored is harmed',
   async (name) => {
     const door = attackedDoors(shard).find((each) => each.name === name)!;
