@@ -50,13 +50,15 @@ export function Chart({
     const made = plot.current;
     made?.setData(dataOf(times, lines));
     // Where nobody points, the legend tells the newest values.
-    if (made && (made.cursor.left ?? -1) < 0 && times.length > 0) made.setLegend({ idx: times.length - 1 });
+    if (made && (made.cursor.left ?? -1) < 0 && times.length > 0) made.setLegend({ idx: made.data[0].length - 1 });
   }, [times.at(-1), times.length]);
   return <div class="chart" ref={host} role="img" aria-label={`Chart of ${labels}`} />;
 }
 
 function dataOf(times: readonly number[], lines: readonly Line[]): uPlot.AlignedData {
-  return [[...times], ...lines.map(({ values }) => [...values])];
+  if (times.length !== 1) return [[...times], ...lines.map(({ values }) => [...values])];
+  // Around a single point uPlot would show a day.
+  return [[times[0]! - 1, times[0]!], ...lines.map(({ values }) => [null, ...values])];
 }
 
 function optionsOf(
