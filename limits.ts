@@ -58,7 +58,11 @@ export const foldsInFlightMax = 2;
 /** What a command may take at random with repetitions. */
 export const randomMembersMax = 1 << 20;
 /** Bytes of a stored collection that are made into its object in one step of the event loop. */
-export const collectionStepBytes = 64 * KiB;
+export const collectionStepBytes = 16 * KiB;
+/** Elements of a collection that are encoded in one such step. */
+export const collectionStepElements = 512;
+/** Deltas and their bytes, in multiples of what makes a new base due, at which a write waits for none and makes it itself. */
+export const overdueBaseRatio = 4;
 
 // ── Prompt blocks ───────────────────────────────────────────────────────────────────────────────────────────────
 export const blockTokens = 128;

@@ -76,8 +76,8 @@ export class Entry {
   readonly sequence: number;
   /** Unix milliseconds, 0 for never. */
   readonly expireAtMs: number;
-  /** Bytes of the body (without meta), deltas included. */
-  readonly bodyBytes: number;
+  /** Bytes of the body (without meta), deltas included. Changes only where these are folded. */
+  bodyBytes: number;
   /** The segment that holds the record; 0 without a journal. */
   segment: number;
   /** Where the whole record begins in its segment, and its length, header and key included. */
@@ -167,6 +167,9 @@ export interface JournalPosition {
   readonly end: number;
 }
 
+/** Makes a shorter body of a body, step by step. */
+export type Condense = (body: Buffer) => Promise<Buffer>;
+
 /** What the keyspace needs of storage. */
 export interface Journal {
   /**
@@ -182,8 +185,10 @@ export interface Journal {
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition };
   /** The entry is no longer live (overwritten, deleted, expired): its bytes count as garbage from now on. */
   release(entry: Entry): void;
-  /** Makes one record of a base and its deltas, some time soon. */
-  fold(entry: Entry): void;
+  /**
+   * Makes one record of a base and its deltas, some time soon. `condense` makes a body that means the same of fewer bytes.
+   */
+  fold(entry: Entry, condense?: Condense): void;
   /** True if the entry's value is still at another shard: `read` fetches it from there. */
   isAway(entry: Entry): boolean;
   /** Resolves when everything up to the position is that safe. `memory` is at once and is never asked for. */

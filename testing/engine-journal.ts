@@ -7,7 +7,14 @@
 import { storedTypes } from '../commands/stored-type.ts';
 import { KvcacheError } from '../errors.ts';
 import { chainWith } from '../shard/log/chain.ts';
-import { Entry, type Journal, type JournalPosition, type JournalWrite, type StoredValue } from '../shard/journal.ts';
+import {
+  type Condense,
+  Entry,
+  type Journal,
+  type JournalPosition,
+  type JournalWrite,
+  type StoredValue,
+} from '../shard/journal.ts';
 
 interface Deferred {
   readonly resolve: () => void;
@@ -52,7 +59,7 @@ export class MemoryJournal implements Journal {
   /** How often chains were to be folded. */
   folds = 0;
 
-  fold(entry: Entry): void {
+  fold(entry: Entry, _condense?: Condense): void {
     this.folds += 1;
     entry.chain = undefined;
   }

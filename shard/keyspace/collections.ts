@@ -9,8 +9,8 @@
  * taken is applied, in the same tick, by the code that applies them after a restart. So object and log never differ.
  *
  * Most writes append a delta. The whole collection is written where that costs about as much (small ones), and where
- * deltas have become many or as large as their base; for a large one storage makes the new base from what it holds, so
- * that no command pays for it. A base per 64 deltas alone, as first planned, would write 16 MiB for every 64th change of
+ * deltas have become many or as large as their base; for a large one storage makes the new base from what it holds, step
+ * by step, so that no command pays for it. A base per 64 deltas alone, as first planned, would write 16 MiB for every 64th change of
  * a collection of 16 MiB; so a large base has more deltas, one for every 16 KiB of it and at most 1,024.
  *
  * As for every read-modify-write, keys are held while a value comes from below (update.ts). Without a journal the object
@@ -28,6 +28,7 @@ import {
   deltaBytesMax,
   deltasMax,
   deltasMin,
+  overdueBaseRatio,
   wholeBaseBytesMax,
 } from '../../limits.ts';
 import { slotOf } from '../../topology/slot.ts';
@@ -37,7 +38,7 @@ import { keyFault, wrongType } from './arguments.ts';
 import { keyChange } from './handler.ts';
 import { nameOf } from './key-hash.ts';
 import type { Change, Keyspace } from './keyspace.ts';
-import { applyAll, applyInSteps, type Collection } from './types/collection.ts';
+import { applyAll, applyInSteps, type Collection, encodeInSteps } from './types/collection.ts';
 
 /** What a command makes of one of its keys. */
 export interface Edit {
@@ -280,25 +281,28 @@ export class Collections<Type extends Collection> {
   #isWritten(entry: Entry, { weight }: Type, deltaBytes: number): boolean {
     if (this.#keyspace.journal!.isAway(entry)) return true;
     if (weight <= wholeBaseBytesMax || deltaBytes > deltaBytesMax) return true;
-    if (weight <= baseInTickBytesMax) return isLong(entry.chain);
-    // Storage folds what it holds, dead bytes and all: at twice what lives, they go.
-    return entry.bodyBytes + deltaBytes > 2 * Math.max(weight, baseInTickBytesMax);
+    // Of a large one storage makes the base, behind the writes; where it cannot, there is an end to waiting.
+    return isLong(entry.chain, weight <= baseInTickBytesMax ? 1 : overdueBaseRatio);
   }
 
   #foldIfLong({ slot, name }: Change): void {
     const entry = this.#keyspace.index.findInSlot(spaceOfKeys, slot, name);
-    if (entry !== undefined && entry.bodyBytes > baseInTickBytesMax && isLong(entry.chain)) {
-      this.#keyspace.journal?.fold(entry);
-    }
+    if (entry === undefined || entry.bodyBytes <= baseInTickBytesMax || !isLong(entry.chain, 1)) return;
+    this.#keyspace.journal?.fold(entry, async (body) => {
+      const object = this.#kinds[0]!.create();
+      await applyInSteps(object, body);
+      return encodeInSteps(object);
+    });
   }
 }
 
-/** True if a chain has so many deltas, or so many bytes of them, that a new base is due. */
-export function isLong(chain: Chain | undefined): boolean {
+/** True if a chain has so many deltas, or so many bytes of them, that a new base is due, or `ratio` times as many. */
+function isLong(chain: Chain | undefined, ratio: number): boolean {
   if (chain === undefined) return false;
   const { baseBodyBytes, deltas } = chain;
-  if (deltas.length >= Math.min(deltasMax, Math.max(deltasMin, baseBodyBytes / baseBytesPerDelta))) return true;
-  return deltas.reduce((sum, delta) => sum + delta.bodyBytes, 0) >= baseBodyBytes;
+  const deltasDue = Math.min(deltasMax, Math.max(deltasMin, baseBodyBytes / baseBytesPerDelta));
+  if (deltas.length >= ratio * deltasDue) return true;
+  return deltas.reduce((sum, delta) => sum + delta.bodyBytes, 0) >= ratio * baseBodyBytes;
 }
 
 function tooLarge(bytes: number, bytesMax: number): ReplyError {

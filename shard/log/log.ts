@@ -182,6 +182,8 @@ export class Log implements SegmentSource {
     entry.offset = at.offset;
     entry.recordBytes = at.recordBytes;
     entry.chain = chainBehind(entry, state.sequence, body.byteLength);
+    // A folded value may have become shorter. Of one that is away, these bytes are not the value.
+    if (!live.isAway(entry)) entry.bodyBytes += body.byteLength - state.bodyBytes;
     if (parts === undefined) live.parts.delete(entry);
     else live.parts.set(entry, parts);
     live.count(entry, 1);

@@ -6,7 +6,7 @@
  * written. If deltas have come behind the state that was read, that state becomes their new base: so a key that is
  * written without end is folded all the same.
  */
-import type { Entry, RecordIndex, StoredValue } from '../journal.ts';
+import type { Condense, Entry, RecordIndex } from '../journal.ts';
 import { baseSequenceOf } from '../log/chain.ts';
 import type { Log } from '../log/log.ts';
 import type { Reader } from './reader.ts';
@@ -18,10 +18,15 @@ export interface RewriteParts {
 }
 
 /** Bytes of the value that was written; undefined if none was. Rejects as reader and log do. */
-export async function rewrite({ log, index, reader }: RewriteParts, state: Entry): Promise<number | undefined> {
+export async function rewrite(
+  { log, index, reader }: RewriteParts,
+  state: Entry,
+  condense?: Condense,
+): Promise<number | undefined> {
   const { segment, offset } = state;
   const baseSequence = baseSequenceOf(state);
-  const { meta, body }: StoredValue = await reader.read(state);
+  const { meta, body: stored } = await reader.read(state);
+  const body = condense === undefined ? stored : await condense(stored);
   await log.admit(body.byteLength);
   const current = index.find(state.space, state.key);
   if (current === undefined || current.segment !== segment || current.offset !== offset) return undefined;

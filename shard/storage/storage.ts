@@ -13,7 +13,7 @@ import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promi
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { slotDropEntriesPerStep, takeoverRetryDelayMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
-import type { Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
+import type { Condense, Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
 import { type FileOperations, systemFiles } from '../log/files.ts';
 import { type FsyncPolicy, Log } from '../log/log.ts';
 import { Compactor, type CompactorOptions } from './compactor.ts';
@@ -217,8 +217,8 @@ export class Storage implements Journal {
     this.log.live.release(entry);
   }
 
-  fold(entry: Entry): void {
-    this.#folder.fold(entry);
+  fold(entry: Entry, condense?: Condense): void {
+    this.#folder.fold(entry, condense);
   }
 
   durable(position: JournalPosition, level: 'disk' | 'blob'): Promise<void> {

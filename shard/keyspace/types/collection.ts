@@ -1,9 +1,9 @@
 /** What every type of collection is in RAM. */
 import { setImmediate as nextStep } from 'node:timers/promises';
 import type { CollectionType } from '../../../commands/stored-type.ts';
-import { collectionElementBytes, collectionStepBytes } from '../../../limits.ts';
+import { collectionElementBytes, collectionStepBytes, collectionStepElements } from '../../../limits.ts';
 import type { HotObject } from '../../hot/hot-copy.ts';
-import { OperationReader } from './operations.ts';
+import { OperationReader, OperationWriter } from './operations.ts';
 
 export interface Collection extends HotObject {
   readonly type: CollectionType;
@@ -11,6 +11,8 @@ export interface Collection extends HotObject {
   readonly size: number;
   /** Bytes of all texts and `collectionElementBytes` for each element: what its bound is about. */
   readonly weight: number;
+  /** Writes the operations that make the elements of these places, from one to another (exclusive). */
+  write(writer: OperationWriter, from: number, to: number): void;
   /** Does one operation that the reader stands before. */
   apply(operations: OperationReader): void;
 }
@@ -39,4 +41,23 @@ export async function applyInSteps(collection: Collection, operations: Buffer): 
     }
     collection.apply(reader);
   }
+}
+
+/** The stored form of a collection, at once: for small ones. */
+export function encodeAll(collection: Collection): Buffer {
+  const writer = new OperationWriter();
+  collection.write(writer, 0, collection.size);
+  return writer.finish();
+}
+
+/** The same step by step; nobody may change the collection meanwhile. */
+export async function encodeInSteps(collection: Collection): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let from = 0; from < collection.size; from += collectionStepElements) {
+    const writer = new OperationWriter();
+    collection.write(writer, from, Math.min(collection.size, from + collectionStepElements));
+    parts.push(writer.finish());
+    await nextStep();
+  }
+  return Buffer.concat(parts);
 }

@@ -1,6 +1,6 @@
 /** A hash: fields with values. Operations: 1 put field value, 2 delete field. */
 import { storedTypes } from '../../../commands/stored-type.ts';
-import { type Collection, weightOf } from './collection.ts';
+import { type Collection, encodeAll, weightOf } from './collection.ts';
 import { MemberTable, type TablePage } from './member-table.ts';
 import { malformed, type OperationReader, OperationWriter } from './operations.ts';
 
@@ -58,9 +58,13 @@ export class Hash implements Collection {
   }
 
   encode(): Buffer {
-    const writer = new HashWriter();
-    for (let place = 0; place < this.size; place++) writer.put(this.nameAt(place), this.valueAt(place));
-    return writer.finish();
+    return encodeAll(this);
+  }
+
+  write(writer: OperationWriter, from: number, to: number): void {
+    for (let place = from; place < to; place++) {
+      writer.code(operationPut).text(this.nameAt(place)).text(this.valueAt(place));
+    }
   }
 
   #put(field: string, value: string): void {

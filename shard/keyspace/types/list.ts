@@ -4,7 +4,7 @@
  */
 import { storedTypes } from '../../../commands/stored-type.ts';
 import { ChunkedSequence } from './chunked-sequence.ts';
-import { type Collection, weightOf } from './collection.ts';
+import { type Collection, encodeAll, weightOf } from './collection.ts';
 import { malformed, type OperationReader, OperationWriter } from './operations.ts';
 
 const operations = { pushRight: 1, pushLeft: 2, insert: 3, set: 4, remove: 5, dropLeft: 6, dropRight: 7 } as const;
@@ -74,9 +74,11 @@ export class List implements Collection {
   }
 
   encode(): Buffer {
-    const writer = new ListWriter();
-    for (const text of this.#elements.upward()) writer.pushRight(text);
-    return writer.finish();
+    return encodeAll(this);
+  }
+
+  write(writer: OperationWriter, from: number, to: number): void {
+    for (const text of this.range(from, to)) writer.code(operations.pushRight).text(text);
   }
 
   #insert(place: number, text: string): void {

@@ -1,6 +1,6 @@
 /** A set: members. Operations: 1 add member, 2 remove member. */
 import { storedTypes } from '../../../commands/stored-type.ts';
-import { type Collection, weightOf } from './collection.ts';
+import { type Collection, encodeAll, weightOf } from './collection.ts';
 import { MemberTable, type TablePage } from './member-table.ts';
 import { malformed, type OperationReader, OperationWriter } from './operations.ts';
 
@@ -55,9 +55,11 @@ export class MemberSet implements Collection {
   }
 
   encode(): Buffer {
-    const writer = new SetWriter();
-    for (const member of this.members) writer.add(member);
-    return writer.finish();
+    return encodeAll(this);
+  }
+
+  write(writer: OperationWriter, from: number, to: number): void {
+    for (let place = from; place < to; place++) writer.code(operationAdd).text(this.nameAt(place));
   }
 
   #add(member: string): void {

@@ -7,7 +7,7 @@
 import { compareScored, type Scored } from '../../../commands/set-algebra.ts';
 import { storedTypes } from '../../../commands/stored-type.ts';
 import { ChunkedSequence } from './chunked-sequence.ts';
-import { type Collection, weightOf } from './collection.ts';
+import { type Collection, encodeAll, weightOf } from './collection.ts';
 import { MemberTable, type TablePage } from './member-table.ts';
 import { malformed, type OperationReader, OperationWriter } from './operations.ts';
 
@@ -15,7 +15,7 @@ const operationPut = 1;
 const operationRemove = 2;
 
 /** What a member takes in RAM beside its bytes; measured as growth of the heap. */
-const memberOverheadBytes = 144;
+const memberOverheadBytes = 156;
 const sortedSetOverheadBytes = 1_024;
 /** What a score adds to a member's weight. */
 const scoreBytes = 8;
@@ -86,9 +86,13 @@ export class SortedSet implements Collection {
   }
 
   encode(): Buffer {
-    const writer = new SortedSetWriter();
-    for (let place = 0; place < this.size; place++) writer.put(this.nameAt(place), this.scoreAt(place));
-    return writer.finish();
+    return encodeAll(this);
+  }
+
+  write(writer: OperationWriter, from: number, to: number): void {
+    for (let place = from; place < to; place++) {
+      writer.code(operationPut).number(this.scoreAt(place)).text(this.nameAt(place));
+    }
   }
 
   #placeOf(item: Scored): number {
