@@ -14,7 +14,6 @@
  */
 import type { Socket } from 'node:net';
 import type { CommandContext } from '../../commands/command.ts';
-import { endOfKeys } from '../../commands/key-slots.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault } from '../../commands/table.ts';
 import {
@@ -24,10 +23,10 @@ import {
   respUnsentBytesHigh,
   respUnsentBytesMax,
 } from '../../limits.ts';
-import { slotOf } from '../../topology/slot.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
+import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
 import type { BudgetWaiter } from './in-flight-budget.ts';
 import { Pipeline, type Showing } from './pipeline.ts';
 import type { ReplyWriter } from './reply-writer.ts';
@@ -45,7 +44,6 @@ export interface ConnectionHost {
 
 /** A mask: the time of one command in sixteen is taken. */
 const timedEvery = 15;
-const noAuthentication = new ReplyError('NOAUTH', 'Authentication required.');
 
 export class Connection implements ClientConnection, BudgetWaiter {
   client!: Client;
@@ -236,7 +234,8 @@ export class Connection implements ClientConnection, BudgetWaiter {
     }
     const showing = this.#showing();
     if (known === undefined) {
-      this.#answer(this.#unknown(), showing);
+      const name = reader.nameSource.toString('utf8', reader.nameFrom, Math.min(reader.nameTo, reader.nameFrom + 128));
+      this.#answer(unknownCommand(name, reader.args), showing);
       return;
     }
     known.calls += 1;
@@ -261,9 +260,9 @@ export class Connection implements ClientConnection, BudgetWaiter {
     if (isSkipped) client.replyMode = 'on';
     let reply: RespReply | Promise<RespReply>;
     if (args.length < min || args.length > max) {
-      reply = new ReplyError('ERR', `wrong number of arguments for '${known.name.toLowerCase()}' command`);
+      reply = wrongArity(known.name);
     } else if (!client.isAuthenticated && session.isOpen !== true) {
-      reply = noAuthentication;
+      reply = notAuthenticated;
     } else {
       reply = runSafely(() => session.run(args, client, this.#parts));
     }
@@ -278,18 +277,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
 
   #unauthenticated({ spec }: KnownCommand, args: readonly Buffer[]): ReplyError {
     const fault = arityFault(spec!, args.length);
-    return fault === undefined ? noAuthentication : new ReplyError('ERR', fault);
-  }
-
-  #unknown(): ReplyError {
-    const { nameSource, nameFrom, nameTo, args } = this.#reader;
-    const name = nameSource.toString('utf8', nameFrom, Math.min(nameTo, nameFrom + 128));
-    let shown = '';
-    for (const argument of args) {
-      if (shown.length >= 128) break;
-      shown += `'${argument.toString('utf8', 0, 128 - shown.length)}' `;
-    }
-    return new ReplyError('ERR', `unknown command '${name}', with args beginning with: ${shown}`);
+    return fault === undefined ? notAuthenticated : new ReplyError('ERR', fault);
   }
 
   #showing(): Showing {
@@ -322,28 +310,15 @@ export class Connection implements ClientConnection, BudgetWaiter {
     }
     if (reply instanceof ReplyError) {
       known.failures += 1;
-      this.#write(reply.code === 'MOVED' ? this.#redirection(known, args) : reply, showing);
+      this.#write(
+        reply.code === 'MOVED' ? redirection(spec, args, this.#parts.cluster, this.client.local) : reply,
+        showing,
+      );
     } else if (showing.protocol === 3 && spec?.resp3 !== undefined) {
       this.#write(shapedReply(spec.resp3, reply, args), showing);
     } else {
       this.#write(reply, showing);
     }
-  }
-
-  /** Names the owner's address, as clients of clusters read it. */
-  #redirection({ spec }: KnownCommand, args: readonly Buffer[]): ReplyError {
-    const { cluster } = this.#parts;
-    const keys = spec?.keys;
-    if (keys === undefined) return new ReplyError('TRYAGAIN', 'slots are moving; try again');
-    const slots = new Set<number>();
-    for (let index = keys.first; index < endOfKeys(keys, args); index += keys.step) slots.add(slotOf(args[index]!));
-    // No shard could do it.
-    if (slots.size > 1) return new ReplyError('CROSSSLOT', "Keys in request don't hash to the same slot");
-    const [slot = 0] = slots;
-    const owner = cluster.ownerOf(slot, this.client.local);
-    // It has come back meanwhile.
-    if (owner.isSelf) return new ReplyError('TRYAGAIN', `slot ${slot} is moving; try again`);
-    return new ReplyError('MOVED', `${slot} ${owner.host}:${owner.port}`);
   }
 
   #write(reply: RespReply, { protocol, isSilent, isLast }: Showing): void {
@@ -368,7 +343,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
       }
       if (socket.writableLength > respUnsentBytesMax) this.#endUnread();
     }
-    const counted = socket.writableLength + this.#pipeline.bytes;
+    const counted = socket.writableLength + this.#pipeline.bytes + this.#pipeline.replyBytes;
     if (counted === this.#counted || this.#isClosed) return;
     parts.budget.add(counted - this.#counted);
     this.#counted = counted;

@@ -33,13 +33,14 @@ export interface PendingReply extends Showing, Turn {
   readonly bytes: number;
   /** Undefined until it is there. */
   reply: RespReply | undefined;
+  replyBytes: number;
   next: PendingReply | undefined;
 }
 
 /** What the expectation of a reply's size keeps of a larger one, with every reply that is smaller. */
 const expectationDecay = 0.75;
-/** Expected before the first: 64 commands at once. */
-const expectedReplyBytesFirst = 1024 * 1024;
+/** Expected before the first: sixteen commands at once. */
+const expectedReplyBytesFirst = 4 * 1024 * 1024;
 
 export class Pipeline {
   readonly #executor: Executor;
@@ -49,6 +50,7 @@ export class Pipeline {
   #newest: PendingReply | undefined;
   #size = 0;
   #bytes = 0;
+  #replyBytes = 0;
   #expectedReplyBytes = expectedReplyBytesFirst;
 
   /** `onSettled` is called whenever a reply has come. */
@@ -69,6 +71,11 @@ export class Pipeline {
   /** Bytes of arguments. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Of replies that are there and wait for those before them. */
+  get replyBytes(): number {
+    return this.#replyBytes;
   }
 
   get isFull(): boolean {
@@ -111,6 +118,7 @@ export class Pipeline {
       waitsFor: 0,
       followers: undefined,
       reply: isThere ? reply : undefined,
+      replyBytes: 0,
       next: undefined,
     };
     this.#add(pending);
@@ -129,6 +137,7 @@ export class Pipeline {
     if (this.#oldest === undefined) this.#newest = undefined;
     this.#size -= 1;
     this.#bytes -= oldest.bytes;
+    this.#replyBytes -= oldest.replyBytes;
     return oldest;
   }
 
@@ -153,6 +162,8 @@ export class Pipeline {
   #settle(pending: PendingReply, reply: Reply): void {
     pending.reply = reply;
     const bytes = replyBytes(reply);
+    pending.replyBytes = bytes;
+    this.#replyBytes += bytes;
     const faded = this.#expectedReplyBytes * expectationDecay;
     this.#expectedReplyBytes = Math.max(bytes, faded, 1);
     for (const free of this.#order.leave(pending)) this.#start(free);
@@ -179,6 +190,7 @@ function pendingCommand(
     waitsFor: 0,
     followers: undefined,
     reply: undefined,
+    replyBytes: 0,
     next: undefined,
   };
 }
