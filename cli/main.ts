@@ -12,6 +12,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addManyKeyCommands } from './commands/many-keys.ts';
 import { addScale } from './commands/scale.ts';
 import { addServerCommands } from './commands/servers.ts';
+import { addTokenize } from './commands/tokenize.ts';
 import { addVersion } from './commands/version.ts';
 import { runProgram } from './run-program.ts';
 import { processTerminal } from './terminal.ts';
@@ -45,6 +46,7 @@ addScale(program, terminal);
 addKeyCommands(program, terminal);
 addManyKeyCommands(program, terminal);
 addConfig(program, terminal);
+addTokenize(program, terminal);
 addVersion(program, terminal);
 addCompletion(program, terminal);
 
