@@ -440,7 +440,7 @@ export const indexEvictionsPerTurnMax = 1_000;
 /** Keys and values that one page of a scan may hold; a larger value is a page of its own. */
 export const scanPageBytesMax = 16 * MiB;
 /** Keys looked at by one page of SCAN, KEYS or FLUSHALL, before others have their turn. */
-export const scanExaminedPerTurnMax = 20_000;
+export const scanExaminedPerTurnMax = 8_192;
 /** Keys that FLUSHALL deletes in one turn. */
 export const flushEntriesPerTurn = 1_000;
 /** Bytes of keys in one reply to KEYS. */

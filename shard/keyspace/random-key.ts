@@ -8,22 +8,34 @@ import { slotCount } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import { hashEnd, type SlotMap } from './slot-map.ts';
 
-/** An entry of a slot that is shown, or undefined if there is none. `random` gives numbers from 0 to below 1. */
+/**
+ * An entry of a slot that is shown, or undefined if none is found. `total`: how many keys these slots have together;
+ * `random` gives numbers from 0 to below 1.
+ */
 export function randomEntry(
   keys: SlotMap<Entry>,
   shows: (slot: number) => boolean,
+  total: number,
   random: () => number,
 ): Entry | undefined {
-  const sizes = Array.from({ length: slotCount }, (_, slot) =>
-    keys.sizeOf(slot) > 0 && shows(slot) ? keys.sizeOf(slot) : 0,
-  );
-  let place = Math.floor(random() * sizes.reduce((sum, size) => sum + size, 0));
-  const slot = sizes.findIndex((size) => (place -= size) < 0);
-  if (slot < 0) return undefined;
+  const slot = slotAt(keys, shows, Math.floor(random() * total));
+  if (slot === undefined) return undefined;
   const { map } = keys.run(slot, Math.floor(random() * hashEnd))!;
   // A leaf may be empty while its neighbours are not.
   const entries = map.size > 0 ? map.values() : keys.values(slot);
   let skipped = Math.floor(random() * map.size);
   for (const entry of entries) if (skipped-- <= 0) return entry;
+  return undefined;
+}
+
+/** The slot of the key that has so many before it, in the order of slots. */
+function slotAt(keys: SlotMap<Entry>, shows: (slot: number) => boolean, place: number): number | undefined {
+  let left = place;
+  for (let slot = 0; slot < slotCount; slot++) {
+    const size = keys.sizeOf(slot);
+    if (size === 0 || !shows(slot)) continue;
+    left -= size;
+    if (left < 0) return slot;
+  }
   return undefined;
 }

@@ -151,7 +151,8 @@ function listKeys(keyspace: Keyspace, pattern: Buffer): Answer<Reply> {
 
 function randomKey(keyspace: Keyspace): Reply {
   for (let attempt = 1; attempt <= randomKeyAttemptsMax; attempt++) {
-    const entry = randomEntry(keyspace.index.keysBySlot, (slot) => keyspace.shows(slot), Math.random);
+    const shows = (slot: number): boolean => keyspace.shows(slot);
+    const entry = randomEntry(keyspace.index.keysBySlot, shows, keyspace.countKeys(), Math.random);
     if (entry === undefined) return null;
     if (!keyspace.isExpired(entry)) return keyOf(entry);
   }
