@@ -21,20 +21,18 @@ import type { CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { CollectionType } from '../../commands/stored-type.ts';
 import {
-  baseBytesPerDelta,
   baseInTickBytesMax,
   coldReadAttemptsMax,
   collectionBytesMax,
   deltaBytesMax,
-  deltasMax,
-  deltasMin,
   overdueBaseRatio,
   wholeBaseBytesMax,
 } from '../../limits.ts';
 import { slotOf } from '../../topology/slot.ts';
-import { type Chain, Entry, spaceOfKeys } from '../journal.ts';
+import { Entry, spaceOfKeys } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, wrongType } from './arguments.ts';
+import { isLong } from './chain-length.ts';
 import { keyChange } from './handler.ts';
 import { nameOf } from './key-hash.ts';
 import type { Change, Keyspace } from './keyspace.ts';
@@ -285,24 +283,13 @@ export class Collections<Type extends Collection> {
     return isLong(entry.chain, weight <= baseInTickBytesMax ? 1 : overdueBaseRatio);
   }
 
-  #foldIfLong({ slot, name }: Change): void {
-    const entry = this.#keyspace.index.findInSlot(spaceOfKeys, slot, name);
-    if (entry === undefined || entry.bodyBytes <= baseInTickBytesMax || !isLong(entry.chain, 1)) return;
-    this.#keyspace.journal?.fold(entry, async (body) => {
+  #foldIfLong(change: Change): void {
+    this.#keyspace.foldIfLong(change, async (body) => {
       const object = this.#kinds[0]!.create();
       await applyInSteps(object, body);
       return encodeInSteps(object);
     });
   }
-}
-
-/** True if a chain has so many deltas, or so many bytes of them, that a new base is due, or `ratio` times as many. */
-function isLong(chain: Chain | undefined, ratio: number): boolean {
-  if (chain === undefined) return false;
-  const { baseBodyBytes, deltas } = chain;
-  const deltasDue = Math.min(deltasMax, Math.max(deltasMin, baseBodyBytes / baseBytesPerDelta));
-  if (deltas.length >= ratio * deltasDue) return true;
-  return deltas.reduce((sum, delta) => sum + delta.bodyBytes, 0) >= ratio * baseBodyBytes;
 }
 
 function tooLarge(bytes: number, bytesMax: number): ReplyError {

@@ -1,14 +1,18 @@
 /**
  * Times of expiry: EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT with NX XX GT LT, PERSIST, TTL, PTTL, EXPIRETIME, PEXPIRETIME.
  *
- * A record carries its expiry, so a change of expiry writes the record anew with its value (update.ts).
+ * A record carries its expiry. A change of it is a delta without bytes, which needs nobody to read the value, however large
+ * that is or deep it lies. Only a small value at hand is written anew with it, which takes no more of the log and leaves
+ * no chain behind; and so is one that is still at another shard, which must come first (update.ts).
  */
 import type { CommandContext } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { wholeBaseBytesMax } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault } from './arguments.ts';
-import type { CommandFamily, CommandHandler } from './handler.ts';
+import { type CommandFamily, type CommandHandler, keyChange } from './handler.ts';
+import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { commitUnlessPast, copyChange, deleteChange, liveOf } from './plain-key.ts';
 import { parseTime, type TimeUnit, timeUnits } from './times.ts';
@@ -91,12 +95,46 @@ function allows(condition: Condition, presentMs: number, timeMs: number): boolea
 
 // ── Changes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const noBytes = Buffer.alloc(0);
+
 /** The time at which an entry is to expire, 0 for never; undefined: nothing is to be changed, the answer is 0. */
 type NewExpiry = (entry: Entry) => number | undefined;
 
 const persist: NewExpiry = (entry) => (entry.expireAtMs === 0 ? undefined : 0);
 
 function changeExpiry(keyspace: Keyspace, key: Buffer, newExpiry: NewExpiry, context: CommandContext): Answer<Reply> {
+  const name = nameOf(key);
+  const entry = liveOf(keyspace, key);
+  if (keyspace.isIdle([name]) && (entry === undefined || newExpiry(entry) === undefined)) {
+    return keyspace.acknowledgementFault(context) ?? 0;
+  }
+  if (entry !== undefined && keyspace.journal?.isAway(entry))
+    return rewriteWithExpiry(keyspace, key, newExpiry, context);
+  return keyspace.write([name], 2 * wholeBaseBytesMax + key.byteLength, context, () => {
+    const current = liveOf(keyspace, key);
+    if (current === undefined) return 0;
+    const expireAtMs = newExpiry(current);
+    if (expireAtMs === undefined) return 0;
+    if (keyspace.journal?.isAway(current)) return stillAway;
+    const value = current.bodyBytes > wholeBaseBytesMax ? undefined : keyspace.hot.get(current);
+    const change =
+      value === undefined
+        ? { ...keyChange(key, name, expireAtMs, noBytes), type: current.type, deltaOf: current }
+        : copyChange(key, { entry: current, value }, expireAtMs);
+    const reply = commitUnlessPast(keyspace, change, current, context, 1);
+    keyspace.foldIfLong(change);
+    return reply;
+  });
+}
+
+const stillAway = new ReplyError('TRYAGAIN', 'the value is on its way from another shard; nothing was written');
+
+function rewriteWithExpiry(
+  keyspace: Keyspace,
+  key: Buffer,
+  newExpiry: NewExpiry,
+  context: CommandContext,
+): Answer<Reply> {
   return update(
     keyspace,
     {

@@ -15,6 +15,7 @@ import type { Clock } from '../clock.ts';
 import type { HotObject } from '../hot/hot-copy.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
+  type Condense,
   Entry,
   type Journal,
   type JournalPosition,
@@ -28,6 +29,7 @@ import { andThen, type Answer } from './answer.ts';
 import { wrongType } from './arguments.ts';
 import { readCold } from './cold-read.ts';
 import { IndexBound } from './index-bound.ts';
+import { isLong } from './chain-length.ts';
 import { KeyGate } from './key-gate.ts';
 import { KeyVersions } from './key-versions.ts';
 import type { KeyIndex } from './key-index.ts';
@@ -229,6 +231,12 @@ export class Keyspace {
       this.index.remove(entry, 'ram');
       this.journal?.release(entry);
     }
+  }
+
+  /** After a delta: has storage make one record of a chain that has become long. */
+  foldIfLong({ space, slot, name }: Change, condense?: Condense): void {
+    const entry = this.index.findInSlot(space, slot, name);
+    if (entry !== undefined && isLong(entry.chain, 1)) this.journal?.fold(entry, condense);
   }
 
   /** Answers `reply` when the position is as safe as asked. */

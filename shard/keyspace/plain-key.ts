@@ -66,5 +66,5 @@ export function commitUnlessPast(
   const { expireAtMs } = change;
   if (expireAtMs === 0 || expireAtMs > keyspace.now()) return keyspace.commit([change], context, reply);
   if (current === undefined) return reply;
-  return keyspace.commit([{ ...change, expireAtMs: 0, body: undefined }], context, reply);
+  return keyspace.commit([{ ...change, expireAtMs: 0, body: undefined, deltaOf: undefined }], context, reply);
 }

@@ -252,3 +252,26 @@ describe('to doors of typed values', () => {
     shard.engine.close();
   });
 });
+
+describe('a change of expiry', () => {
+  test('of a large value or collection writes and reads none of it, however often it comes', async () => {
+    const shard = new TestShard();
+    shard.run('SET', 'text', 'x'.repeat(100_000));
+    shard.run('HSET', 'hash', 'field', 'x'.repeat(100_000));
+    shard.chill();
+    for (let round = 0; round < 100; round++) {
+      for (const key of ['text', 'hash']) {
+        expect(shard.run('PEXPIRE', key, 1_000 + round)).toBe(1);
+        expect(shard.journal.groups.at(-1)![0]!.body!.byteLength).toBe(0);
+      }
+    }
+    expect(shard.run('PERSIST', 'text')).toBe(1);
+    expect(shard.journal.reads).toBe(0);
+    expect(shard.journal.folds).toBeGreaterThan(0);
+    shard.chill();
+    expect(await shard.begin('STRLEN', 'text')).toBe(100_000);
+    expect(await shard.begin('HSTRLEN', 'hash', 'field')).toBe(100_000);
+    expect([shard.run('PTTL', 'text'), shard.run('PTTL', 'hash')]).toEqual([-1, 1_099]);
+    shard.engine.close();
+  });
+});
