@@ -31,7 +31,7 @@ import type { BudgetWaiter } from './in-flight-budget.ts';
 import { Pipeline, type Showing } from './pipeline.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { RequestReader } from './request-reader.ts';
-import { type RespReply, shapedReply } from './resp-reply.ts';
+import { ErrorBytes, type RespReply, shapedReply } from './resp-reply.ts';
 
 /** What a connection needs of its door besides the parts. */
 export interface ConnectionHost {
@@ -234,7 +234,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
     }
     const showing = this.#showing();
     if (known === undefined) {
-      const name = reader.nameSource.toString('utf8', reader.nameFrom, Math.min(reader.nameTo, reader.nameFrom + 128));
+      const name = reader.nameSource.subarray(reader.nameFrom, reader.nameTo);
       this.#answer(unknownCommand(name, reader.args), showing);
       return;
     }
@@ -322,7 +322,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
   }
 
   #write(reply: RespReply, { protocol, isSilent, isLast }: Showing): void {
-    if (reply instanceof ReplyError) this.#parts.figures.errors += 1;
+    if (reply instanceof ReplyError || reply instanceof ErrorBytes) this.#parts.figures.errors += 1;
     if (!isSilent) this.#host.writer.write(reply, protocol);
     if (isLast) this.#isEnding = true;
   }
@@ -362,7 +362,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
   #refuse(fault: string): void {
     this.#parts.figures.protocolErrors += 1;
     this.#isEnding = true;
-    this.#answer(new ReplyError('ERR', `Protocol error: ${fault}`), {
+    this.#answer(new ErrorBytes(Buffer.from(`ERR Protocol error: ${fault}`, 'latin1')), {
       protocol: this.client.protocol,
       isSilent: false,
       isLast: true,

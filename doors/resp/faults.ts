@@ -4,20 +4,28 @@ import { ReplyError } from '../../commands/reply.ts';
 import type { CommandSpec } from '../../commands/table.ts';
 import { slotOf } from '../../topology/slot.ts';
 import type { ClusterNodes, LocalAddress } from './cluster-nodes.ts';
+import { ErrorBytes } from './resp-reply.ts';
 
 /** Redis shows so many characters of a name, and of all arguments together. */
 const shownCharsMax = 128;
 
 export const notAuthenticated = new ReplyError('NOAUTH', 'Authentication required.');
 
-export function unknownCommand(name: string, args: readonly Buffer[]): ReplyError {
+/** Shows what was sent byte by byte, up to a zero byte, as Redis does. */
+export function unknownCommand(name: Buffer, args: readonly Buffer[]): ErrorBytes {
   let shown = '';
   for (const argument of args) {
     if (shown.length >= shownCharsMax) break;
-    shown += `'${argument.toString('utf8', 0, shownCharsMax - shown.length)}' `;
+    shown += `'${shownBytes(argument, shownCharsMax - shown.length)}' `;
   }
-  const start = name.slice(0, shownCharsMax);
-  return new ReplyError('ERR', `unknown command '${start}', with args beginning with: ${shown}`);
+  const start = shownBytes(name, shownCharsMax);
+  return new ErrorBytes(Buffer.from(`ERR unknown command '${start}', with args beginning with: ${shown}`, 'latin1'));
+}
+
+function shownBytes(bytes: Buffer, countMax: number): string {
+  const text = bytes.toString('latin1', 0, countMax);
+  const zero = text.indexOf('\0');
+  return zero < 0 ? text : text.slice(0, zero);
 }
 
 export function wrongArity(name: string): ReplyError {

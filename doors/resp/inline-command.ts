@@ -24,6 +24,11 @@ function isSpace(byte: number | undefined): boolean {
   return byte === space || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
+/** Vertical tabs and form feeds stand before words, and in them. */
+function endsWord(byte: number): boolean {
+  return isSpace(byte) ? byte !== 0x0b && byte !== 0x0c : byte === 0;
+}
+
 function hexDigit(byte: number | undefined): number {
   if (byte === undefined) return -1;
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
@@ -58,7 +63,7 @@ function scanWord(scanner: Scanner): boolean {
   const { line } = scanner;
   while (scanner.at < line.byteLength) {
     const byte = line[scanner.at]!;
-    if (isSpace(byte) || byte === 0) return true;
+    if (endsWord(byte)) return true;
     if (byte === doubleQuote || byte === singleQuote) {
       if (!(byte === doubleQuote ? scanDoubleQuoted(scanner) : scanSingleQuoted(scanner))) return false;
       const next = line[scanner.at];

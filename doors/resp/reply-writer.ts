@@ -11,12 +11,22 @@
  */
 import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
 import { respJoinedBytesMax, respReplySlabBytes } from '../../limits.ts';
-import { DoubleReply, ErrorLine, PushReply, RespMap, type RespReply, SetReply, TextReply } from './resp-reply.ts';
+import {
+  DoubleReply,
+  ErrorBytes,
+  ErrorLine,
+  PushReply,
+  RespMap,
+  type RespReply,
+  SetReply,
+  TextReply,
+} from './resp-reply.ts';
 
 export type Protocol = 2 | 3;
 
 const carriageReturn = 0x0d;
 const lineFeed = 0x0a;
+const space = 0x20;
 const zero = 0x30;
 const simple = 0x2b;
 const error = 0x2d;
@@ -73,6 +83,7 @@ export class ReplyWriter {
   #writeRare(reply: Exclude<RespReply, null | string | number | Buffer | RespReply[]>, protocol: Protocol): void {
     if (reply instanceof ReplyError || reply instanceof ErrorLine)
       this.#writeLine(error, `${reply.code} ${reply.message}`);
+    else if (reply instanceof ErrorBytes) this.#writeErrorBytes(reply.line);
     else if (typeof reply === 'bigint') this.#writeBigint(reply, protocol);
     else if (reply instanceof ReplyMap || reply instanceof RespMap) this.#writePairs(reply.pairs, protocol);
     else if (reply instanceof SetReply) this.#writeItems(protocol === 2 ? array : set, reply.items, protocol);
@@ -118,6 +129,17 @@ export class ReplyWriter {
     this.#writeHeader(verbatim, bytes.byteLength);
     this.#reserve(bytes.byteLength);
     this.#copy(bytes);
+    this.#endLine();
+  }
+
+  #writeErrorBytes(line: Buffer): void {
+    this.#reserve(line.byteLength + 3);
+    this.#slab[this.#at] = error;
+    this.#at += 1;
+    for (const byte of line) {
+      this.#slab[this.#at] = byte === carriageReturn || byte === lineFeed ? space : byte;
+      this.#at += 1;
+    }
     this.#endLine();
   }
 

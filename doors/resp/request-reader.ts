@@ -139,7 +139,8 @@ export class RequestReader {
       const count = this.#lengthInChunk();
       if (count > 0) return this.#beginArray(count);
     }
-    if (!this.#takeLine()) {
+    const isArray = (this.#lineFilled > 0 ? this.#line : this.#chunk.subarray(this.#at))[0] === star;
+    if (!(isArray ? this.#takeHeader() : this.#takeLine())) {
       if (this.#lineFilled <= respLineBytesMax) return this.#more();
       return this.#fail(this.#line[0] === star ? 'too big mbulk count string' : 'too big inline request');
     }
@@ -207,7 +208,7 @@ export class RequestReader {
     let length: number | undefined = -1;
     if (this.#lineFilled === 0 && this.#chunk[this.#at] === dollar) length = this.#lengthInChunk();
     if (length < 0) {
-      if (!this.#takeLine()) {
+      if (!this.#takeHeader()) {
         return this.#lineFilled <= respLineBytesMax ? this.#more() : this.#fail('too big bulk count string');
       }
       const line = this.#lineTaken();
@@ -297,23 +298,39 @@ export class RequestReader {
     }
     const digits = at - first;
     if (digits === 0 || digits > lengthCharsMax || (digits > 1 && chunk[first] === zero)) return -1;
-    if (at + 1 >= end || chunk[at] !== carriageReturn || chunk[at + 1] !== lineFeed) return -1;
+    // Like Redis, take whatever stands behind the carriage return for the line feed.
+    if (at + 1 >= end || chunk[at] !== carriageReturn) return -1;
     this.#at = at + lineEndBytes;
     return value;
   }
 
-  /** Moves bytes of the chunk into the line, up to its end; false if that has not come or the line is too long. */
+  /** An inline command up to its line feed; false if that has not come or the line is too long. */
   #takeLine(): boolean {
+    return this.#takeThrough(lineFeed);
+  }
+
+  /** The line before an array or a bulk string: up to a carriage return, and the byte behind it. */
+  #takeHeader(): boolean {
+    const isReturned = this.#lineFilled > 0 && this.#line[this.#lineFilled - 1] === carriageReturn;
+    if (!isReturned && !this.#takeThrough(carriageReturn)) return false;
+    return this.#take(this.#at + 1) && this.#lineFilled <= respLineBytesMax;
+  }
+
+  #takeThrough(byte: number): boolean {
+    const found = this.#chunk.indexOf(byte, this.#at);
+    return this.#take(found < 0 ? Infinity : found + 1) && this.#lineFilled <= respLineBytesMax;
+  }
+
+  /** Moves bytes of the chunk into the line; false if the chunk or the line's bound ends before. */
+  #take(end: number): boolean {
     const chunk = this.#chunk;
-    const found = chunk.indexOf(lineFeed, this.#at);
-    const end = found < 0 ? chunk.byteLength : found + 1;
     // One byte beyond the bound tells that it is exceeded; the rest need not be kept.
-    const taken = Math.min(end - this.#at, respLineBytesMax + 1 - this.#lineFilled);
+    const taken = Math.min(Math.min(end, chunk.byteLength) - this.#at, respLineBytesMax + 1 - this.#lineFilled);
     this.#makeRoom(this.#lineFilled + taken);
     chunk.copy(this.#line, this.#lineFilled, this.#at, this.#at + taken);
     this.#lineFilled += taken;
     this.#at += taken;
-    return found >= 0 && this.#at === end && this.#lineFilled <= respLineBytesMax;
+    return this.#at === end;
   }
 
   /** The line, until the next one is taken. */

@@ -5,7 +5,16 @@
 import { type Reply, ReplyMap } from '../../commands/reply.ts';
 import type { Resp3Shape } from '../../commands/table.ts';
 
-export type RespReply = Reply | SetReply | DoubleReply | TextReply | RespMap | PushReply | ErrorLine | RespReply[];
+export type RespReply =
+  | Reply
+  | SetReply
+  | DoubleReply
+  | TextReply
+  | RespMap
+  | PushReply
+  | ErrorLine
+  | ErrorBytes
+  | RespReply[];
 
 /** RESP2: an array. */
 export class SetReply {
@@ -51,6 +60,15 @@ export class ErrorLine {
   constructor(code: ErrorLine['code'], message: string) {
     this.code = code;
     this.message = message;
+  }
+}
+
+/** A fault that shows a client's own bytes as they are, its code before them. */
+export class ErrorBytes {
+  readonly line: Buffer;
+
+  constructor(line: Buffer) {
+    this.line = line;
   }
 }
 
