@@ -2,21 +2,45 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ConfigClient } from '../client/config-client.ts';
 import { ShardProcess } from './shard-process.ts';
 
 let shard: ShardProcess;
-beforeEach(async () => {
+beforeAll(async () => {
   shard = await ShardProcess.start({ dataPath: mkdtempSync(join(tmpdir(), 'kvcache-http-')) });
 });
-afterEach(() => shard.dispose());
+afterAll(() => shard.dispose());
 
 async function post(path: string, body: object): Promise<{ status: number; body: unknown }> {
   const response = await fetch(`${shard.url}/api/v1/${path}`, { method: 'POST', body: JSON.stringify(body) });
   return { status: response.status, body: await response.json() };
 }
+
+async function get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${shard.url}/api/v1/${path}`);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+test('the cluster and its figures are told as JSON', async () => {
+  await post('set', { key: 'k', value: 'x' });
+  expect((await get('cluster')).body).toMatchObject({
+    role: 'shard',
+    name: 'shard-0',
+    moving: 0,
+    shards: [{ name: 'shard-0', slots: 16_384 }],
+    slots: [{ from: 0, to: 16_383, shard: 'shard-0' }],
+  });
+  const { body } = await get('stats');
+  expect(body).toMatchObject({
+    process: { role: 'shard' },
+    commands: { set: { count: 1, errors: 0 } },
+    shards: [{ name: 'shard-0', keys: 1, evictions: { copies: 0, keys: 0, files: 0 } }],
+  });
+  const { latency } = (body['commands'] as Record<string, { latency: number[] }>)['set']!;
+  expect(latency.reduce((sum, count) => sum + count, 0)).toBe(1);
+});
 
 test('what HTTP writes gRPC reads, and the other way round', async () => {
   const client = shard.keyClient();
@@ -55,11 +79,6 @@ test('a change of settings is one for both doors, and outlasts a process that is
   const given = await (await fetch(`${shard.url}/api/v1/config`)).json();
   expect(given).toMatchObject({ eviction: { batch_size: 50 }, blob: { full_wait: 9 } });
 });
-
-async function get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${shard.url}/api/v1/${path}`);
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
 
 test('a key tells its type, its size, how long it lives and where it is', async () => {
   await post('set', { key: 'a/b', value: 'grün '.repeat(10), ttl: 100 });
@@ -112,25 +131,6 @@ test('a prompt shows which of its blocks are cached, by text and by tokens', asy
     status: 400,
     body: { error: 'invalid request: text or tokens is required' },
   });
-});
-
-test('the cluster and its figures are told as JSON', async () => {
-  await post('set', { key: 'k', value: 'x' });
-  expect((await get('cluster')).body).toMatchObject({
-    role: 'shard',
-    name: 'shard-0',
-    moving: 0,
-    shards: [{ name: 'shard-0', slots: 16_384 }],
-    slots: [{ from: 0, to: 16_383, shard: 'shard-0' }],
-  });
-  const { body } = await get('stats');
-  expect(body).toMatchObject({
-    process: { role: 'shard' },
-    commands: { set: { count: 1, errors: 0 } },
-    shards: [{ name: 'shard-0', keys: 1, evictions: { copies: 0, keys: 0, files: 0 } }],
-  });
-  const { latency } = (body['commands'] as Record<string, { latency: number[] }>)['set']!;
-  expect(latency.reduce((sum, count) => sum + count, 0)).toBe(1);
 });
 
 test('every answer is as the document says', async () => {

@@ -26,7 +26,7 @@ import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
 import { settingNames, settingOf } from '../settings/schema.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { observe, processRegistry, respMetrics, securityMetrics, tcpMetrics } from './metrics.ts';
+import { gauge, observe, processRegistry, respMetrics, securityMetrics, tcpMetrics } from './metrics.ts';
 import { ShardNodes } from './shard-nodes.ts';
 import { listenDoor } from './start.ts';
 import { readVersion } from './version.ts';
@@ -72,6 +72,10 @@ export class PublicDoors {
       refusals: this.figures.refusals,
       isMetricsOpen: settings['auth.metrics_open'],
     });
+    observe(this.registry, [
+      gauge('kvcache_http_requests', 'Requests of HTTP that are not answered yet.', () => this.#http.underWay),
+      gauge('kvcache_http_in_flight_bytes', 'Bytes of their bodies and answers.', () => this.#http.bytesInFlight),
+    ]);
   }
 
   /** host:port by protocol. */

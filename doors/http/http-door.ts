@@ -88,6 +88,11 @@ export class HttpDoor implements Door {
     return this.#budget.used;
   }
 
+  /** Requests that are not answered yet. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
   /** What watches the process; part of the document. */
   get watching(): readonly Route[] {
     return this.#watching;
