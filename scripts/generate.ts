@@ -1,7 +1,7 @@
 /**
  * `npm run generate [-- FOLDER]`: generated TypeScript and descriptor set from `protos/*.proto`, and without FOLDER
- * `docs/settings.md` and `docs/errors.md` from the code that declares settings and errors, and the CRD and
- * `docs/reference.md` from the API of the operator, and the dashboard from its sources, too.
+ * `docs/settings.md`, `docs/errors.md` and `docs/redis-compatibility.md` from the code that declares settings, errors and
+ * commands, the CRD and `docs/reference.md` from the API of the operator, and the dashboard from its sources, too.
  *
  * All are committed, so that a clone runs unbuilt; `protos/generated.test.ts` regenerates into a temporary folder, and
  * the tests beside the documents' sources in memory, and find no difference.
@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildDashboard, builtFolder } from '../dashboard/build.ts';
+import { compatibilityDocument } from '../doors/resp/compatibility-document.ts';
 import { crdPath, customResourceDefinitionFile } from '../operator/api/crd.ts';
 import { referenceDocument } from '../operator/api/reference.ts';
 import { errorsDocument } from '../process/errors-document.ts';
@@ -69,6 +70,7 @@ protoc([
 if (process.argv[2] === undefined) {
   writeFileSync(join(root, 'docs/settings.md'), settingsDocument());
   writeFileSync(join(root, 'docs/errors.md'), errorsDocument());
+  writeFileSync(join(root, 'docs/redis-compatibility.md'), compatibilityDocument());
   writeFileSync(join(root, crdPath), customResourceDefinitionFile());
   writeFileSync(join(root, 'docs/reference.md'), referenceDocument());
   for (const [name, content] of await buildDashboard()) writeFileSync(join(builtFolder, name), content);
