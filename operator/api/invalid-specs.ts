@@ -250,7 +250,7 @@ export const invalidSpecs: readonly InvalidSpec[] = [
   {
     title: 'two doors on one port',
     spec: { listeners: { grpc: { port: 8_080 } } },
-    message: 'spec.listeners: grpc and http must have different ports',
+    message: 'spec.listeners: grpc, http, resp and tcp must have different ports',
   },
   {
     title: 'a door on the internal port',
@@ -264,8 +264,15 @@ export const invalidSpecs: readonly InvalidSpec[] = [
   },
   {
     title: 'no door at all',
-    spec: { listeners: { grpc: { enabled: false }, http: { enabled: false } } },
-    message: 'spec.listeners: at least one of grpc and http must be enabled',
+    spec: {
+      listeners: {
+        grpc: { enabled: false },
+        http: { enabled: false },
+        resp: { enabled: false },
+        tcp: { enabled: false },
+      },
+    },
+    message: 'spec.listeners: at least one of them must be enabled',
   },
   {
     title: 'credentials of neither kind',

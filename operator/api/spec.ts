@@ -39,28 +39,32 @@ function listener(port: number, what: string) {
   );
 }
 
+const portsInCel = '[self.grpc.port, self.http.port, self.resp.port, self.tcp.port]';
+
 const listeners = group(
   z.object({
     grpc: listener(50_051, 'gRPC: prompt blocks, keys, health and reflection.'),
     http: listener(
       8_080,
-      'HTTP: health, metrics and status. When off, the Service leaves it out; probes and metrics of the pods stay.',
+      'HTTP: REST, the dashboard, health and metrics. When off, the Service leaves it out; probes and metrics of the pods stay.',
     ),
+    resp: listener(6_379, 'RESP, the protocol of Redis: any of its clients, and LMCache.'),
+    tcp: listener(6_380, 'The binary protocol of typed values.'),
   }),
-  'The doors of the routers.',
+  'The doors of routers and shards.',
   {
     rules: [
       {
-        rule: 'self.grpc.port != self.http.port',
-        message: 'spec.listeners: grpc and http must have different ports',
+        rule: `${portsInCel}.all(port, ${portsInCel}.exists_one(other, other == port))`,
+        message: 'spec.listeners: grpc, http, resp and tcp must have different ports',
       },
       {
-        rule: `self.grpc.port != ${linkPort} && self.http.port != ${linkPort}`,
+        rule: `!(${linkPort} in ${portsInCel})`,
         message: `spec.listeners: port ${linkPort} is the internal port of shards and routers; choose another`,
       },
       {
-        rule: 'self.grpc.enabled || self.http.enabled',
-        message: 'spec.listeners: at least one of grpc and http must be enabled, or no client can reach the cache',
+        rule: 'self.grpc.enabled || self.http.enabled || self.resp.enabled || self.tcp.enabled',
+        message: 'spec.listeners: at least one of them must be enabled, or no client can reach the cache',
       },
     ],
   },

@@ -15,7 +15,9 @@ export const fieldManager = 'kvcache-operator';
 /** The two processes that the operator runs. */
 export type Component = 'shard' | 'router';
 
-export const portNames = { grpc: 'grpc', http: 'http', link: 'link' } as const;
+/** The doors for clients, as the spec names them. */
+export const doors = ['grpc', 'http', 'resp', 'tcp'] as const;
+export const portNames = { grpc: 'grpc', http: 'http', resp: 'resp', tcp: 'tcp', link: 'link' } as const;
 
 /** Within the pods. ConfigMaps and Secrets are mounted as directories: a subPath would never see an update. */
 export const paths = {

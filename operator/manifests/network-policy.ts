@@ -7,7 +7,7 @@ import type { V1NetworkPolicy, V1NetworkPolicyPeer, V1NetworkPolicyPort } from '
 import type { KVCache } from '../api/schema.ts';
 import { networkPolicies, type Wire } from '../kube/resources.ts';
 import { type Manifest, type ManifestContext, metadataOf } from './manifest.ts';
-import { cacheLabels, namesOf, portNames } from './names.ts';
+import { cacheLabels, doors, namesOf, portNames } from './names.ts';
 
 /** Set by Kubernetes on every namespace. */
 const namespaceNameLabel = 'kubernetes.io/metadata.name';
@@ -16,7 +16,8 @@ export function networkPolicy(cache: KVCache, { operator }: ManifestContext): Ma
   const { networkPolicy: name } = namesOf(cache);
   const { listeners, networkPolicy } = cache.spec;
   if (!networkPolicy.enabled) return { resource: networkPolicies, name, object: undefined };
-  const doors = [...(listeners.grpc.enabled ? [portNames.grpc] : []), portNames.http];
+  // HTTP always: probes and metrics.
+  const open = doors.filter((door) => door === 'http' || listeners[door].enabled);
   return {
     resource: networkPolicies,
     name,
@@ -28,7 +29,7 @@ export function networkPolicy(cache: KVCache, { operator }: ManifestContext): Ma
         podSelector: { matchLabels: cacheLabels(cache) },
         policyTypes: ['Ingress'],
         ingress: [
-          { ports: doors.map(policyPort) },
+          { ports: open.map((door) => policyPort(portNames[door])) },
           {
             ports: [policyPort(portNames.link)],
             ...from([

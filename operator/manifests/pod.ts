@@ -20,6 +20,7 @@ import {
   namesOf,
   objectLabels,
   paths,
+  doors,
   portNames,
   settingsKey,
 } from './names.ts';
@@ -88,8 +89,7 @@ function container(cache: KVCache, context: ManifestContext, { component, lifecy
     args: [component],
     env: podEnvironment(cache, component),
     ports: [
-      { name: portNames.grpc, containerPort: spec.listeners.grpc.port, protocol: 'TCP' },
-      { name: portNames.http, containerPort: spec.listeners.http.port, protocol: 'TCP' },
+      ...doors.map((door) => ({ name: portNames[door], containerPort: spec.listeners[door].port, protocol: 'TCP' })),
       { name: portNames.link, containerPort: linkPort, protocol: 'TCP' },
     ],
     resources: component === 'shard' ? shardResources(spec) : routerResources(spec),

@@ -11,7 +11,7 @@ import { linkPort } from '../api/facts.ts';
 import type { KVCache } from '../api/schema.ts';
 import { services, type Wire } from '../kube/resources.ts';
 import { type Manifest, metadataOf } from './manifest.ts';
-import { type Component, namesOf, portNames, scrapeLabel, selectorLabels } from './names.ts';
+import { type Component, doors, namesOf, portNames, scrapeLabel, selectorLabels } from './names.ts';
 
 export function clientService(cache: KVCache): Manifest<Wire<V1Service>> {
   const { clientService: name } = namesOf(cache);
@@ -62,10 +62,9 @@ function headless(cache: KVCache, name: string, component: Component, withUnread
 }
 
 function publicPorts({ spec: { listeners } }: KVCache): Wire<V1ServicePort>[] {
-  return [
-    ...(listeners.grpc.enabled ? [servicePort(portNames.grpc, listeners.grpc.port)] : []),
-    ...(listeners.http.enabled ? [servicePort(portNames.http, listeners.http.port)] : []),
-  ];
+  return doors
+    .filter((door) => listeners[door].enabled)
+    .map((door) => servicePort(portNames[door], listeners[door].port));
 }
 
 function servicePort(name: string, port: number): Wire<V1ServicePort> {

@@ -38,20 +38,28 @@ export function settingsOf(cache: KVCache, component: Component): WrittenSetting
 }
 
 function processSettings({ spec }: KVCache, component: Component): WrittenSettings {
-  const { grpc, http } = spec.listeners;
+  const { grpc, http, resp, tcp } = spec.listeners;
   const { terminationGracePeriodSeconds } = component === 'shard' ? spec.shards : spec.routers;
   const delaySeconds = component === 'router' ? routerDrainDelaySeconds : 0;
   return {
     'data.path': paths.data,
     'topology.path': `${paths.topology}/${topologyKey}`,
-    // A door that is off is out of reach from outside of the pod.
-    'grpc.host': grpc.enabled ? '0.0.0.0' : '127.0.0.1',
+    'grpc.host': hostOf(grpc),
     'grpc.port': grpc.port,
     'http.port': http.port,
+    'resp.host': hostOf(resp),
+    'resp.port': resp.port,
+    'tcp.host': hostOf(tcp),
+    'tcp.port': tcp.port,
     'link.port': linkPort,
     log_level: spec.logLevel,
     'shutdown.grace': `${terminationGracePeriodSeconds - delaySeconds - graceMarginSeconds}s`,
   };
+}
+
+/** A door that is off is out of reach from outside of the pod. */
+function hostOf({ enabled }: { readonly enabled: boolean }): string {
+  return enabled ? '0.0.0.0' : '127.0.0.1';
 }
 
 function shardSettings(cache: KVCache): WrittenSettings {

@@ -44,6 +44,21 @@ test('clients write, read and run the playground through the Service', async () 
   expect(code).toBe(0);
 });
 
+test('Redis clients, and those of the binary protocol, reach the same keys through the Service', async () => {
+  expect(await askOf(6_379, Buffer.from('GET greeting\r\n'))).toEqual(Buffer.from('$5\r\nhello\r\n'));
+  const get = Buffer.from([1, 0, 0, 0, 8, ...Buffer.from('greeting')]);
+  // OK, ten bytes: five of a head that says Bytes and how many, and the value.
+  expect(await askOf(6_380, get)).toEqual(Buffer.from([0, 0, 0, 0, 10, 5, 0, 0, 0, 5, ...Buffer.from('hello')]));
+});
+
+/** What a port of the Service answers to these bytes, asked from a pod. */
+async function askOf(port: number, bytes: Buffer): Promise<Buffer> {
+  const program = `const socket = require('node:net').connect(${port}, 'cache', () => socket.write(Buffer.from('${bytes.toString('base64')}', 'base64')));
+    socket.once('data', (answer) => { process.stdout.write(answer.toString('base64')); socket.destroy(); });`;
+  const args = ['exec', '-n', scenario.namespace, 'client', '--', 'node', '-e', program];
+  return Buffer.from(await scenario.kube.kubectl(args), 'base64');
+}
+
 test('events tell its story', async () => {
   const { kube, namespace } = scenario;
   const described = await kube.kubectl(['describe', 'kvc', 'cache', '-n', namespace]);
