@@ -75,6 +75,23 @@ export class EngineModel {
     return value.length;
   }
 
+  /** Lists are kept as JSON. The new length. */
+  push(key: string, element: string): Reply {
+    const live = this.#live(key);
+    const elements = [...listOf(live), element];
+    this.#stored.set(key, { value: JSON.stringify(elements), expireAtMs: live?.expireAtMs ?? 0 });
+    return elements.length;
+  }
+
+  /** Takes the first element; a list without any is no key. */
+  pop(key: string): string | null {
+    const live = this.#live(key);
+    const [first, ...rest] = listOf(live);
+    if (rest.length === 0) this.#stored.delete(key);
+    else this.#stored.set(key, { value: JSON.stringify(rest), expireAtMs: live!.expireAtMs });
+    return first ?? null;
+  }
+
   getAndDelete(key: string): string | null {
     const value = this.get(key);
     this.#stored.delete(key);
@@ -132,6 +149,10 @@ export class EngineModel {
     if (stored === undefined || (stored.expireAtMs !== 0 && stored.expireAtMs <= this.#now())) return undefined;
     return stored;
   }
+}
+
+function listOf(stored: Stored | undefined): string[] {
+  return stored === undefined ? [] : (JSON.parse(stored.value) as string[]);
 }
 
 /** A reply with its bytes as latin1 text, and errors by their code. */

@@ -15,10 +15,13 @@ import { TestShard } from '../../testing/engine-shard.ts';
 import { spaceOfBlocks } from '../journal.ts';
 
 const keyNames = ['a', 'b', '{t}c', '{t}d', '\u0080\u00ff', ''];
+/** Keys of lists alone, so that no command finds another type. */
+const listNames = ['{t}list', 'other list'];
 const digests = ['d'.repeat(20), '\u00ff'.repeat(20)];
 const versionNames = ['1'.repeat(16), '2'.repeat(16), '\u00ff'.repeat(16)];
 
 const key = fc.constantFrom(...keyNames);
+const list = fc.constantFrom(...listNames);
 const lifeMs = fc.integer({ min: 1, max: 1_500 });
 /** The largest keep no copy in RAM. */
 const bodyBytes = fc.constantFrom(0, 1, 100, 5_000, 20_000, 20_000);
@@ -48,6 +51,12 @@ const command = fc.oneof(
   fc.record({ kind: fc.constant('get and delete'), key }),
   fc.record({ kind: fc.constant('rename'), key, to: key, replaces: fc.boolean() }),
   fc.record({ kind: fc.constant('copy'), key, to: key }),
+  fc.record({ kind: fc.constant('push'), list, bodyBytes }),
+  fc.record({ kind: fc.constant('push'), list, bodyBytes }),
+  fc.record({ kind: fc.constant('pop'), list }),
+  fc.record({ kind: fc.constant('range'), list }),
+  fc.record({ kind: fc.constant('expire list'), list, lifeMs }),
+  fc.record({ kind: fc.constant('del list'), list }),
   fc.record({ kind: fc.constant('put block'), block, bodyBytes }),
 );
 const step = fc.oneof(
@@ -78,9 +87,11 @@ class History {
   #values = 0;
   #pending: Promise<void>[] = [];
   /** What every key was, write by write. */
-  readonly #past = new Map<string, (string | null)[]>(keyNames.map((name) => [name, [null]]));
+  readonly #past = new Map<string, (string | null)[]>([...keyNames, ...listNames].map((name) => [name, [null]]));
   /** Writes of a key that are not answered: how long its past was before each. */
-  readonly #unanswered = new Map<string, Set<{ readonly from: number }>>(keyNames.map((name) => [name, new Set()]));
+  readonly #unanswered = new Map<string, Set<{ readonly from: number }>>(
+    [...keyNames, ...listNames].map((name) => [name, new Set()]),
+  );
 
   constructor(hasJournal: boolean) {
     this.#hasJournal = hasJournal;
@@ -142,6 +153,11 @@ class History {
       case 'get and delete':
       case 'rename':
       case 'copy':
+      case 'push':
+      case 'pop':
+      case 'range':
+      case 'expire list':
+      case 'del list':
       case 'put block':
         this.#run(step);
         break;
@@ -243,6 +259,29 @@ class History {
         this.#write([from, to], reply, () => model.copy(from, to));
         break;
       }
+      case 'push': {
+        const value = this.#value(command.bodyBytes);
+        const reply = shard.begin('RPUSH', bytesOf(command.list), bytesOf(value));
+        this.#write([command.list], reply, () => model.push(command.list, value));
+        break;
+      }
+      case 'pop':
+        this.#write([command.list], shard.begin('LPOP', bytesOf(command.list)), () => model.pop(command.list));
+        break;
+      case 'range':
+        this.#read(
+          [command.list],
+          this.#elements(command.list).then((elements) => [elements]),
+        );
+        break;
+      case 'expire list': {
+        const reply = shard.begin('PEXPIRE', bytesOf(command.list), command.lifeMs);
+        this.#write([command.list], reply, () => model.expire(command.list, nowMs + command.lifeMs));
+        break;
+      }
+      case 'del list':
+        this.#write([command.list], shard.begin('DEL', bytesOf(command.list)), () => model.del([command.list]));
+        break;
       case 'put block': {
         const { digest, version } = command.block;
         const value = this.#value(command.bodyBytes);
@@ -284,6 +323,12 @@ class History {
         });
       }),
     );
+  }
+
+  /** The list as the model keeps it. */
+  async #elements(name: string): Promise<Buffer | null> {
+    const elements = plainReply(await this.shard.begin('LRANGE', bytesOf(name), 0, -1)) as string[];
+    return elements.length === 0 ? null : bytesOf(JSON.stringify(elements));
   }
 
   #observeAll(): void {
@@ -342,6 +387,7 @@ class History {
       const expireAtMs = model.expireAtMs(name);
       expect(shard.run('PEXPIRETIME', bytesOf(name))).toBe(expireAtMs === undefined ? -2 : expireAtMs || -1);
     }
+    for (const name of listNames) expect(plainReply(await this.#elements(name))).toBe(model.get(name));
     await this.#compareScan();
     for (const digest of digests) await this.#compareBlocks(digest);
     expect(shard.index.blocks).toBe(model.blocks);
@@ -349,6 +395,11 @@ class History {
       expect(shard.index.size).toBe(shard.journal.live.size);
       for (const entry of shard.journal.live) expect(shard.index.find(entry.space, entry.key)).toBe(entry);
     }
+  }
+
+  /** Lists have no value that a scan could show. */
+  #textKeys(): string[] {
+    return this.model.keys().filter((name) => !listNames.includes(name));
   }
 
   async #compareScan(): Promise<void> {
@@ -360,7 +411,7 @@ class History {
       for (let place = 0; place < items.length; place += 2) found.set(items[place], items[place + 1]);
       cursor = page[0];
     } while ((cursor as Buffer).byteLength > 0);
-    expect(found).toEqual(new Map(this.model.keys().map((name) => [name, this.model.get(name)])));
+    expect(found).toEqual(new Map(this.#textKeys().map((name) => [name, this.model.get(name)])));
   }
 
   async #compareBlocks(digest: string): Promise<void> {
