@@ -9,7 +9,7 @@
  * step can stall the loop.
  *
  * Accounted are whole slabs, the backing memory of large values, and what the objects of a copy take. The overheads
- * below are measured (bench/engine.ts), as growth of resident memory over a million copies.
+ * below are measured (bench/sides/engine-process.ts), as growth of resident memory over a million copies.
  *
  * Rejected, after measuring both: lru-cache, in 1,024 partitions because its Map stalls as it grows. With 100-byte
  * values it makes 0.6 M gets and 1.4 M sets a second where the list makes 1.2 M and 4 M, takes 90 bytes more a copy,

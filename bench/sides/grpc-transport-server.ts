@@ -1,14 +1,14 @@
 /**
- * The two gRPC servers that bench/grpc-transport.ts compares, behind one interface and with the same four methods,
- * codecs and stored values. Runs as a process of its own: `node bench/grpc-transport-server.ts NAME`.
+ * The two gRPC servers that bench/scenarios/grpc-transport.ts compares, behind one interface and with the same four methods,
+ * codecs and stored values. Runs as a process of its own: `node bench/sides/grpc-transport-server.ts NAME`.
  */
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
-import { decodeWrite, encodeRead } from '../doors/grpc/block-codec.ts';
-import { decodeKey, decodeSet, encodeGet } from '../doors/grpc/kv-codec.ts';
-import type { MessageParts } from '../grpc/method.ts';
-import { GrpcServer } from '../grpc/server.ts';
-import { KeyValueServiceService, SetResponse } from '../protos/generated/kv.ts';
-import { KVStoreServiceService, PromptChunk, ReadRequest, WriteResponse } from '../protos/generated/kvstore.ts';
+import { decodeWrite, encodeRead } from '../../doors/grpc/block-codec.ts';
+import { decodeKey, decodeSet, encodeGet } from '../../doors/grpc/kv-codec.ts';
+import type { MessageParts } from '../../grpc/method.ts';
+import { GrpcServer } from '../../grpc/server.ts';
+import { KeyValueServiceService, SetResponse } from '../../protos/generated/kv.ts';
+import { KVStoreServiceService, PromptChunk, ReadRequest, WriteResponse } from '../../protos/generated/kvstore.ts';
 
 export const transportNames = ['grpc-js', 'node:http2'] as const;
 export type TransportName = (typeof transportNames)[number];
@@ -128,10 +128,5 @@ if (import.meta.main) {
   const transport = transports[name]();
   addMethods(transport);
   process.send?.(await transport.listen());
-  // Asked for its processor time so far, which says more than the clock on a machine with other work.
-  process.on('message', () => {
-    const { user, system } = process.cpuUsage();
-    process.send?.(user + system);
-  });
   process.on('disconnect', () => process.exit(0));
 }

@@ -3,7 +3,7 @@
  *
  * Node's timers count whole milliseconds. The proxy sleeps in Atomics.wait instead, a tenth of a millisecond at a time,
  * with a look at its sockets in between: exact enough for half a millisecond each way, and it leaves the processor to
- * what is measured. It runs as a process of its own: `node bench/grpc-transport-proxy.ts TARGET_PORT DELAY_MS`, and
+ * what is measured. It runs as a process of its own: `node bench/sides/delay-proxy.ts TARGET_PORT DELAY_MS`, and
  * tells its parent the port.
  */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';

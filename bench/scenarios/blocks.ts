@@ -1,0 +1,124 @@
+/**
+ * Write and Read of kvstore.KVStoreService with blocks of 1.2 MB, against Node's own HTTP/2 carrying the same bytes; and
+ * all of it once more with 1 ms added to the round trip, because loopback hides what a flow-control window costs.
+ */
+import { encodeWrite } from '../../client/prompt-codec.ts';
+import { KvStoreClient } from '../../client/prompt-client.ts';
+import { message, startModule } from '../harness/children.ts';
+import { bandwidth, type Bench, type Scenario, type Side } from '../harness/scenario.ts';
+import { KVStoreServiceService, ReadRequest } from '../../protos/generated/kvstore.ts';
+import { grpcMessage } from '../load/h2-connection.ts';
+import { H2Load } from '../load/h2-load.ts';
+import { startCluster, startShard } from '../sides/kvcache.ts';
+import type { SideProcess } from '../sides/side-process.ts';
+import { largeUnaryFigures, loadNote, portOf, type UnaryCase, unarySide } from './unary.ts';
+
+interface BlockCase extends UnaryCase {
+  readonly method: 'write' | 'read';
+  readonly addedMs: 0 | 1;
+}
+
+const blockBytes = 1_200_000;
+const blocks = 24;
+const rawName = 'raw HTTP/2';
+const scope = { accountUrl: 'https://bench.example', containerName: 'bench' };
+
+const cases: readonly BlockCase[] = ([0, 1] as const).flatMap((addedMs) =>
+  (['write', 'read'] as const).map((method) => ({
+    title: `${method === 'write' ? 'Write' : 'Read'} 1.2 MB, 8 in flight${addedMs === 0 ? '' : ', +1 ms'}`,
+    method,
+    addedMs,
+    valueBytes: blockBytes,
+    inFlight: 8,
+    connections: 4,
+    replyBytesMin: method === 'read' ? blockBytes : 1,
+    figures: largeUnaryFigures,
+    comparisons: [
+      { side: 'shard', against: rawName, figure: bandwidth.name, goal: { atLeast: 0.6 } },
+      { side: 'router + 3 shards', against: rawName, figure: bandwidth.name, goal: { atLeast: 0.35 } },
+    ],
+  })),
+);
+
+function tokensOf(block: number): BigInt64Array {
+  return BigInt64Array.from({ length: 128 }, (_, index) => BigInt(block * 1_000 + index));
+}
+
+function chunkOf(block: number): { hash: bigint; parentHash: bigint; partitionKey: string; tokens: BigInt64Array } {
+  return { hash: BigInt(block + 1), parentHash: 0n, partitionKey: 'bench', tokens: tokensOf(block) };
+}
+
+/** Requests as they go on the wire. */
+interface Bodies {
+  readonly write: readonly Buffer[];
+  readonly read: readonly Buffer[];
+}
+
+/** Writes the blocks, and makes the requests that write them again and read them. */
+async function bodiesOf(server: string): Promise<Bodies> {
+  using client = new KvStoreClient({ server });
+  client.initialize(scope.accountUrl, scope.containerName);
+  const buffer = Buffer.alloc(blockBytes, 'kv');
+  const write: Buffer[] = [];
+  const read: Buffer[] = [];
+  for (let block = 0; block < blocks; block++) {
+    const chunk = chunkOf(block);
+    await client.writeAsync({ ...chunk, buffer });
+    const { locations } = await client.lookup('bench', '', chunk.tokens, [chunk.hash]);
+    const location = locations[0]?.location;
+    if (location === undefined) throw new Error(`block ${block} is not there after it was written`);
+    read.push(grpcMessage(ReadRequest.encode({ ...scope, location, completionId: '' }).finish()));
+    const parts = encodeWrite({ ...scope, chunk: { ...chunk, completionId: '', buffer } });
+    write.push(grpcMessage(parts instanceof Uint8Array ? parts : Buffer.concat(parts)));
+  }
+  return { write, read };
+}
+
+async function startProxy(bench: Bench, port: number): Promise<number> {
+  const child = startModule(bench.scope, 'sides/delay-proxy.ts', [String(port), '0.5']);
+  return message<number>(child);
+}
+
+async function blockSide(bench: Bench, side: SideProcess, load: H2Load): Promise<Side<BlockCase>> {
+  const port = portOf(side.grpc);
+  const ports = { 0: port, 1: await startProxy(bench, port) };
+  const bodies = await bodiesOf(side.grpc);
+  return unarySide<BlockCase>(side, load, ({ method, addedMs }) => ({
+    port: ports[addedMs],
+    path: KVStoreServiceService[method].path,
+    bodies: bodies[method],
+  }));
+}
+
+async function rawSide(bench: Bench, load: H2Load): Promise<Side<BlockCase>> {
+  const child = startModule(bench.scope, 'sides/echo-servers.ts', ['http2']);
+  const port = await message<number>(child);
+  const ports = { 0: port, 1: await startProxy(bench, port) };
+  const about = "Node's HTTP/2: keeps one body of 1.2 MB, and answers with it";
+  const bodies = { write: [Buffer.alloc(blockBytes, 'kv')], read: [Buffer.from('read')] };
+  return unarySide<BlockCase>({ name: rawName, about, pids: [child.pid] }, load, async ({ method, addedMs }) => {
+    const target = { contentType: 'application/octet-stream', path: `/${method}`, bodies: bodies[method] };
+    return { ...target, port: ports[addedMs] };
+  });
+}
+
+export const blocksScenario: Scenario = {
+  name: 'blocks',
+  summary: 'Write and Read of 1.2 MB blocks on a shard and through a router, against raw HTTP/2, also with 1 ms added',
+  async prepare(bench) {
+    const load = new H2Load(bench);
+    const sides = [
+      await blockSide(bench, await startShard(bench), load),
+      await blockSide(bench, await startCluster(bench), load),
+      await rawSide(bench, load),
+    ];
+    return {
+      cases,
+      sides,
+      notes: () => [
+        loadNote(load),
+        'writes: acknowledged in memory, no Blob; every round writes the same blocks again',
+      ],
+    };
+  },
+};
