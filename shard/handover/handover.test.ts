@@ -102,6 +102,42 @@ describe('hand-over', () => {
     for (const key of keys) expect(await cluster.do('PTTL', key)).toBeGreaterThan(500_000);
   });
 
+  test('collections move with their changes, and are read and changed on the way', async () => {
+    cluster = await HandoverCluster.start(2, 1, { 'handover-bandwidth': '1MiB' });
+    const names = Array.from({ length: 40 }, (_, number) => `${number}`);
+    const fields = Array.from({ length: 200 }, (_, number) => [`field-${number}`, 'x'.repeat(100)]).flat();
+    for (const name of names) {
+      await cluster.do('HSET', `hash-${name}`, ...fields);
+      await cluster.do('HSET', `hash-${name}`, 'field-1', name);
+      await cluster.do('RPUSH', `list-${name}`, 'a', 'b', name);
+      await cluster.do('ZADD', `zset-${name}`, '1', 'one', '2', name);
+    }
+    let first = true;
+    await cluster.scale(2, async () => {
+      if (!first) return;
+      first = false;
+      for (const name of names) {
+        expect(await cluster.do('TYPE', `hash-${name}`)).toBe('hash');
+        expect(await cluster.do('GET', `list-${name}`)).toMatchObject({ code: 'WRONGTYPE' });
+        expect(await cluster.do('HGET', `hash-${name}`, 'field-1')).toEqual(Buffer.from(name));
+        expect(await cluster.do('HSET', `hash-${name}`, 'field-2', 'moving', 'new', 'moving')).toBe(1);
+        expect(await cluster.do('LPOP', `list-${name}`)).toEqual(Buffer.from('a'));
+      }
+    });
+    const infos = await Promise.all([cluster.info(0), cluster.info(1)]);
+    expect(infos.every(({ slots }) => slots > 0)).toBe(true);
+    for (const name of names) {
+      expect(await cluster.do('HLEN', `hash-${name}`)).toBe(201);
+      expect(await cluster.do('HMGET', `hash-${name}`, 'field-1', 'field-2', 'field-3')).toEqual([
+        Buffer.from(name),
+        Buffer.from('moving'),
+        Buffer.from('x'.repeat(100)),
+      ]);
+      expect(await cluster.do('LRANGE', `list-${name}`, '0', '-1')).toEqual([Buffer.from('b'), Buffer.from(name)]);
+      expect(await cluster.do('ZSCORE', `zset-${name}`, name)).toEqual(Buffer.from('2'));
+    }
+  });
+
   test('blocks move with what they keep beside their bytes, and a version that is written again counts once', async () => {
     cluster = await HandoverCluster.start(2, 1, { 'handover-bandwidth': '1MiB' });
     const blocks = Array.from({ length: 60 }, (_, number) => {
