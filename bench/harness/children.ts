@@ -43,13 +43,20 @@ export function startModule(
   return adopt(scope, child);
 }
 
-/** The next message of a child of ours. */
+/** The next message of a child of ours; rejects with its last words if it ends instead. */
 export async function message<Message>(child: Child): Promise<Message> {
-  const ended = once(child.process, 'exit').then(() => {
-    throw new Error(`a process of the bench ended: ${child.lastWords()}`);
+  const fault = (): Error => new Error(`a process of the bench ended: ${child.lastWords()}`);
+  if (child.process.exitCode !== null || child.process.signalCode !== null) throw fault();
+  const waiting = new AbortController();
+  const ended = once(child.process, 'exit', waiting).then(() => {
+    throw fault();
   });
-  const [received] = (await Promise.race([once(child.process, 'message'), ended])) as [Message];
-  return received;
+  try {
+    const [received] = (await Promise.race([once(child.process, 'message', waiting), ended])) as [Message];
+    return received;
+  } finally {
+    waiting.abort();
+  }
 }
 
 /** Resolves when the child listens on the port. */
