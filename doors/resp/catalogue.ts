@@ -4,6 +4,7 @@
  * making a string of them: a lookup is a hash of a few bytes and one comparison.
  */
 import { type CommandSpec, commandTable } from '../../commands/table.ts';
+import { nilArrayFrom } from './resp-reply.ts';
 import type { SessionCommand } from './session/session-command.ts';
 
 export interface KnownCommand {
@@ -13,6 +14,8 @@ export interface KnownCommand {
   readonly spec: CommandSpec | undefined;
   /** Of commands that this door does. */
   readonly session: SessionCommand | undefined;
+  /** With so many arguments, its nil is one of an array. */
+  readonly nilArrayFrom: number;
   /** Since the start: all, and those that were answered with an error. */
   calls: number;
   failures: number;
@@ -65,7 +68,16 @@ export class Catalogue {
 }
 
 function known(name: string, spec: CommandSpec | undefined, session: SessionCommand | undefined): KnownCommand {
-  return { name, spec, session, calls: 0, failures: 0, timedCalls: 0, timedMs: 0 };
+  return {
+    name,
+    spec,
+    session,
+    nilArrayFrom: nilArrayFrom.get(name) ?? Infinity,
+    calls: 0,
+    failures: 0,
+    timedCalls: 0,
+    timedMs: 0,
+  };
 }
 
 function bucketOf(bytes: Uint8Array, from: number, to: number): number {

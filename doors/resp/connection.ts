@@ -31,7 +31,7 @@ import type { BudgetWaiter } from './in-flight-budget.ts';
 import { Pipeline, type Showing } from './pipeline.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { RequestReader } from './request-reader.ts';
-import { ErrorBytes, type RespReply, shapedReply } from './resp-reply.ts';
+import { ErrorBytes, nilArray, type RespReply, shapedReply } from './resp-reply.ts';
 
 /** What a connection needs of its door besides the parts. */
 export interface ConnectionHost {
@@ -314,6 +314,8 @@ export class Connection implements ClientConnection, BudgetWaiter {
         reply.code === 'MOVED' ? redirection(spec, args, this.#parts.cluster, this.client.local) : reply,
         showing,
       );
+    } else if (reply === null && args.length >= known.nilArrayFrom) {
+      this.#write(nilArray, showing);
     } else if (showing.protocol === 3 && spec?.resp3 !== undefined) {
       this.#write(shapedReply(spec.resp3, reply, args), showing);
     } else {

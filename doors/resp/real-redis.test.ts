@@ -45,4 +45,82 @@ describe.skipIf(!hasRedisServer())('held against a real redis-server', () => {
       expect(ours, JSON.stringify(input.toString('latin1'))).toBe(theirs);
     }
   });
+
+  test.each([2, 3])('each type of value is shown the same in RESP%i', async (protocol) => {
+    // Of one item each: in which order a hash or a set lists several is its own business.
+    const prelude = ['FLUSHALL', `HELLO ${protocol}`];
+    const commands = [
+      'SET s 1.5',
+      'INCRBYFLOAT s 1',
+      'MGET s none',
+      'GET none',
+      'HSET h f 1.5',
+      'HGETALL h',
+      'HGETALL none',
+      'HMGET h f none',
+      'HINCRBYFLOAT h f 1',
+      'HRANDFIELD h 1 WITHVALUES',
+      'HRANDFIELD h',
+      'HKEYS h',
+      'HSCAN h 0',
+      'RPUSH l a b',
+      'LRANGE l 0 -1',
+      'LPOP none',
+      'LPOP none 2',
+      'LPOP l 1',
+      'LPOS l none',
+      'SADD e m',
+      'SMEMBERS e',
+      'SINTER e e',
+      'SUNION e none',
+      'SDIFF none e',
+      'SRANDMEMBER e 1',
+      'SMISMEMBER e m none',
+      'SPOP e 1',
+      'SPOP none',
+      'SPOP none 1',
+      'ZADD z 1.5 m',
+      'ZADD z INCR 1 m',
+      'ZADD z NX INCR 1 m',
+      'ZSCORE z m',
+      'ZSCORE z none',
+      'ZMSCORE z m none',
+      'ZINCRBY z 1 m',
+      'ZRANGE z 0 -1',
+      'ZRANGE z 0 -1 WITHSCORES',
+      'ZREVRANGE z 0 -1 WITHSCORES',
+      'ZRANGEBYSCORE z -inf +inf WITHSCORES',
+      'ZRANDMEMBER z 1 WITHSCORES',
+      'ZINTER 1 z WITHSCORES',
+      'ZUNION 1 z WITHSCORES',
+      'ZDIFF 1 z WITHSCORES',
+      'ZRANK z none',
+      'ZADD z inf n',
+      'ZPOPMAX z',
+      'ZPOPMIN z 1',
+      'ZPOPMIN none',
+      'ZMPOP 1 z MIN',
+      'LMPOP 1 none LEFT',
+      'LMPOP 1 l LEFT COUNT 5',
+      'TYPE l',
+      'SCAN 0 MATCH none',
+      'OBJECT ENCODING none',
+      'OBJECT ENCODING s',
+      'EXISTS s',
+      'LPUSH s x',
+    ];
+    const replies = async (port: number): Promise<string[]> => {
+      using client = await RespClient.open(port);
+      const answers: string[] = [];
+      for (const line of [...prelude, ...commands]) {
+        client.write(`${line}\r\nECHO end-of-reply\r\n`);
+        while (!client.received.endsWith('$12\r\nend-of-reply\r\n')) await client.wait();
+        const all = (await client.take(client.received.length)).toString('latin1');
+        answers.push(`${line}: ${all.slice(0, -'$12\r\nend-of-reply\r\n'.length)}`);
+      }
+      return answers.slice(prelude.length);
+    };
+    const theirs = await replies(redis.port);
+    expect(await replies(open.port)).toEqual(theirs);
+  });
 });

@@ -15,6 +15,7 @@ import {
   DoubleReply,
   ErrorBytes,
   ErrorLine,
+  nilArray,
   PushReply,
   RespMap,
   type RespReply,
@@ -43,6 +44,7 @@ const verbatim = 0x3d;
 /** A type, a sign, sixteen digits and a line end. */
 const headerBytesMax = 24;
 const nullBulk = Buffer.from('$-1\r\n');
+const nullArray = Buffer.from('*-1\r\n');
 const null3 = Buffer.from('_\r\n');
 /** Copying fewer bytes one by one is faster than a call. */
 const byteWiseMax = 24;
@@ -84,6 +86,7 @@ export class ReplyWriter {
     if (reply instanceof ReplyError || reply instanceof ErrorLine)
       this.#writeLine(error, `${reply.code} ${reply.message}`);
     else if (reply instanceof ErrorBytes) this.#writeErrorBytes(reply.line);
+    else if (reply === nilArray) this.#writeShort(protocol === 2 ? nullArray : null3);
     else if (typeof reply === 'bigint') this.#writeBigint(reply, protocol);
     else if (reply instanceof ReplyMap || reply instanceof RespMap) this.#writePairs(reply.pairs, protocol);
     else if (reply instanceof SetReply) this.#writeItems(protocol === 2 ? array : set, reply.items, protocol);

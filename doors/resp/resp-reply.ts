@@ -14,6 +14,7 @@ export type RespReply =
   | PushReply
   | ErrorLine
   | ErrorBytes
+  | typeof nilArray
   | RespReply[];
 
 /** RESP2: an array. */
@@ -80,6 +81,17 @@ export class PushReply {
     this.items = items;
   }
 }
+
+/** Nil in place of an array, which RESP2 tells from other nils. */
+export const nilArray = Symbol('nil array');
+
+/** Commands with such a nil, by the number of arguments from which on they have it. */
+export const nilArrayFrom: ReadonlyMap<string, number> = new Map([
+  ['LPOP', 2],
+  ['RPOP', 2],
+  ['LMPOP', 0],
+  ['ZMPOP', 0],
+]);
 
 /** Text as bytes: status strings are for words such as OK. */
 export function bulk(text: string): Buffer {

@@ -58,7 +58,7 @@ export class RespClient {
   }
 
   async take(count: number): Promise<Buffer> {
-    while (this.#receivedBytes < count) await this.#more();
+    while (this.#receivedBytes < count) await this.wait();
     const all = Buffer.concat(this.#received);
     this.#keep(all.subarray(count));
     return all.subarray(0, count);
@@ -84,7 +84,7 @@ export class RespClient {
         this.#keep(all.subarray(end + 2));
         return all.toString('latin1', 0, end);
       }
-      await this.#more();
+      await this.wait();
     }
   }
 
@@ -97,7 +97,8 @@ export class RespClient {
     this.#receivedBytes = rest.byteLength;
   }
 
-  #more(): Promise<void> {
+  /** Resolves when more has come. */
+  wait(): Promise<void> {
     if (this.#isEnded) throw new Error(`ended after ${JSON.stringify(this.received.slice(0, 1_000))}`);
     return new Promise((resolve) => {
       this.#wake = resolve;
