@@ -212,8 +212,9 @@ const keySpecs: readonly CommandSpec[] = [
 const valueSpecs: readonly CommandSpec[] = [
   reads('VALUE.GET', 1, 1, one, 'A value with its type.'),
   spec('VALUE.MGET', 1, Infinity, many, false, 'by-key', 'Values with their types.'),
-  writes('VALUE.SET', 4, 5, one, 'Stores a value of a type.', 1),
-  spec('VALUE.MSET', 4, Infinity, triplesBehindOne, true, 'all-ok', 'Stores values of types.', whenDropped(OK)),
+  // Its answer tells whether there was a value, so that it is never dropped; who speaks this protocol reads errors.
+  writes('VALUE.SET', 4, 5, one, 'Stores a value of a type.'),
+  spec('VALUE.MSET', 4, Infinity, triplesBehindOne, true, 'all-ok', 'Stores values of types.'),
   writes('VALUE.CAS', 6, 6, one, 'Stores a value in the place of another.'),
   writes('VALUE.INCR', 2, 2, one, 'Adds to an integer, within 64 bits.'),
   writes('LOCK', 3, 3, one, 'Takes a lock for an owner and a time.'),

@@ -61,6 +61,8 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
   #isPaused = false;
   /** No request is read any more: a fault, or the end of the input or the door. */
   #isEnding = false;
+  /** The client has ended its side; what came before that may still be held. */
+  #hasInputEnded = false;
   #isClosed = false;
   #isDirty = false;
   #isStallArmed = false;
@@ -79,7 +81,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
     this.#pipeline = new Pipeline(parts.executor, () => this.#flushLater());
     socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.#go());
-    socket.on('end', () => this.end());
+    socket.on('end', () => this.#onInputEnd());
     socket.on('timeout', () => this.#onStall());
     socket.on('close', () => this.#onClose());
   }
@@ -118,6 +120,11 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
     // A connection that ends reads on, and takes no more requests.
     if (this.#isEnding) return;
     this.#reader.feed(chunk);
+    this.#go();
+  }
+
+  #onInputEnd(): void {
+    this.#hasInputEnded = true;
     this.#go();
   }
 
@@ -163,6 +170,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
       this.#runFrame();
     }
     if (outcome === 'too-large') this.#refuseHead();
+    if (this.#hasInputEnded && !this.#reader.hasInput) this.#isEnding = true;
     this.#isWaitingForRoom = outcome === 'wait';
     this.#socket.uncork();
     this.#count();
