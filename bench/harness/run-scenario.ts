@@ -7,7 +7,7 @@ import type { Scenario } from './scenario.ts';
 import { type Row, rowsOf } from './summary.ts';
 
 /** How long one measurement of a rate takes. */
-const measuredMs = { quick: 200, full: 2_000 };
+const measuredMs = { quick: 100, full: 2_000 };
 
 export interface Skipped {
   readonly what: string;
@@ -54,7 +54,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 }
 
 async function runIn(scope: AsyncDisposableStack, scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
-  const { quick, rounds, only, tracePath, signal, onProgress } = options;
+  const { quick, only, tracePath, signal, onProgress } = options;
   const began = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'kvcache-bench-'));
   scope.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -62,6 +62,7 @@ async function runIn(scope: AsyncDisposableStack, scenario: Scenario, options: R
   const skip = (what: string, remedy: string): void => void skipped.push({ what, remedy });
   const duration = quick ? measuredMs.quick : measuredMs.full;
   const plan = await scenario.prepare({ quick, scope, folder, tracePath, skip });
+  const rounds = Math.min(options.rounds, plan.roundsMax ?? Infinity);
   const cases = only === undefined ? plan.cases : plan.cases.filter(({ title }) => hasWord(title, only));
   const result = await runRounds({ ...plan, cases }, { rounds, measuredMs: duration, signal, onProgress });
   return {

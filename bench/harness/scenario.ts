@@ -58,6 +58,8 @@ export interface Plan<C extends Case = Case> {
   readonly sides: readonly Side<C>[];
   /** False where a measurement needs no other before it: what is slow is not done once more for nothing. */
   readonly warmsUp?: boolean;
+  /** Fewer than were asked for, where each one starts processes and fills them and the run is to be short. */
+  readonly roundsMax?: number | undefined;
   /** Said below the table, after all rounds: the load generator's ceiling, what a figure includes. */
   readonly notes?: () => readonly string[];
 }
@@ -81,6 +83,9 @@ export interface Scenario {
   readonly summary: string;
   prepare(bench: Bench): Promise<Plan>;
 }
+
+/** For plans whose measurements start processes of their own, in a short run. */
+export const freshRoundsQuick = 2;
 
 export const rate: Figure = { name: 'rate', unit: 'op/s', better: 'more' };
 export const bandwidth: Figure = { name: 'bandwidth', unit: 'B/s', better: 'more' };

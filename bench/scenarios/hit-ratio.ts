@@ -76,19 +76,11 @@ export const hitRatioScenario: Scenario = {
       figures: [ratio],
       comparisons: [{ side: 'engine', against: 'LRU', goal: { atLeast: blocks === 10_000 ? 1.05 : 1 } }],
     }));
-    const side = (name: string, about: string, cacheOf: (blocks: number) => BlockCache): Side<TraceCase> => {
-      // A replay has no noise: every round tells what the first one found.
-      const found = new Map<number, number>();
-      return {
-        name,
-        about,
-        async measure({ blocks }) {
-          const share = found.get(blocks) ?? hitRatio(prompts, cacheOf(blocks));
-          found.set(blocks, share);
-          return { [ratio.name]: share };
-        },
-      };
-    };
+    const side = (name: string, about: string, cacheOf: (blocks: number) => BlockCache): Side<TraceCase> => ({
+      name,
+      about,
+      measure: async ({ blocks }) => ({ [ratio.name]: hitRatio(prompts, cacheOf(blocks)) }),
+    });
     return {
       cases,
       sides: [
@@ -96,6 +88,8 @@ export const hitRatioScenario: Scenario = {
         side('LRU', 'exact, in blocks', leastRecentlyUsed),
       ],
       warmsUp: false,
+      // A replay has no noise.
+      roundsMax: 1,
       notes: () => [`${prompts.length} prompts, ${prompts.reduce((sum, { length }) => sum + length, 0)} blocks`],
     };
   },

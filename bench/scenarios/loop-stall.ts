@@ -5,7 +5,7 @@
  * Each measurement has a shard of its own. It tells the stall itself, as /metrics has it: the longest time between two
  * runs of a timer since it was last asked, less the timer's own interval.
  */
-import { type Bench, type Case, rate, type Scenario, type Side } from '../harness/scenario.ts';
+import { type Bench, type Case, freshRoundsQuick, rate, type Scenario, type Side } from '../harness/scenario.ts';
 import { RespConnection } from '../load/resp-connection.ts';
 import { type Settings, startShard } from '../sides/kvcache.ts';
 
@@ -82,6 +82,7 @@ export const loopStall: Scenario = {
       cases: casesOf(bench.quick),
       sides: [stallSide(bench)],
       warmsUp: false,
+      roundsMax: bench.quick ? freshRoundsQuick : undefined,
       notes: () => ['goal: at most 20 ms; on a machine with other work a stall also is what the system gave to others'],
     };
   },

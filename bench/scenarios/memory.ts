@@ -3,7 +3,14 @@
  * whose RAM is full. Each measurement has processes of its own, because memory that was freed does not all go back.
  */
 import { residentBytes } from '../harness/children.ts';
-import { type Bench, type Case, type Measured, type Scenario, type Side } from '../harness/scenario.ts';
+import {
+  type Bench,
+  type Case,
+  freshRoundsQuick,
+  type Measured,
+  type Scenario,
+  type Side,
+} from '../harness/scenario.ts';
 import { RespConnection } from '../load/resp-connection.ts';
 import { startShard } from '../sides/kvcache.ts';
 import { startRedis } from '../sides/redis.ts';
@@ -47,7 +54,8 @@ function freshSide(
     async measure(what, { index }) {
       await using scope = new AsyncDisposableStack();
       bench.scope.defer(() => scope.disposeAsync());
-      return measure({ ...bench, scope }, what, index);
+      // Awaited here: the scope ends what is measured when this returns.
+      return await measure({ ...bench, scope }, what, index);
     },
   };
 }
@@ -84,6 +92,7 @@ export const memory: Scenario = {
       cases,
       sides: redis === undefined ? [shard] : [shard, peer],
       warmsUp: false,
+      roundsMax: bench.quick ? freshRoundsQuick : undefined,
       notes: () => [
         'keys are of 16 B; a shard also has its whole runtime resident, which few keys do not pay for; goal when full: at most 1.25 of the limit',
       ],

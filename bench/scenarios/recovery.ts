@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KvStoreClient } from '../../client/prompt-client.ts';
-import { type Bench, type Case, type Scenario, type Side } from '../harness/scenario.ts';
+import { type Bench, type Case, freshRoundsQuick, type Scenario, type Side } from '../harness/scenario.ts';
 import { encode, keyOf, RespConnection } from '../load/resp-connection.ts';
 import { type Settings, startBlob, startShard } from '../sides/kvcache.ts';
 
@@ -51,6 +51,7 @@ export const recovery: Scenario = {
       cases,
       sides: [shardSide(bench, settings), diskSide(bench)],
       warmsUp: false,
+      roundsMax: bench.quick ? freshRoundsQuick : undefined,
       notes: () => [
         'goals: at most 2 s from disk for 1 M keys or 10 GB of blocks, at most 3 s from Blob; the files are in the page cache; the time of the process itself, from its start to its first line of code, is included',
       ],
