@@ -65,6 +65,8 @@ export class Connection implements ClientConnection, BudgetWaiter {
   #isPaused = false;
   /** No request is read any more: a fault, QUIT, the end of the input, or of the door. */
   #isEnding = false;
+  /** The client has ended its side; what came before that may still be held. */
+  #hasInputEnded = false;
   #isClosed = false;
   #isStallArmed = false;
 
@@ -161,8 +163,8 @@ export class Connection implements ClientConnection, BudgetWaiter {
   }
 
   #onInputEnd(): void {
-    this.#isEnding = true;
-    this.#endIfDone();
+    this.#hasInputEnded = true;
+    this.#go();
   }
 
   #onStall(): void {
@@ -196,6 +198,7 @@ export class Connection implements ClientConnection, BudgetWaiter {
       if (this.#host.writer.bytes > respUnsentBytesHigh) this.#send();
     }
     if (outcome === 'fault') this.#refuse(this.#reader.fault);
+    if (outcome === 'more' && this.#hasInputEnded) this.#isEnding = true;
     this.#isWaitingForRoom = outcome === 'wait';
     this.#send();
     this.#isRunning = false;
