@@ -35,17 +35,19 @@ export function answerWithoutShard(
   policy: AwayPolicy,
 ): { readonly reply: Reply } | undefined {
   if (spec.writes) {
-    if (policy.unavailableWrites === 'error' || spec.dropped === undefined || returnsOld(command)) return undefined;
+    if (policy.unavailableWrites === 'error' || spec.dropped === undefined || tellsOfOld(command)) return undefined;
     return { reply: spec.dropped };
   }
   if (policy.unavailableReads === 'error' || spec.merge === 'all-ok' || spec.merge === 'collect') return undefined;
   return { reply: absentReply(spec, command) };
 }
 
-/** SET … GET answers the value that was there. */
-function returnsOld({ name, args }: Command): boolean {
-  return name === 'SET' && args.slice(2).some((word) => word.toString('latin1').toUpperCase() === 'GET');
+/** SET … GET answers the value that was there, with NX and XX whether there was one: a lock that was dropped is none. */
+function tellsOfOld({ name, args }: Command): boolean {
+  return name === 'SET' && args.slice(2).some((word) => optionsOfOld.has(word.toString('latin1').toUpperCase()));
 }
+
+const optionsOfOld: ReadonlySet<string> = new Set(['GET', 'NX', 'XX']);
 
 function absentReply(spec: CommandSpec, command: Command): Reply {
   if (spec.merge === 'by-key') return keysOf(spec, command).map(() => null);

@@ -362,6 +362,7 @@ describe('while a shard is away', () => {
       ['INCR', keyOf('shard-1')],
       ['GETDEL', keyOf('shard-1')],
       ['SET', keyOf('shard-1'), 'y', 'GET'],
+      ['SET', keyOf('shard-1'), 'y', 'PX', '1000', 'NX'],
       ['FLUSHALL'],
     ] as const;
     for (const [name, ...args] of telling) expect(await run(name, ...args)).toMatchObject({ code: 'UNAVAILABLE' });
