@@ -15,7 +15,7 @@ const setBody = z.object({
   encoding: z.enum(encodings).optional().meta({ description: 'How `value` is written: utf8 unless said otherwise.' }),
 });
 
-const valueSchema = z.union([z.string(), z.array(z.unknown()), z.record(z.string(), z.unknown())]).meta({
+const valueSchema = z.union([z.string(), z.null(), z.array(z.unknown()), z.record(z.string(), z.unknown())]).meta({
   description: 'Text; JSON where the stored type is a list, a map or a collection.',
 });
 

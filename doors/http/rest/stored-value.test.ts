@@ -52,6 +52,24 @@ test('text that looks like JSON stays text where that is its type, and is JSON w
   expect(await valueOf('array')).toEqual({ key: 'array', value: '[1,2' });
 });
 
+test('Null is null, and an empty string is one', async () => {
+  await store('null', 'SET', 'nothing', '');
+  await store('bytes', 'SET', 'empty', '');
+  expect(await valueOf('nothing')).toEqual({ key: 'nothing', value: null });
+  expect(await valueOf('empty')).toEqual({ key: 'empty', value: '' });
+});
+
+test('a sorted set is pairs of members and scores, which are numbers where JSON has them', async () => {
+  await store('zset', 'ZADD', 'board', '1.5', 'a', '+inf', 'b');
+  expect(await valueOf('board')).toEqual({
+    key: 'board',
+    value: [
+      ['a', 1.5],
+      ['b', 'inf'],
+    ],
+  });
+});
+
 test('a type that HTTP cannot show is a conflict', async () => {
   await store('stream', 'HSET', 'odd', 'f', 'v');
   expect(await api.ask('GET', '/api/v1/get/odd')).toMatchObject({ status: 409, body: { code: 'WRONGTYPE' } });

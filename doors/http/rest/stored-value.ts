@@ -58,10 +58,11 @@ export async function readStored(run: Run, key: Buffer, context: CommandContext)
   const isCollection = reply instanceof ReplyError && reply.code === 'WRONGTYPE';
   if (reply instanceof ReplyError && !isCollection) return { kind: 'failed', error: reply };
   const bytes = isCollection ? undefined : valueBytes(reply);
-  if (bytes !== undefined && !looksLikeJson(bytes)) return { kind: 'bytes', bytes };
+  if (bytes !== undefined && !mayBeJson(bytes)) return { kind: 'bytes', bytes };
   const info = await readInfo(run, key, context);
   if (info instanceof ReplyError) return bytes ? { kind: 'bytes', bytes } : { kind: 'failed', error: info };
   if (bytes !== undefined) {
+    if (info?.type === 'null' && bytes.byteLength === 0) return { kind: 'json', json: 'null' };
     const isJson = (info?.type === 'array' || info?.type === 'map') && isValidJson(bytes);
     return isJson ? { kind: 'json', json: bytes.toString('utf8') } : { kind: 'bytes', bytes };
   }
@@ -87,9 +88,9 @@ async function readCollection(
   return { kind: 'json', json: JSON.stringify(shown), ...(!isText && { encoding: 'base64' }) };
 }
 
-/** The first byte that matters is one of `[` and `{`. */
-function looksLikeJson(bytes: Buffer): boolean {
-  return bytes[0] === 0x5b || bytes[0] === 0x7b;
+/** What text doors read of a list or a map begins with `[` or `{`; of Null it is nothing. */
+function mayBeJson(bytes: Buffer): boolean {
+  return bytes.byteLength === 0 || bytes[0] === 0x5b || bytes[0] === 0x7b;
 }
 
 function isValidJson(bytes: Buffer): boolean {
