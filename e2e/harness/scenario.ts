@@ -18,6 +18,7 @@ import { Cache, type CacheSpec } from './cache.ts';
 import { ClientPod, type ClientPodOptions } from './client-pod.ts';
 import { type E2eEnvironment, e2eEnvironment } from './environment.ts';
 import { Kube } from './kube.ts';
+import { eventually } from './wait.ts';
 
 export interface Scenario {
   readonly environment: E2eEnvironment;
@@ -76,4 +77,6 @@ export function useScenario(name: string, { steps = 'dependent' }: ScenarioOptio
 export async function createNamespace(kube: Kube, name: string): Promise<void> {
   const level = { 'pod-security.kubernetes.io/enforce': 'restricted', 'kvcache.dev/e2e': 'true' };
   await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: level } });
+  // No pod is let in before a controller has made it.
+  await eventually(`the default ServiceAccount of ${name}`, () => kube.find('ServiceAccount', 'default', name));
 }
