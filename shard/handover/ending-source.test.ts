@@ -19,7 +19,7 @@ const value = Buffer.from('value');
 
 /** A page of a slot's list with one key; layout: listing.ts. */
 function pageWith(key: Buffer): Buffer {
-  const head = Buffer.alloc(18);
+  const head = Buffer.alloc(19);
   head[0] = spaceOfKeys;
   head.writeUInt32BE(value.byteLength, 2);
   head.writeUInt32BE(key.byteLength, 14);
