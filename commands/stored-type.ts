@@ -33,6 +33,11 @@ export type CollectionType = (typeof storedTypes)['hash' | 'list' | 'set' | 'zse
 /** The largest number in use: a larger one on disk is damage, or a later version's. */
 export const storedTypeMax = storedTypes.tombstone;
 
+/** True for the number of a type. */
+export function isStoredType(value: unknown): value is StoredType {
+  return ownNames.has(value as StoredType);
+}
+
 /** True for types whose value is a base and deltas, and an object of its own in RAM. */
 export function isCollection(type: StoredType): type is CollectionType {
   return type >= storedTypes.hash && type <= storedTypes.zset;

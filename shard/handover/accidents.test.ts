@@ -316,3 +316,27 @@ test('what a source has listed stays as it is, also when it loses power', async 
   expect([await get(overwritten), await get(deleted), await get(unwritten)]).toEqual(['new', 'null', 'new']);
   expect(await cluster.do(0, ['PTTL', overwritten])).toBe(-1);
 });
+
+test('a source that has lost its disk gives the older value of a key with its own type and expiry', async () => {
+  await startTwo({ hasBlob: true });
+  const [read, moved] = keys as [string, string];
+  for (const key of [read, moved]) expect(await cluster.do(0, ['SET', key, 'old', 'PX', '100000'])).toBe('OK');
+  expect(await cluster.do(0, ['FLUSH', 'blob'])).toBe('OK');
+  cluster.silenceBlob(true);
+  for (const key of [read, moved]) {
+    expect(await cluster.do(0, ['DEL', key])).toBe(1);
+    expect(await cluster.do(0, ['HSET', key, 'field', 'new'])).toBe(1);
+  }
+  holdValues();
+  move('shard-1');
+  await expect.poll(async () => cluster.do(0, ['DBSIZE'])).toBe(2);
+  await cluster.losePower(0);
+  cluster.loseDisk(0);
+  cluster.silenceBlob(false);
+  await cluster.start(0);
+  cluster.network.hurry();
+  await expect.poll(() => get(read)).toBe('old');
+  await settled();
+  expect([await get(read), await get(moved)]).toEqual(['old', 'old']);
+  expect(await cluster.do(0, ['PTTL', moved])).toBeGreaterThan(0);
+});

@@ -66,14 +66,14 @@ test.each(['SHUTDOWN', 'FENCED'] as const)(
     await standInFor('shard-0', cluster.members[0]!.address, key, () => {
       const refusal = new ReplyError(code, 'the shard is ending');
       // The command as a whole, and then the one value of it.
-      const reply = gets.length < 2 ? refusal : gets.length < 4 ? [refusal] : [[0, null, value]];
+      const reply = gets.length < 2 ? refusal : gets.length < 4 ? [refusal] : [[0, 0, null, value]];
       gets.push(reply);
       return reply;
     });
     await cluster.stopShard(1);
     await cluster.startShard(1, moving);
     await expect.poll(async () => (await cluster.info(1)).handover.hasArrived, { timeout: 20_000 }).toBe(true);
-    expect(gets.at(-1)).toEqual([[0, null, value]]);
+    expect(gets.at(-1)).toEqual([[0, 0, null, value]]);
     expect((await cluster.info(1)).handover).toMatchObject({ keysLeft: 0, keysMoved: 1 });
   },
 );

@@ -18,6 +18,7 @@ import {
   timerMsMax,
 } from '../../limits.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { isStoredType, type StoredType } from '../../commands/stored-type.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import type { Entry, StoredValue } from '../journal.ts';
 import { keptValue } from '../keyspace/handler.ts';
@@ -43,6 +44,7 @@ export interface MoverParts {
 
 /** A value as its source has it. */
 interface FetchedValue extends StoredValue {
+  readonly type: StoredType;
   readonly expireAtMs: number;
 }
 
@@ -81,6 +83,11 @@ export class Mover {
     if (value === undefined) {
       await this.#giveUp(entry);
       throw new KvcacheError('UNAVAILABLE', 'the key was evicted while its slot moved');
+    }
+    if (value.type !== entry.type) {
+      // The source has lost what it listed and has an older value: the reader must begin with the entry that this makes.
+      await this.#arrive([{ entry, value }]);
+      throw new KvcacheError('UNAVAILABLE', 'the value is an older one than was listed; try again');
     }
     // After the reader has seen that the entry is still the live one.
     setImmediate(() => void this.#arrive([{ entry, value }]).catch(() => undefined));
@@ -211,8 +218,8 @@ export class Mover {
     await storage.admit(bytes);
     for (const { entry, value } of values) {
       if (!this.#isAway(entry)) continue;
-      const { space, type, key, slot } = entry;
-      const { meta, body, expireAtMs } = value;
+      const { space, key, slot } = entry;
+      const { type, meta, body, expireAtMs } = value;
       const [arrived] = storage.append([
         { space, type, key: Buffer.from(key, 'latin1'), slot, expireAtMs, meta, body },
       ]).entries;
@@ -298,9 +305,9 @@ function bytesOf(entries: readonly Entry[]): number {
 function fetchedOf(item: Reply): Fetched {
   if (item === null) return undefined;
   if (item instanceof ReplyError) throw faultOfSource(item);
-  const [expireAtMs, meta, body] = Array.isArray(item) ? item : [];
-  if (typeof expireAtMs !== 'number' || !Buffer.isBuffer(body)) {
+  const [expireAtMs, type, meta, body] = Array.isArray(item) ? item : [];
+  if (typeof expireAtMs !== 'number' || !isStoredType(type) || !Buffer.isBuffer(body)) {
     throw new KvcacheError('ERR', 'HANDOVER.GET: the reply is no value');
   }
-  return { expireAtMs, meta: Buffer.isBuffer(meta) ? meta : undefined, body: keptValue(body) };
+  return { expireAtMs, type, meta: Buffer.isBuffer(meta) ? meta : undefined, body: keptValue(body) };
 }

@@ -8,7 +8,8 @@
  *                                      an older value of the same key when this shard loses power
  *   HANDOVER.LIST slot cursor shard  → [next cursor, page]; layout: listing.ts. For the slot's new owner alone, and while
  *                                      both run the same epoch, or MOVED, TRYAGAIN
- *   HANDOVER.GET (space slot key)…   → for each [expiry in ms, meta | nil, body], nil if the key is gone, or an error
+ *   HANDOVER.GET (space slot key)…   → for each [expiry in ms, type, meta | nil, body], nil if the key is gone,
+ *                                      or an error
  *
  * What is listed stays as it is until the topology says that everything has arrived: nobody can write it any more, and
  * only expiry and eviction take keys away.
@@ -106,7 +107,7 @@ export class HandoverSource {
 }
 
 function answerOf(entry: Entry, value: StoredValue | undefined): Reply {
-  return value === undefined ? null : [entry.expireAtMs, value.meta ?? null, value.body];
+  return value === undefined ? null : [entry.expireAtMs, entry.type, value.meta ?? null, value.body];
 }
 
 /** The commands of the giving side, for the internal port. */
