@@ -10,5 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for takes as long as a busy machine takes; the default is one second.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
