@@ -35,9 +35,12 @@ class ServerProcess {
   readonly #closed: Promise<unknown>;
 
   constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const local = ['link', 'grpc', 'http', 'resp', 'tcp'].flatMap((door) =>
-      args[0] === 'router' && door === 'link' ? [] : [`--${door}-host`, '127.0.0.1', `--${door}-port`, '0'],
-    );
+    const local = ['link', 'grpc', 'http', 'resp', 'tcp'].flatMap((door) => [
+      `--${door}-host`,
+      '127.0.0.1',
+      `--${door}-port`,
+      '0',
+    ]);
     // Flags that the test gives come last and win.
     this.child = spawnCommand([args[0]!, ...local, ...args.slice(1)], { environment });
     this.#closed = once(this.child, 'close');
@@ -241,7 +244,7 @@ test('a router shows and takes settings on its internal port, as shards do', asy
   const topologyPath = join(folder, 'topology.json');
   writeFileSync(topologyPath, formatTopology(topology(undefined, members)));
   const flags = ['--data-path', join(folder, 'router'), '--topology-path', topologyPath, '--router-name', 'router-0'];
-  const router = start(['router', ...flags, '--link-host', '127.0.0.1', '--link-port', '0']);
+  const router = start(['router', ...flags]);
   const { link: address } = await router.addresses();
   const link = new ShardLink({ shard: 'router-0', address: address!, deadlines: new DeadlineWheel() });
   const tell = (name: string, ...args: string[]) =>

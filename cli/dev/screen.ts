@@ -29,7 +29,7 @@ export function printReadyScreen(
   const respPorts = layout.shards.map(({ respPort }) => respPort).join(', ');
   const rows: [string, string][] = [
     ['gRPC', `${host}:${layout.router.grpcPort}`],
-    ['HTTP', `${http}  (/health, /ready, /metrics)`],
+    ['HTTP', `${http}  (the dashboard, REST, /metrics)`],
     ['RESP', `${host}:${layout.router.respPort}  (Redis’ protocol)`],
     ['TCP', `${host}:${layout.router.tcpPort}  (the binary protocol of typed values)`],
     ['shards', `${layout.shards.length}, each also by itself on gRPC ${shardPorts}`],

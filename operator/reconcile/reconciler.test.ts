@@ -352,11 +352,13 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     ] as const) {
       await client.delete(resource, { namespace, name: object });
     }
-    for (const { metadata } of (await client.list(pods, { namespace })).items) {
-      await client.delete(pods, { namespace, name: metadata.name });
-    }
     await until(
-      async () => (await client.list(pods, { namespace })).items,
+      async () => {
+        const { items } = await client.list(pods, { namespace });
+        // Also one that was made while its owner went.
+        for (const { metadata } of items) await client.delete(pods, { namespace, name: metadata.name });
+        return items;
+      },
       (items) => items.length === 0,
     );
     await setting.create({ shards: { replicas: 4 } });
