@@ -122,8 +122,13 @@ export const securityPollIntervalMs = 1_000;
 /** Passwords, tokens or secrets of one kind that are accepted at the same time. */
 export const secretsAcceptedMax = 16;
 
+// ── Doors over plain sockets: RESP and the binary protocol ──────────────────────────────────────────────────────
+export const socketConnectionsMax = 10_000;
+/** How often connections are looked at: those that do not move, and those from which nothing comes. */
+export const socketSweepIntervalMs = 5_000;
+export const socketKeepaliveMs = 300_000;
+
 // ── Redis' protocol (RESP) ──────────────────────────────────────────────────────────────────────────────────────
-export const respConnectionsMax = 10_000;
 /** An inline command, and the line before an array or a bulk string. */
 export const respLineBytesMax = 64 * KiB;
 /** Of clients that have not shown their password yet: items of a request, and bytes of one. */
@@ -148,13 +153,10 @@ export const respUnsentBytesMax = 1024 * MiB;
 export const respStallMaxMs = 60_000;
 /** How long an ended connection waits for its client to end it too. */
 export const respLingerMs = 5_000;
-/** How often connections are looked at for that. */
-export const respSweepIntervalMs = 5_000;
 /** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
 export const respJoinedBytesMax = 16 * KiB;
 /** Small replies share buffers of this size on their way to sockets. */
 export const respReplySlabBytes = 32 * KiB;
-export const respKeepaliveMs = 300_000;
 /** Names that clients give themselves, and the like. */
 export const respClientWordCharsMax = 1_024;
 /** Keys that one CLUSTER GETKEYSINSLOT lists, and keys of a page while a slot's are listed or counted. */
@@ -164,7 +166,6 @@ export const respSlotPageKeys = 512;
 export const respGatherTimeoutMs = 2_000;
 
 // ── The binary protocol ─────────────────────────────────────────────────────────────────────────────────────────
-export const tcpConnectionsMax = 10_000;
 export const tcpPayloadBytesMax = 64 * MiB;
 /** Keys over this protocol are shorter than others. */
 export const tcpKeyBytesMax = 256;
@@ -185,11 +186,8 @@ export const tcpExpectedResponseBytesMax = 64 * MiB;
 export const tcpUnsentBytesHigh = 1 * MiB;
 /** A connection that does not move for this long in the middle of a frame is ended. */
 export const tcpStallMaxMs = 60_000;
-/** How often connections are looked at for that. */
-export const tcpSweepIntervalMs = 5_000;
 /** What a client whose connection is ended gets to read its last response. */
 export const tcpLingerMs = 2_000;
-export const tcpKeepaliveMs = 300_000;
 /** Connections of one client's pool, and calls that wait for one. */
 export const tcpClientConnectionsMax = 64;
 export const tcpClientCallsMax = 65_536;

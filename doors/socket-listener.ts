@@ -1,12 +1,16 @@
 /**
  * The listener of a door that speaks over plain sockets: TLS, certificates, a bound on connections, connections that are
  * looked at now and then, and an end that lets them finish. What is said on a connection is its door's business.
+ *
+ * A socket is known from its first byte on, a connection only when its handshake is done: a door that ends waits for the
+ * former, and counts and asks the latter.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecureServer, TLSSocket } from 'node:tls';
-import type { Session } from '../commands/command.ts';
+import type { Executor, Session } from '../commands/command.ts';
 import { messageOf } from '../errors.ts';
-import { tcpKeepaliveMs, tcpSweepIntervalMs } from '../limits.ts';
+import { socketConnectionsMax, socketKeepaliveMs, socketSweepIntervalMs } from '../limits.ts';
+import type { Authenticator } from '../security/authenticator.ts';
 import type { Refusals } from '../security/figures.ts';
 import {
   handshakeFaultOf,
@@ -24,32 +28,52 @@ export interface ListenedConnection {
   watchForStall(): void;
   /** Answers what it has read and ends. */
   end(): void;
-  destroy(): void;
+  /** Ends it for nothing having come for too long. */
+  endIdle(): void;
 }
 
-export interface SocketListenerOptions {
-  readonly door: 'tcp';
+/** What a door over plain sockets is given, whatever it speaks. */
+export interface SocketDoorOptions {
   readonly host: string;
   readonly port: number;
+  readonly executor: Executor;
+  readonly authenticator: Authenticator;
   /** Undefined: plain text. */
-  readonly tls: ServerTlsSource | undefined;
-  readonly refusals: Refusals | undefined;
-  readonly log: DoorLog | undefined;
-  readonly connectionsMax: number;
+  readonly tls?: ServerTlsSource | undefined;
+  readonly refusals?: Refusals | undefined;
+  readonly log?: DoorLog | undefined;
+  readonly connectionsMax?: number | undefined;
+  /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
+  readonly idleTimeoutMs?: (() => number) | undefined;
+  readonly inFlightBytesMax?: number | undefined;
+}
+
+/** What a listener leaves to its door. */
+export interface SocketProtocol {
+  readonly door: 'resp' | 'tcp';
   /** What a client is told whose connection is one too many. */
   readonly tooMany: Buffer;
-  /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
-  readonly idleTimeoutMs: () => number;
   /** Begins to serve a connection. */
   readonly accept: (socket: Socket, session: Session) => ListenedConnection;
+  /** Called at every look. */
+  readonly onSweep?: (nowMs: number) => void;
+}
+
+export interface ListenerStatistics {
+  readonly connections: number;
+  /** Since the start. */
+  readonly accepted: number;
+  readonly refused: number;
+  readonly endedIdle: number;
 }
 
 export class SocketListener {
-  /** Since the start. */
   accepted = 0;
   refused = 0;
   endedIdle = 0;
-  readonly #options: SocketListenerOptions;
+  readonly connectionsMax: number;
+  readonly #options: SocketDoorOptions;
+  readonly #protocol: SocketProtocol;
   readonly #server: Server;
   readonly #connections = new Set<ListenedConnection>();
   /** Also those whose handshake is under way. */
@@ -58,8 +82,10 @@ export class SocketListener {
   #stopFollowing: (() => void) | undefined;
   #onAllClosed: (() => void) | undefined;
 
-  constructor(options: SocketListenerOptions) {
+  constructor(options: SocketDoorOptions, protocol: SocketProtocol) {
     this.#options = options;
+    this.#protocol = protocol;
+    this.connectionsMax = options.connectionsMax ?? socketConnectionsMax;
     this.#server = this.#createServer();
   }
 
@@ -67,15 +93,26 @@ export class SocketListener {
     return this.#connections.size;
   }
 
+  get statistics(): ListenerStatistics {
+    const { connections, accepted, refused, endedIdle } = this;
+    return { connections, accepted, refused, endedIdle };
+  }
+
+  /** The one that the system chose, once it listens. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? this.#options.port;
+  }
+
   listen(): Promise<DoorAddress> {
-    const { host, port, log, door } = this.#options;
+    const { host, port, log } = this.#options;
+    const { door } = this.#protocol;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => log?.warn({ error: messageOf(error), door }, 'listener'));
-        this.#sweeper = setInterval(() => this.#sweep(), tcpSweepIntervalMs).unref();
-        resolve({ host, port: (this.#server.address() as AddressInfo).port });
+        this.#sweeper = setInterval(() => this.#sweep(), socketSweepIntervalMs).unref();
+        resolve({ host, port: this.port });
       });
     });
   }
@@ -97,8 +134,9 @@ export class SocketListener {
 
   #createServer(): Server {
     // A client may end its side and still read what it has asked for.
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: tcpKeepaliveMs };
-    const { tls, refusals, door } = this.#options;
+    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: socketKeepaliveMs };
+    const { tls, refusals } = this.#options;
+    const { door } = this.#protocol;
     if (tls === undefined) {
       const server = createServer(options, (socket) => this.#accept(socket));
       server.on('connection', (socket) => this.#track(socket));
@@ -120,10 +158,11 @@ export class SocketListener {
   }
 
   #accept(socket: Socket): void {
-    const { door, connectionsMax, tooMany, refusals, tls, log, accept } = this.#options;
+    const { refusals, tls, log } = this.#options;
+    const { door, tooMany, accept } = this.#protocol;
     const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     socket.on('error', (error) => log?.debug({ peer, door, error: error.message }, 'client'));
-    if (this.#connections.size >= connectionsMax) {
+    if (this.#connections.size >= this.connectionsMax) {
       this.refused += 1;
       socket.end(tooMany);
       socket.resume();
@@ -144,12 +183,13 @@ export class SocketListener {
 
   #sweep(): void {
     const now = Date.now();
-    const idleTimeoutMs = this.#options.idleTimeoutMs();
+    this.#protocol.onSweep?.(now);
+    const idleTimeoutMs = this.#options.idleTimeoutMs?.() ?? 0;
     for (const connection of this.#connections) {
       connection.watchForStall();
       if (idleTimeoutMs === 0 || !connection.isIdle || now - connection.lastReadAtMs < idleTimeoutMs) continue;
       this.endedIdle += 1;
-      connection.end();
+      connection.endIdle();
     }
   }
 }

@@ -100,8 +100,8 @@ export function respMetrics(resp: () => RespStatistics): ObservedMetric[] {
   return [
     gauge('kvcache_resp_connections', 'Connections of Redis clients.', () => resp().connections),
     gauge('kvcache_resp_in_flight_bytes', 'Bytes of requests and replies in memory.', () => resp().bytesInFlight),
-    counter('kvcache_resp_connections_total', 'Connections accepted.', () => figures().connectionsAccepted),
-    counter('kvcache_resp_refused_total', 'Connections refused at the bound.', () => figures().connectionsRefused),
+    counter('kvcache_resp_connections_total', 'Connections accepted.', () => resp().accepted),
+    counter('kvcache_resp_refused_total', 'Connections refused at the bound.', () => resp().refused),
     counter('kvcache_resp_commands_total', 'Commands, also of the connection itself.', () => figures().commands),
     counter('kvcache_resp_errors_total', 'Commands answered with an error.', () => figures().errors),
     counter('kvcache_resp_protocol_errors_total', 'Input that is not the protocol.', () => figures().protocolErrors),
@@ -113,7 +113,7 @@ export function respMetrics(resp: () => RespStatistics): ObservedMetric[] {
       () => [
         [figures().endedUnread, 'unread'],
         [figures().endedStalled, 'stalled'],
-        [figures().endedIdle, 'idle'],
+        [resp().endedIdle, 'idle'],
       ],
       ['reason'],
     ),

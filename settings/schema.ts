@@ -5,7 +5,7 @@
  * same thing, it is this name or an alias of it, so that their files and start scripts work.
  */
 import { acknowledgements } from '../commands/command.ts';
-import { localShardsMax, respConnectionsMax, segmentBytesMax, segmentBytesMin, tcpConnectionsMax } from '../limits.ts';
+import { localShardsMax, segmentBytesMax, segmentBytesMin, socketConnectionsMax } from '../limits.ts';
 import { clientSettings } from './client-schema.ts';
 import { operatorSettings } from './operator-schema.ts';
 import { securitySettings } from './security-schema.ts';
@@ -260,7 +260,7 @@ export const schema = {
   'resp.host': setting(host(), '0.0.0.0', servers, 'The address on which Redis’ protocol listens.'),
   'resp.max_connections': setting(
     integer({ min: 1, max: 1_000_000 }),
-    respConnectionsMax,
+    socketConnectionsMax,
     servers,
     'Connections of Redis’ clients beyond this are refused.',
   ),
@@ -276,7 +276,7 @@ export const schema = {
   'tcp.host': setting(host(), '0.0.0.0', servers, 'The address on which the binary protocol listens.'),
   'tcp.max_connections': setting(
     integer({ min: 1, max: 1_000_000 }),
-    tcpConnectionsMax,
+    socketConnectionsMax,
     servers,
     'Connections of the binary protocol beyond this are refused.',
   ),

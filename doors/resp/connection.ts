@@ -23,6 +23,7 @@ import {
   respUnsentBytesHigh,
   respUnsentBytesMax,
 } from '../../limits.ts';
+import type { ListenedConnection } from '../socket-listener.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
@@ -45,7 +46,7 @@ export interface ConnectionHost {
 /** A mask: the time of one command in sixteen is taken. */
 const timedEvery = 15;
 
-export class Connection implements ClientConnection, BudgetWaiter {
+export class Connection implements ListenedConnection, ClientConnection, BudgetWaiter {
   client!: Client;
   lastReadAtMs = Date.now();
   /** A flush of it is on its way. */
@@ -84,9 +85,6 @@ export class Connection implements ClientConnection, BudgetWaiter {
     socket.on('drain', () => this.#go());
     socket.on('end', () => this.#onInputEnd());
     socket.on('timeout', () => this.#onStall());
-    socket.on('error', (error) =>
-      host.parts.log?.debug({ peer: this.client.peer, error: error.message }, 'RESP client'),
-    );
     socket.on('close', () => this.#onClose());
   }
 
@@ -102,7 +100,6 @@ export class Connection implements ClientConnection, BudgetWaiter {
     return this.#pipeline.size;
   }
 
-  /** True while neither a request nor a reply is on its way. */
   get isIdle(): boolean {
     return this.#pipeline.isEmpty && !this.#reader.isPartial && this.#socket.writableLength === 0;
   }
@@ -129,10 +126,14 @@ export class Connection implements ClientConnection, BudgetWaiter {
     this.#go();
   }
 
-  /** Answers what it has read and ends. */
   end(): void {
     this.#isEnding = true;
     this.#endIfDone();
+  }
+
+  /** At once, as Redis does: a client that waits for its next reply sees its connection gone. */
+  endIdle(): void {
+    this.destroy();
   }
 
   destroy(): void {

@@ -4,6 +4,7 @@ import type { Authenticator } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import type { DoorLog } from '../door.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
+import type { SocketListener } from '../socket-listener.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
@@ -21,7 +22,5 @@ export interface DoorParts {
   readonly budget: InFlightBudget;
   readonly figures: DoorFigures;
   readonly log: DoorLog | undefined;
-  /** Where the door listens. */
-  readonly port: () => number;
-  readonly connectionsMax: number;
+  readonly listener: SocketListener;
 }

@@ -2,21 +2,18 @@
 
 export class DoorFigures {
   /** Since the start. */
-  connectionsAccepted = 0;
-  connectionsRefused = 0;
   commands = 0;
   errors = 0;
   protocolErrors = 0;
   bytesRead = 0;
   bytesWritten = 0;
-  /** Connections ended because they had too much unread, or did not move, or were idle for too long. */
+  /** Connections ended because they had too much unread, or did not move. */
   endedUnread = 0;
   endedStalled = 0;
-  endedIdle = 0;
   /** Since the start, or CONFIG RESETSTAT. */
   readonly startedAtMs = Date.now();
   #commandsAtReset = 0;
-  #connectionsAtReset = 0;
+  #acceptedAtReset = 0;
   #sampledCommands = 0;
   #sampledAtMs = Date.now();
   #commandsPerSecond = 0;
@@ -25,17 +22,18 @@ export class DoorFigures {
     return this.commands - this.#commandsAtReset;
   }
 
-  get connectionsSinceReset(): number {
-    return this.connectionsAccepted - this.#connectionsAtReset;
+  /** Of the connections that the listener has accepted so far. */
+  acceptedSinceReset(accepted: number): number {
+    return accepted - this.#acceptedAtReset;
   }
 
   get commandsPerSecond(): number {
     return this.#commandsPerSecond;
   }
 
-  reset(): void {
+  reset(accepted: number): void {
     this.#commandsAtReset = this.commands;
-    this.#connectionsAtReset = this.connectionsAccepted;
+    this.#acceptedAtReset = accepted;
   }
 
   /** Called every few seconds. */

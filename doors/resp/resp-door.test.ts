@@ -187,7 +187,7 @@ describe('connections', () => {
     expect(await first.ask('PING')).toBe('+PONG');
     const second = await small.client();
     expect(await second.untilEnd()).toBe('-ERR max number of clients reached\r\n');
-    expect(small.door.statistics.figures.connectionsRefused).toBe(1);
+    expect(small.door.statistics.refused).toBe(1);
   });
 
   test('a door that closes answers what it has read, and ends', async () => {

@@ -2,22 +2,12 @@
  * The RESP door: Redis' protocol on one port, over an executor that is given to it. The same on router and shard, but for
  * the cluster that it shows.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createSecureServer, TLSSocket } from 'node:tls';
-import type { Executor, Session } from '../../commands/command.ts';
-import { messageOf } from '../../errors.ts';
-import { respConnectionsMax, respInFlightBytesMax, respKeepaliveMs, respSweepIntervalMs } from '../../limits.ts';
-import type { Authenticator } from '../../security/authenticator.ts';
-import type { Refusals } from '../../security/figures.ts';
-import {
-  handshakeFaultOf,
-  listenerTlsOf,
-  secureContextOf,
-  type ServerTlsSource,
-  shownCertificate,
-} from '../../security/tls.ts';
-import type { Door, DoorAddress, DoorLog } from '../door.ts';
+import type { Socket } from 'node:net';
+import type { Session } from '../../commands/command.ts';
+import { respInFlightBytesMax } from '../../limits.ts';
+import type { Door, DoorAddress } from '../door.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
+import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
 import { Catalogue } from './catalogue.ts';
 import { Client, ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
@@ -28,47 +18,33 @@ import { InFlightBudget } from './in-flight-budget.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { sessionCommands } from './session/session-commands.ts';
 
-export interface RespDoorOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly executor: Executor;
+export interface RespDoorOptions extends SocketDoorOptions {
   readonly settings: RuntimeConfig;
   readonly cluster: ClusterNodes;
-  readonly authenticator: Authenticator;
-  /** Undefined: plain text. */
-  readonly tls?: ServerTlsSource | undefined;
-  readonly refusals?: Refusals | undefined;
-  readonly log?: DoorLog | undefined;
-  readonly connectionsMax?: number | undefined;
-  /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
-  readonly idleTimeoutMs?: (() => number) | undefined;
-  readonly inFlightBytesMax?: number | undefined;
 }
 
-export interface RespStatistics {
-  readonly connections: number;
+export interface RespStatistics extends ListenerStatistics {
   readonly bytesInFlight: number;
   readonly figures: DoorFigures;
 }
 
-const tooManyClients = '-ERR max number of clients reached\r\n';
+const tooManyClients = Buffer.from('-ERR max number of clients reached\r\n');
 
 export class RespDoor implements Door, ConnectionHost {
   readonly protocol = 'resp';
   readonly parts: DoorParts;
   readonly writer = new ReplyWriter();
-  readonly #options: RespDoorOptions;
-  readonly #server: Server;
-  readonly #connections = new Set<Connection>();
-  /** Of TLS: connections whose handshake is under way. */
-  readonly #sockets = new Set<Socket>();
+  readonly #listener: SocketListener;
   #dirty: Connection[] = [];
-  #sweeper: NodeJS.Timeout | undefined;
-  #stopFollowing: (() => void) | undefined;
-  #onAllClosed: (() => void) | undefined;
 
   constructor(options: RespDoorOptions) {
-    this.#options = options;
+    const figures = new DoorFigures();
+    this.#listener = new SocketListener(options, {
+      door: 'resp',
+      tooMany: tooManyClients,
+      accept: (socket, session) => this.#accept(socket, session),
+      onSweep: (nowMs) => figures.sample(nowMs),
+    });
     this.parts = {
       ...options,
       refusals: options.refusals,
@@ -76,45 +52,22 @@ export class RespDoor implements Door, ConnectionHost {
       catalogue: new Catalogue(sessionCommands),
       clients: new ClientRegistry(),
       budget: new InFlightBudget(options.inFlightBytesMax ?? respInFlightBytesMax),
-      figures: new DoorFigures(),
-      port: () => this.#port,
-      connectionsMax: options.connectionsMax ?? respConnectionsMax,
+      figures,
+      listener: this.#listener,
     };
-    this.#server = this.#createServer();
   }
 
   get statistics(): RespStatistics {
-    return { connections: this.#connections.size, bytesInFlight: this.parts.budget.used, figures: this.parts.figures };
+    const { budget, figures } = this.parts;
+    return { ...this.#listener.statistics, bytesInFlight: budget.used, figures };
   }
 
   listen(): Promise<DoorAddress> {
-    const server = this.#server;
-    const { host, port, log } = this.#options;
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port }, () => {
-        server.off('error', reject);
-        server.on('error', (error) => log?.warn({ error: messageOf(error) }, 'RESP listener'));
-        this.#sweeper = setInterval(() => this.#sweep(), respSweepIntervalMs).unref();
-        resolve({ host, port: this.#port });
-      });
-    });
+    return this.#listener.listen();
   }
 
-  async close(graceMs: number): Promise<void> {
-    if (!this.#server.listening) return;
-    clearInterval(this.#sweeper);
-    this.#stopFollowing?.();
-    this.#server.close();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onAllClosed = resolve;
-    for (const connection of this.#connections) connection.end();
-    const timer = setTimeout(() => {
-      for (const connection of this.#connections) connection.destroy();
-      for (const socket of this.#sockets) socket.destroy();
-    }, graceMs);
-    if (this.#sockets.size > 0) await promise;
-    clearTimeout(timer);
+  close(graceMs: number): Promise<void> {
+    return this.#listener.close(graceMs);
   }
 
   flushLater(connection: Connection): void {
@@ -131,75 +84,15 @@ export class RespDoor implements Door, ConnectionHost {
     for (const connection of dirty) connection.flush();
   }
 
-  get #port(): number {
-    return (this.#server.address() as AddressInfo | null)?.port ?? this.#options.port;
-  }
-
-  #createServer(): Server {
-    // A client may end its side and still read what it has asked for.
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: respKeepaliveMs };
-    const { tls, refusals } = this.#options;
-    if (tls === undefined) {
-      const server = createServer(options, (socket) => this.#accept(socket));
-      server.on('connection', (socket) => this.#track(socket));
-      return server;
-    }
-    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) }, (socket) => this.#accept(socket));
-    server.on('connection', (socket: Socket) => this.#track(socket));
-    server.on('tlsClientError', (error, socket) => refusals?.add('resp', handshakeFaultOf(error, socket)));
-    this.#stopFollowing = tls.onChange((current) => server.setSecureContext(secureContextOf(current)));
-    return server;
-  }
-
-  #track(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      if (this.#sockets.size === 0) this.#onAllClosed?.();
-    });
-  }
-
-  #accept(socket: Socket): void {
-    const { figures, clients, connectionsMax, authenticator, refusals } = this.parts;
-    if (this.#connections.size >= connectionsMax) {
-      figures.connectionsRefused += 1;
-      socket.on('error', () => socket.destroy());
-      socket.end(tooManyClients);
-      socket.resume();
-      return;
-    }
-    const shown = socket instanceof TLSSocket ? shownCertificate(socket) : undefined;
-    if (shown?.kind === 'unverified' && this.#options.tls?.clientAuthentication !== 'none') {
-      refusals?.add('resp', 'certificate');
-      socket.destroy();
-      return;
-    }
-    const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
-    const identity = shown?.kind === 'verified' ? shown.name : undefined;
-    const session: Session = { door: 'resp', peer, tenant: '', ...(identity !== undefined && { identity }) };
-    const local = { host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? this.#port };
-    figures.connectionsAccepted += 1;
+  #accept(socket: Socket, session: Session): Connection {
+    const { clients, authenticator } = this.parts;
+    const local = { host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? this.#listener.port };
     const connection = new Connection(socket, this);
     const client = new Client(clients.nextId(), connection, session, !authenticator.isRequired, local);
     clients.add(client);
-    this.#connections.add(connection);
-    socket.once('close', () => {
-      clients.remove(client);
-      this.#connections.delete(connection);
-    });
+    socket.once('close', () => clients.remove(client));
     connection.start(client);
-  }
-
-  #sweep(): void {
-    const now = Date.now();
-    this.parts.figures.sample(now);
-    const idleTimeoutMs = this.#options.idleTimeoutMs?.() ?? 0;
-    for (const connection of this.#connections) {
-      connection.watchForStall();
-      if (idleTimeoutMs === 0 || !connection.isIdle || now - connection.lastReadAtMs < idleTimeoutMs) continue;
-      this.parts.figures.endedIdle += 1;
-      connection.destroy();
-    }
+    return connection;
   }
 }
 

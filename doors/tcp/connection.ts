@@ -90,14 +90,13 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
     return this.#pipeline.isEmpty && !this.#reader.isPartial && this.#socket.writableLength === 0;
   }
 
-  /** Answers what it has read and ends. */
   end(): void {
     this.#isEnding = true;
     this.#endIfDone();
   }
 
-  destroy(): void {
-    this.#socket.destroy();
+  endIdle(): void {
+    this.end();
   }
 
   /** Looked at every few seconds: a connection that is in the middle of something gets so long to move. */

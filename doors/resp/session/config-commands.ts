@@ -4,7 +4,7 @@
  * Redis says of what cannot change.
  */
 import { OK, ReplyError } from '../../../commands/reply.ts';
-import { respKeepaliveMs, respUnsentBytesMax, valueBytesMax } from '../../../limits.ts';
+import { respUnsentBytesMax, socketKeepaliveMs, valueBytesMax } from '../../../limits.ts';
 import { parseBytes, parseDurationMs } from '../../../settings/units.ts';
 import type { DoorParts } from '../door-parts.ts';
 import { bulk, RespMap, type RespReply } from '../resp-reply.ts';
@@ -95,7 +95,7 @@ const parameters: readonly Parameter[] = [
       return level === undefined ? undefined : ['log_level', level];
     },
   },
-  { name: 'maxclients', read: (_, { connectionsMax }) => `${connectionsMax}` },
+  { name: 'maxclients', read: (_, { listener }) => `${listener.connectionsMax}` },
   { name: 'maxmemory', read: (settings) => `${maxMemoryBytes(settings)}` },
   {
     name: 'maxmemory-policy',
@@ -104,10 +104,10 @@ const parameters: readonly Parameter[] = [
       value === 'allkeys-lru' || value === 'noeviction' ? ['eviction.enabled', value === 'allkeys-lru'] : undefined,
   },
   { name: 'notify-keyspace-events', read: () => '' },
-  { name: 'port', read: (_, { port }) => `${port()}` },
+  { name: 'port', read: (_, { listener }) => `${listener.port}` },
   { name: 'proto-max-bulk-len', read: () => `${valueBytesMax}` },
   { name: 'save', read: () => '' },
-  { name: 'tcp-keepalive', read: () => `${respKeepaliveMs / 1_000}` },
+  { name: 'tcp-keepalive', read: () => `${socketKeepaliveMs / 1_000}` },
   {
     name: 'timeout',
     read: (settings) =>
@@ -181,8 +181,8 @@ async function set(pairs: readonly Buffer[], parts: DoorParts): Promise<RespRepl
   return fault === undefined ? OK : failed(last, fault);
 }
 
-function resetStatistics({ figures, catalogue }: DoorParts): RespReply {
-  figures.reset();
+function resetStatistics({ figures, catalogue, listener }: DoorParts): RespReply {
+  figures.reset(listener.accepted);
   catalogue.resetStatistics();
   return OK;
 }

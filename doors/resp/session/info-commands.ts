@@ -109,7 +109,7 @@ function server({ parts }: Facts): Fields {
     multiplexing_api: 'libuv',
     process_id: process.pid,
     run_id: runId,
-    tcp_port: parts.port(),
+    tcp_port: parts.listener.port,
     server_time_usec: Date.now() * 1_000,
     uptime_in_seconds: uptimeSeconds,
     uptime_in_days: Math.floor(uptimeSeconds / 86_400),
@@ -122,7 +122,7 @@ function clients({ parts }: Facts): Fields {
   return {
     connected_clients: parts.clients.size,
     cluster_connections: 0,
-    maxclients: parts.connectionsMax,
+    maxclients: parts.listener.connectionsMax,
     blocked_clients: 0,
     tracking_clients: 0,
     clients_waiting_for_memory: parts.budget.waiting,
@@ -168,14 +168,14 @@ function persistence({ shards, settings }: Facts): Fields {
   };
 }
 
-function statistics({ shards, parts: { figures } }: Facts): Fields {
+function statistics({ shards, parts: { figures, listener } }: Facts): Fields {
   return {
-    total_connections_received: figures.connectionsSinceReset,
+    total_connections_received: figures.acceptedSinceReset(listener.accepted),
     total_commands_processed: figures.commandsSinceReset,
     instantaneous_ops_per_sec: figures.commandsPerSecond,
     total_net_input_bytes: figures.bytesRead,
     total_net_output_bytes: figures.bytesWritten,
-    rejected_connections: figures.connectionsRefused,
+    rejected_connections: listener.refused,
     sync_full: 0,
     sync_partial_ok: 0,
     sync_partial_err: 0,
