@@ -124,6 +124,21 @@ export const secretsAcceptedMax = 16;
 
 // ── Doors over plain sockets: RESP and the binary protocol ──────────────────────────────────────────────────────
 export const socketConnectionsMax = 10_000;
+/** Bulk strings and payloads of clients that have not shown their password yet. */
+export const socketUnauthenticatedBytesMax = 16 * KiB;
+/** Bulk strings and payloads above this wait for room in the budget of all connections when they lie in several reads. */
+export const socketUnbudgetedBytesMax = 64 * KiB;
+/** Requests that are being received or worked on and replies that are not sent, of all connections of one door. */
+export const socketInFlightBytesMax = 1024 * MiB;
+/** Commands of one connection at work at once, and bytes of their requests, before no more of it is read. */
+export const socketPipelinedCommandsMax = 1_024;
+export const socketPipelinedBytesMax = 64 * MiB;
+/** Bytes of replies that commands at work at once may be expected to have, going by the replies before them. */
+export const socketExpectedReplyBytesMax = 64 * MiB;
+/** A connection with so many bytes to send gets no more commands done. */
+export const socketUnsentBytesHigh = 1 * MiB;
+/** A connection that does not move for this long in the middle of a request or a reply is ended. */
+export const socketStallMaxMs = 60_000;
 /** How often connections are looked at: those that do not move, and those from which nothing comes. */
 export const socketSweepIntervalMs = 5_000;
 export const socketKeepaliveMs = 300_000;
@@ -131,26 +146,12 @@ export const socketKeepaliveMs = 300_000;
 // ── Redis' protocol (RESP) ──────────────────────────────────────────────────────────────────────────────────────
 /** An inline command, and the line before an array or a bulk string. */
 export const respLineBytesMax = 64 * KiB;
-/** Of clients that have not shown their password yet: items of a request, and bytes of one. */
+/** Items of a request of clients that have not shown their password yet. */
 export const respUnauthenticatedItemsMax = 10;
-export const respUnauthenticatedBulkBytesMax = 16 * KiB;
 /** Memory that a bulk string's claimed length alone gets; eightfold more each time that much has really arrived. */
 export const respReceiveStepBytes = 4 * MiB;
-/** Bulk strings above this wait for room in the budget of all connections when they lie in several reads. */
-export const respUnbudgetedBytesMax = 64 * KiB;
-/** Requests that are being received or worked on and replies that are not sent, of all connections of a process. */
-export const respInFlightBytesMax = 1024 * MiB;
-/** Commands of one connection at work at once, and bytes of their arguments, before no more of it is read. */
-export const respPipelinedCommandsMax = 1_024;
-export const respPipelinedBytesMax = 64 * MiB;
-/** Bytes of replies that commands at work at once may be expected to have, going by the replies before them. */
-export const respExpectedReplyBytesMax = 64 * MiB;
-/** A connection with so many bytes to send gets no more commands done. */
-export const respUnsentBytesHigh = 1 * MiB;
 /** A connection with more than this to send is ended: replies that were under way together, which nobody reads. */
 export const respUnsentBytesMax = 1024 * MiB;
-/** A connection that does not move for this long in the middle of a request or a reply is ended. */
-export const respStallMaxMs = 60_000;
 /** How long an ended connection waits for its client to end it too. */
 export const respLingerMs = 5_000;
 /** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
@@ -169,23 +170,8 @@ export const respGatherTimeoutMs = 2_000;
 export const tcpPayloadBytesMax = 64 * MiB;
 /** Keys over this protocol are shorter than others. */
 export const tcpKeyBytesMax = 256;
-/** Payloads of clients that have not shown their password yet. */
-export const tcpUnauthenticatedBytesMax = 16 * KiB;
 /** Memory that a payload's claimed length alone gets; eightfold more each time that much has really arrived. */
 export const tcpReceiveStepBytes = 64 * KiB;
-/** Payloads above this wait for room in the budget of all connections when they lie in several reads. */
-export const tcpUnbudgetedBytesMax = 64 * KiB;
-/** Requests that are being received or worked on and responses that are not sent, of all connections of a process. */
-export const tcpInFlightBytesMax = 1024 * MiB;
-/** Commands of one connection at work at once, and bytes of their payloads, before no more of it is read. */
-export const tcpPipelinedCommandsMax = 1_024;
-export const tcpPipelinedBytesMax = 64 * MiB;
-/** Bytes of responses that commands at work at once may be expected to have, going by the responses before them. */
-export const tcpExpectedResponseBytesMax = 64 * MiB;
-/** A connection with so many bytes to send gets no more commands done. */
-export const tcpUnsentBytesHigh = 1 * MiB;
-/** A connection that does not move for this long in the middle of a frame is ended. */
-export const tcpStallMaxMs = 60_000;
 /** What a client whose connection is ended gets to read its last response. */
 export const tcpLingerMs = 2_000;
 /** Connections of one client's pool, and calls that wait for one. */
@@ -249,6 +235,13 @@ export const linkJoinedBytesMax = 16 * KiB;
 export const linkReplyDepthMax = 32;
 export const linkReplyItemsMax = 1 << 21;
 export const linkBigintCharsMax = 1_024;
+/** An argument as large as this goes to its shard while it still arrives, in pieces of so many bytes. */
+export const linkUploadBytesMin = 1 * MiB;
+export const linkUploadPieceBytes = 256 * KiB;
+/** Arguments on their way ahead of their commands, a link; one above it may still go alone. */
+export const linkUploadsBytesMax = 128 * MiB;
+/** The same on the shard, where an upload may begin before the end of another is seen. */
+export const linkStagedBytesMax = 2 * linkUploadsBytesMax;
 /** Bytes of commands at work and of replies not yet sent, a router; beyond it the shard reads no more from it. */
 export const linkServerInFlightBytesMax = 256 * MiB;
 export const linkServerInFlightCommandsMax = 65_536;

@@ -20,7 +20,7 @@ import { RespDoor, type RespStatistics } from '../doors/resp/resp-door.ts';
 import { TcpDoor } from '../doors/tcp/tcp-door.ts';
 import type { RuntimeConfig, SettingFacts } from '../doors/runtime-config.ts';
 import type { GrpcServerStatistics } from '../grpc/server.ts';
-import { drainGraceMs, respInFlightBytesMax, tcpInFlightBytesMax } from '../limits.ts';
+import { drainGraceMs, socketInFlightBytesMax } from '../limits.ts';
 import { type DoorSecurity, doorSecurity } from '../security/door-security.ts';
 import { SecurityFigures } from '../security/figures.ts';
 import type { LiveSettings } from '../settings/live.ts';
@@ -161,7 +161,7 @@ export class PublicDoors {
       connectionsMax: settings['resp.max_connections'],
       idleTimeoutMs: () => this.#live.current['resp.idle_timeout'],
       // What a shard may use in all bounds what its clients may have on the way.
-      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : respInFlightBytesMax,
+      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : socketInFlightBytesMax,
     });
     const statistics = (): RespStatistics => door.statistics;
     observe(this.registry, respMetrics(statistics));
@@ -180,7 +180,7 @@ export class PublicDoors {
       log: this.#logger,
       connectionsMax: settings['tcp.max_connections'],
       idleTimeoutMs: () => this.#live.current['tcp.idle_timeout'],
-      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : tcpInFlightBytesMax,
+      inFlightBytesMax: this.#live.role === 'shard' ? settings['memory.limit'] / 4 : socketInFlightBytesMax,
     });
     observe(
       this.registry,

@@ -19,16 +19,16 @@ import { arityFault } from '../../commands/table.ts';
 import {
   commandDeadlineDefaultMs,
   respLingerMs,
-  respStallMaxMs,
-  respUnsentBytesHigh,
   respUnsentBytesMax,
+  socketStallMaxMs,
+  socketUnsentBytesHigh,
 } from '../../limits.ts';
 import type { ListenedConnection } from '../socket-listener.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
 import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
-import type { BudgetWaiter } from './in-flight-budget.ts';
+import type { BudgetWaiter } from '../in-flight-budget.ts';
 import { Pipeline, type Showing } from './pipeline.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { RequestReader } from './request-reader.ts';
@@ -120,7 +120,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
       const { known, command, reply } = pending;
       if (known === undefined || command === undefined) this.#write(reply!, pending);
       else this.#writeReply(known, command.args, reply as Reply, pending);
-      if (writer.bytes > respUnsentBytesHigh) this.#send();
+      if (writer.bytes > socketUnsentBytesHigh) this.#send();
     }
     this.#send();
     this.#go();
@@ -146,7 +146,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
     const isStuck = !this.#isWaitingForRoom && (this.#reader.isPartial || this.#socket.writableLength > 0);
     if (isStuck === this.#isStallArmed) return;
     this.#isStallArmed = isStuck;
-    this.#socket.setTimeout(isStuck ? respStallMaxMs : 0);
+    this.#socket.setTimeout(isStuck ? socketStallMaxMs : 0);
   }
 
   onRoom(): void {
@@ -196,7 +196,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
       outcome = this.#reader.next();
       if (outcome !== 'request') break;
       this.#runRequest();
-      if (this.#host.writer.bytes > respUnsentBytesHigh) this.#send();
+      if (this.#host.writer.bytes > socketUnsentBytesHigh) this.#send();
     }
     if (outcome === 'fault') this.#refuse(this.#reader.fault);
     if (outcome === 'more' && this.#hasInputEnded) this.#isEnding = true;
@@ -208,7 +208,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
   }
 
   #isHeld(): boolean {
-    return this.#pipeline.isFull || this.#socket.writableLength > respUnsentBytesHigh;
+    return this.#pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
   }
 
   #pauseOrResume(mustPause: boolean): void {

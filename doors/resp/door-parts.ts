@@ -9,7 +9,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import type { DoorFigures } from './figures.ts';
-import type { InFlightBudget } from './in-flight-budget.ts';
+import type { InFlightBudget } from '../in-flight-budget.ts';
 
 export interface DoorParts {
   readonly executor: Executor;

@@ -9,9 +9,9 @@
 import type { Command, CommandContext, Executor } from '../../commands/command.ts';
 import { endOfKeys } from '../../commands/key-slots.ts';
 import { type Reply, replyBytes } from '../../commands/reply.ts';
-import { respExpectedReplyBytesMax, respPipelinedBytesMax, respPipelinedCommandsMax } from '../../limits.ts';
+import { socketExpectedReplyBytesMax, socketPipelinedBytesMax, socketPipelinedCommandsMax } from '../../limits.ts';
 import type { KnownCommand } from './catalogue.ts';
-import { KeyOrder, keyOrderHash, type Turn } from './key-order.ts';
+import { KeyOrder, keyOrderHash, type Turn } from '../key-order.ts';
 import type { Protocol } from './reply-writer.ts';
 import type { RespReply } from './resp-reply.ts';
 
@@ -81,9 +81,9 @@ export class Pipeline {
   get isFull(): boolean {
     if (this.#size === 0) return false;
     return (
-      this.#size >= respPipelinedCommandsMax ||
-      this.#bytes >= respPipelinedBytesMax ||
-      this.#size * this.#expectedReplyBytes >= respExpectedReplyBytesMax
+      this.#size >= socketPipelinedCommandsMax ||
+      this.#bytes >= socketPipelinedBytesMax ||
+      this.#size * this.#expectedReplyBytes >= socketExpectedReplyBytesMax
     );
   }
 

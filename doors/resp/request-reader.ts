@@ -24,9 +24,9 @@ import {
   commandArgumentsMax,
   respLineBytesMax,
   respReceiveStepBytes,
-  respUnauthenticatedBulkBytesMax,
   respUnauthenticatedItemsMax,
-  respUnbudgetedBytesMax,
+  socketUnauthenticatedBytesMax,
+  socketUnbudgetedBytesMax,
   valueBytesMax,
 } from '../../limits.ts';
 import { splitInline } from './inline-command.ts';
@@ -111,7 +111,7 @@ export class RequestReader {
   }
 
   next(): ReadOutcome {
-    if (this.#unadmitted > respUnbudgetedBytesMax && !this.#admitArguments()) return 'wait';
+    if (this.#unadmitted > socketUnbudgetedBytesMax && !this.#admitArguments()) return 'wait';
     for (;;) {
       if (this.#left === 0) {
         const outcome = this.#begin();
@@ -216,7 +216,7 @@ export class RequestReader {
       length = lengthOf(line);
     }
     if (length === undefined || length < 0 || length > valueBytesMax) return this.#fail('invalid bulk length');
-    if (!this.isTrusted && length > respUnauthenticatedBulkBytesMax) return this.#fail('unauthenticated bulk length');
+    if (!this.isTrusted && length > socketUnauthenticatedBytesMax) return this.#fail('unauthenticated bulk length');
     this.#bulkLength = length;
     return undefined;
   }
@@ -233,7 +233,7 @@ export class RequestReader {
     }
     if (this.#hasName) this.#args.push(this.#bulk.subarray(0, this.#bulkLength));
     else this.#takeName(this.#bulk, 0, this.#bulkLength);
-    this.#unadmitted += argumentOverheadBytes + (whole > respUnbudgetedBytesMax ? 0 : whole);
+    this.#unadmitted += argumentOverheadBytes + (whole > socketUnbudgetedBytesMax ? 0 : whole);
     this.#bulk = nothing;
     this.#filled = 0;
     this.#bulkLength = -1;
@@ -244,7 +244,7 @@ export class RequestReader {
   #grow(whole: number): boolean {
     const had = this.#bulk.byteLength;
     const capacity = Math.min(whole, Math.max(respReceiveStepBytes, had * growthFactor));
-    if (whole > respUnbudgetedBytesMax) {
+    if (whole > socketUnbudgetedBytesMax) {
       if (!this.#admit(capacity - had, this.#admitted > 0)) return false;
       this.#admitted += capacity - had;
     }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Command } from '../../commands/command.ts';
 import { OK, type Reply } from '../../commands/reply.ts';
-import { respPipelinedCommandsMax, respUnsentBytesHigh } from '../../limits.ts';
+import { socketPipelinedCommandsMax, socketUnsentBytesHigh } from '../../limits.ts';
 import { TestExecutor } from '../../router/testing/test-executor.ts';
 import { Authenticator } from '../../security/authenticator.ts';
 import { fixedSecret } from '../../security/secrets.ts';
@@ -59,7 +59,7 @@ describe('a pipeline', () => {
   test('is answered to its end, also where its client has ended its side long before', async () => {
     executor.intercept = () => new Promise<Reply>((resolve) => void setImmediate(() => resolve(null)));
     using client = await RespClient.open(open.port);
-    const count = 3 * respPipelinedCommandsMax;
+    const count = 3 * socketPipelinedCommandsMax;
     client.write(Buffer.concat(Array.from({ length: count }, (_, number) => encodedRequest(['GET', `key-${number}`]))));
     client.socket.end();
     await client.expect('$-1\r\n'.repeat(count));
@@ -117,7 +117,7 @@ describe('a pipeline', () => {
     client.socket.pause();
     const count = 100;
     client.write(Buffer.concat(Array.from({ length: count }, () => encodedRequest(['GET', 'k']))));
-    await expect.poll(() => open.door.statistics.bytesInFlight).toBeGreaterThan(respUnsentBytesHigh);
+    await expect.poll(() => open.door.statistics.bytesInFlight).toBeGreaterThan(socketUnsentBytesHigh);
     // What the sockets' buffers hold, and the bound.
     expect(answered).toBeLessThan(count);
     client.socket.resume();

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Session } from '../../commands/command.ts';
-import { respInFlightBytesMax } from '../../limits.ts';
+import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
 import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
@@ -14,7 +14,7 @@ import type { ClusterNodes } from './cluster-nodes.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
 import type { DoorParts } from './door-parts.ts';
 import { DoorFigures } from './figures.ts';
-import { InFlightBudget } from './in-flight-budget.ts';
+import { InFlightBudget } from '../in-flight-budget.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { sessionCommands } from './session/session-commands.ts';
 
@@ -51,7 +51,7 @@ export class RespDoor implements Door, ConnectionHost {
       log: options.log,
       catalogue: new Catalogue(sessionCommands),
       clients: new ClientRegistry(),
-      budget: new InFlightBudget(options.inFlightBytesMax ?? respInFlightBytesMax),
+      budget: new InFlightBudget(options.inFlightBytesMax ?? socketInFlightBytesMax),
       figures,
       listener: this.#listener,
     };

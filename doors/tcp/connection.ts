@@ -16,15 +16,15 @@ import type { CommandContext, Executor, Session } from '../../commands/command.t
 import { TypedFault } from '../../commands/typed-value.ts';
 import {
   commandDeadlineDefaultMs,
+  socketStallMaxMs,
+  socketUnauthenticatedBytesMax,
+  socketUnsentBytesHigh,
   tcpLingerMs,
   tcpPayloadBytesMax,
-  tcpStallMaxMs,
-  tcpUnauthenticatedBytesMax,
-  tcpUnsentBytesHigh,
 } from '../../limits.ts';
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
-import type { BudgetWaiter, InFlightBudget } from '../resp/in-flight-budget.ts';
+import type { BudgetWaiter, InFlightBudget } from '../in-flight-budget.ts';
 import type { ListenedConnection } from '../socket-listener.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -77,7 +77,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
       this.#admitted += bytes;
       return true;
     });
-    if (!this.#isAuthenticated) this.#reader.payloadBytesMax = tcpUnauthenticatedBytesMax;
+    if (!this.#isAuthenticated) this.#reader.payloadBytesMax = socketUnauthenticatedBytesMax;
     this.#pipeline = new Pipeline(parts.executor, () => this.#flushLater());
     socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.#go());
@@ -105,7 +105,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
     const isStuck = !this.#isWaitingForRoom && (this.#reader.isPartial || this.#socket.writableLength > 0);
     if (isStuck === this.#isStallArmed) return;
     this.#isStallArmed = isStuck;
-    this.#socket.setTimeout(isStuck ? tcpStallMaxMs : 0);
+    this.#socket.setTimeout(isStuck ? socketStallMaxMs : 0);
   }
 
   onRoom(): void {
@@ -179,7 +179,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
   }
 
   #isHeld(): boolean {
-    return this.#pipeline.isFull || this.#socket.writableLength > tcpUnsentBytesHigh;
+    return this.#pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
   }
 
   #pauseOrResume(mustPause: boolean): void {

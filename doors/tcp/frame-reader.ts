@@ -2,10 +2,10 @@
  * Frames out of a stream of bytes, for server and client: a head of five bytes and a payload.
  *
  * A payload that lies whole in one chunk is a view of it. Any other gets memory of its own, which grows with what has
- * really arrived: whoever only claims a length pays for it with bytes. Above `tcpUnbudgetedBytesMax` the owner is asked
+ * really arrived: whoever only claims a length pays for it with bytes. Above `socketUnbudgetedBytesMax` the owner is asked
  * first. A head that claims more than a frame may have is told at once, before anything of it is kept.
  */
-import { tcpPayloadBytesMax, tcpReceiveStepBytes, tcpUnbudgetedBytesMax } from '../../limits.ts';
+import { socketUnbudgetedBytesMax, tcpPayloadBytesMax, tcpReceiveStepBytes } from '../../limits.ts';
 import { frameHeadBytes } from './protocol.ts';
 
 /** `frame`: `code` and `payload` hold one. `wait`: `admit` said no. `too-large`: `claimedBytes` says how large. */
@@ -87,7 +87,7 @@ export class FrameReader {
   #grow(length: number): boolean {
     const had = this.#body.byteLength;
     const capacity = Math.min(length, Math.max(tcpReceiveStepBytes, had * growthFactor));
-    if (capacity > tcpUnbudgetedBytesMax) {
+    if (capacity > socketUnbudgetedBytesMax) {
       if (!this.#admit(capacity - had, this.#admitted > 0)) return false;
       this.#admitted += capacity - had;
     }

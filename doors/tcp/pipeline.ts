@@ -7,8 +7,8 @@ import { keysOf } from '../../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { commandTable } from '../../commands/table.ts';
 import { messageOf } from '../../errors.ts';
-import { tcpExpectedResponseBytesMax, tcpPipelinedBytesMax, tcpPipelinedCommandsMax } from '../../limits.ts';
-import { KeyOrder, keyOrderHash, type Turn } from '../resp/key-order.ts';
+import { socketExpectedReplyBytesMax, socketPipelinedBytesMax, socketPipelinedCommandsMax } from '../../limits.ts';
+import { KeyOrder, keyOrderHash, type Turn } from '../key-order.ts';
 import { type Encoding, errorResponse, type Response } from './response.ts';
 
 interface Pending extends Turn {
@@ -54,9 +54,9 @@ export class Pipeline {
   get isFull(): boolean {
     if (this.#size === 0) return false;
     return (
-      this.#size >= tcpPipelinedCommandsMax ||
-      this.#bytes >= tcpPipelinedBytesMax ||
-      this.#size * this.#expectedBytes >= tcpExpectedResponseBytesMax
+      this.#size >= socketPipelinedCommandsMax ||
+      this.#bytes >= socketPipelinedBytesMax ||
+      this.#size * this.#expectedBytes >= socketExpectedReplyBytesMax
     );
   }
 

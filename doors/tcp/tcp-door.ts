@@ -2,9 +2,9 @@
  * The door of the binary protocol of typed values (protocol.ts), over an executor that is given to it. The same on
  * router and shard. Values keep their kind: commands/typed-value.ts.
  */
-import { tcpInFlightBytesMax } from '../../limits.ts';
+import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
-import { InFlightBudget } from '../resp/in-flight-budget.ts';
+import { InFlightBudget } from '../in-flight-budget.ts';
 import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
 import { TcpConnection, type TcpParts } from './connection.ts';
 import { TcpFigures } from './figures.ts';
@@ -25,7 +25,7 @@ export class TcpDoor implements Door {
   readonly #listener: SocketListener;
 
   constructor(options: TcpDoorOptions) {
-    const { executor, authenticator, refusals, inFlightBytesMax = tcpInFlightBytesMax } = options;
+    const { executor, authenticator, refusals, inFlightBytesMax = socketInFlightBytesMax } = options;
     const budget = new InFlightBudget(inFlightBytesMax);
     const parts: TcpParts = { executor, authenticator, refusals, budget, figures: new TcpFigures() };
     this.#parts = parts;
