@@ -88,8 +88,8 @@ export class Entry {
   /** Owned by the keyspace: bucket and position in its expiry wheel; bucket 0 is none. */
   expiryBucket = 0;
   expiryPosition = 0;
-  /** Owned by the keyspace: when the value was last read from below RAM, in seconds of the engine's life; 0 is never. */
-  coldReadSecond = 0;
+  /** Owned by the keyspace: when the value was last used, and how (keyspace/last-use.ts). */
+  lastUse = 0;
   /** Owned by the hot tier: the value's copy in RAM. */
   hot: HotCopy | undefined = undefined;
   /** Blocks: last known place in a chain, for eviction; -1 if never looked up. */

@@ -64,7 +64,9 @@ are answered in their order always.
   router and shard, and after a restart.
 - \`KEYS\` is refused above 64 MiB of keys.
 - \`OBJECT ENCODING\` is told by the value alone: what a value was before does not count, as it sometimes does in Redis.
-  \`OBJECT FREQ\` and \`OBJECT IDLETIME\` are not kept, and \`MEMORY USAGE\` counts this program's bytes.
+  \`MEMORY USAGE\` counts this program's bytes.
+- \`OBJECT IDLETIME\` counts from the start of the shard, or from when a key came to it, where the key was not used since.
+  \`OBJECT FREQ\` answers what Redis does without an LFU policy: there is none here.
 - Sets and sorted sets of several shards are combined at the router, up to 64 MiB of members; each set is as it was at
   some moment while the command was under way.
 - Keys have up to 64 KiB, values 512 MiB, collections 16 MiB.

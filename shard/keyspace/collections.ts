@@ -56,6 +56,13 @@ export interface Plan {
 /** What there is of a key: an object, nothing, or a value of another type. */
 export type Found<Type extends Collection> = Type | ReplyError | undefined;
 
+export interface CollectionsOptions<Type extends Collection> {
+  /** A type that may be read where the first is meant, as sets are where sorted sets are combined. */
+  readonly other?: Kind<Type>;
+  /** False: only looked at, which is no use of a key. */
+  readonly isUse?: boolean;
+}
+
 interface Kind<Type extends Collection> {
   readonly type: CollectionType;
   readonly create: () => Type;
@@ -65,12 +72,18 @@ export class Collections<Type extends Collection> {
   readonly #keyspace: Keyspace;
   /** The types that are read; the first is the one that is written. */
   readonly #kinds: readonly Kind<Type>[];
+  readonly #isUse: boolean;
   readonly #loading = new Map<Entry, Promise<Type | undefined>>();
 
-  /** `other`: a type that may be read where the first is meant, as sets are where sorted sets are combined. */
-  constructor(keyspace: Keyspace, type: CollectionType, create: () => Type, other?: Kind<Type>) {
+  constructor(
+    keyspace: Keyspace,
+    type: CollectionType,
+    create: () => Type,
+    { other, isUse = true }: CollectionsOptions<Type> = {},
+  ) {
     this.#keyspace = keyspace;
     this.#kinds = other === undefined ? [{ type, create }] : [{ type, create }, other];
+    this.#isUse = isUse;
   }
 
   /** Answers from the key's object, or undefined if there is no key. */
@@ -132,12 +145,13 @@ export class Collections<Type extends Collection> {
 
   /** The object, nothing, WRONGTYPE, or the entry if its value is not in RAM. */
   #inRam(key: Buffer): Found<Type> | Entry {
-    const { hot } = this.#keyspace;
+    const { hot, lastUse } = this.#keyspace;
     const entry = this.#keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
     if (entry === undefined) return undefined;
     const kind = this.#kindOf(entry);
     if (kind === undefined) return wrongType;
-    const object = hot.object(entry);
+    if (this.#isUse) lastUse.noteRead(entry);
+    const object = this.#isUse ? hot.object(entry) : entry.hot?.object;
     if (object !== undefined) return object as Type;
     if (this.#keyspace.journal !== undefined || !hot.has(entry)) return entry;
     // Without a journal a copy of a collection is stored as bytes, until somebody works on it.

@@ -30,9 +30,9 @@ const intsetEntriesMax = 512;
 export type EncodingOf = (key: Buffer, entry: Entry) => Answer<Reply>;
 
 export function encodings(keyspace: Keyspace): EncodingOf {
-  const hashes = new Collections(keyspace, storedTypes.hash, () => new Hash());
-  const sets = new Collections(keyspace, storedTypes.set, () => new MemberSet());
-  const sortedSets = new Collections(keyspace, storedTypes.zset, () => new SortedSet());
+  const hashes = new Collections(keyspace, storedTypes.hash, () => new Hash(), { isUse: false });
+  const sets = new Collections(keyspace, storedTypes.set, () => new MemberSet(), { isUse: false });
+  const sortedSets = new Collections(keyspace, storedTypes.zset, () => new SortedSet(), { isUse: false });
   return (key, entry) => {
     if (entry.type === storedTypes.list) return named('quicklist');
     if (entry.type === storedTypes.hash) {

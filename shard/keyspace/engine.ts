@@ -182,6 +182,7 @@ export class Engine implements Executor {
 
   #turnWheel(): boolean {
     const keyspace = this.keyspace;
+    keyspace.lastUse.advance();
     // A log without room, or closed, is left alone: the next write or turn tries again.
     if (keyspace.queue.admitsNow(0)) this.#trimIndex();
     return keyspace.index.wheel.advance(keyspace.now(), expiryWorkPerTurnMax, (entry) => {

@@ -17,8 +17,7 @@ export function keyCommands(keyspace: Keyspace): CommandFamily {
     ['DEL', (args, context) => remove(keyspace, args, context)],
     ['UNLINK', (args, context) => remove(keyspace, args, context)],
     ['EXISTS', (args) => countPresent(keyspace, args, () => undefined)],
-    // A copy in RAM that is looked at is the last to go.
-    ['TOUCH', (args) => countPresent(keyspace, args, (entry) => keyspace.hot.object(entry) ?? keyspace.hot.get(entry))],
+    ['TOUCH', (args) => countPresent(keyspace, args, (entry) => touch(keyspace, entry))],
     ['TYPE', (args) => keyFault(args[0]!) ?? typeOf(liveOf(keyspace, args[0]!))],
     ['RENAME', (args, context) => rename(keyspace, args, true, context)],
     ['RENAMENX', (args, context) => rename(keyspace, args, false, context)],
@@ -42,6 +41,12 @@ function countPresent(keyspace: Keyspace, keys: readonly Buffer[], look: (entry:
     count += 1;
   }
   return count;
+}
+
+/** A copy in RAM that is looked at is the last to go. */
+function touch({ lastUse, hot }: Keyspace, entry: Entry): void {
+  lastUse.noteUse(entry);
+  if (hot.object(entry) === undefined) hot.get(entry);
 }
 
 function remove(keyspace: Keyspace, keys: readonly Buffer[], context: CommandContext): Answer<Reply> {

@@ -33,6 +33,7 @@ import { isLong } from './chain-length.ts';
 import { KeyGate } from './key-gate.ts';
 import { KeyVersions } from './key-versions.ts';
 import type { KeyIndex } from './key-index.ts';
+import { LastUse } from './last-use.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface KeyspaceOptions {
@@ -77,13 +78,13 @@ export class Keyspace {
   readonly journal: Journal | undefined;
   readonly queue: WriteQueue;
   readonly versions: KeyVersions;
+  readonly lastUse: LastUse;
   /** The node of the vector clocks that are given here. */
   readonly nodeName: string;
   readonly counters = { hotHits: 0, coldHits: 0, misses: 0, expiredOnAccess: 0, expiredByWheel: 0 };
   readonly #options: KeyspaceOptions;
   readonly #gate = new KeyGate();
   readonly #indexBound: IndexBound;
-  readonly #startMs: number;
   /** Records that could not be read when last tried: writing such a block again is no repetition. */
   readonly #unreadable = new WeakSet<Entry>();
   #observedMs = 0;
@@ -96,11 +97,11 @@ export class Keyspace {
     this.journal = journal;
     this.queue = new WriteQueue(journal, clock);
     this.versions = new KeyVersions(this);
+    this.lastUse = new LastUse(clock);
     this.nodeName = options.nodeName ?? 'node-0';
     this.#options = options;
     const indexBytesMax = (options.memoryLimitBytes ?? Infinity) * indexShareOfMemoryMax;
     this.#indexBound = new IndexBound(index, hot, indexBytesMax);
-    this.#startMs = clock.now();
   }
 
   /** The present for expiry: never before the newest record, so that a clock set back revives nothing. */
@@ -149,12 +150,15 @@ export class Keyspace {
       this.counters.misses += 1;
       return undefined;
     }
+    // Before this read is noted as one itself.
+    const isReadOften = this.lastUse.wasRead(entry, oftenReadWindowMs);
+    this.lastUse.noteRead(entry);
     const value = this.hot.get(entry);
     if (value !== undefined) {
       this.counters.hotHits += 1;
       return value;
     }
-    return this.#readBelow(entry);
+    return this.#readBelow(entry, isReadOften);
   }
 
   /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
@@ -300,6 +304,8 @@ export class Keyspace {
    */
   installArrived(entry: Entry, value: StoredValue | undefined, isWarm: boolean): void {
     const previous = this.index.replace(entry);
+    if (previous === undefined) this.lastUse.noteUse(entry);
+    else entry.lastUse = previous.lastUse;
     const isHot = isWarm || (previous !== undefined && this.hot.has(previous));
     if (previous !== undefined) {
       this.hot.drop(previous);
@@ -356,6 +362,7 @@ export class Keyspace {
       if (previous !== undefined) this.forget(previous);
       return;
     }
+    this.lastUse.noteUse(entry);
     const previous = this.index.replace(entry);
     if (previous !== undefined) {
       // An object stays, and so does a value of which only the expiry changes.
@@ -368,14 +375,14 @@ export class Keyspace {
       this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
   }
 
-  async #readBelow(entry: Entry): Promise<StoredValue | undefined> {
+  async #readBelow(entry: Entry, isReadOften: boolean): Promise<StoredValue | undefined> {
     const value = await readCold(this, entry);
     if (value === undefined) this.counters.misses += 1;
     else this.counters.coldHits += 1;
     // Only what is still the live record gets a copy.
     const current = this.index.findInSlot(entry.space, entry.slot, entry.key);
     if (value !== undefined && current?.sequence === entry.sequence && !this.hot.has(current)) {
-      if (this.#isKeptHot(current) || this.#isReadOften(current)) this.hot.put(current, value);
+      if (this.#isKeptHot(current) || isReadOften) this.hot.put(current, value);
     }
     return value;
   }
@@ -385,14 +392,6 @@ export class Keyspace {
     // The bytes of a collection are no copy to work on: its object is kept by whoever makes it.
     if (isCollection(entry.type)) return false;
     return entry.bodyBytes <= this.#options.diskThresholdBytes;
-  }
-
-  /** True if the entry was read from below before, not long ago; notes this read. */
-  #isReadOften(entry: Entry): boolean {
-    const second = 1 + Math.floor(Math.max(0, this.clock.now() - this.#startMs) / 1_000);
-    const isOften = entry.coldReadSecond !== 0 && (second - entry.coldReadSecond) * 1_000 <= oftenReadWindowMs;
-    entry.coldReadSecond = second;
-    return isOften;
   }
 }
 

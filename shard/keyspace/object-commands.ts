@@ -1,8 +1,8 @@
 /**
  * How a value is kept, in Redis' terms: OBJECT and MEMORY USAGE.
  *
- * Clients and tools ask these to judge their data. Encodings are Redis' own, not ours (encodings.ts); frequencies and idle
- * times are not kept, and the answer says so.
+ * Clients and tools ask these to judge their data. Encodings are Redis' own, not ours (encodings.ts); idle times are kept
+ * (last-use.ts), frequencies are not, and the answer says so. None of these is a use of the key.
  */
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import type { Entry } from '../journal.ts';
@@ -50,21 +50,20 @@ const memoryHelp = [
 ];
 
 /** Of each subcommand, what it answers of an entry. */
-const objectSubcommands: ReadonlyMap<string, (encodingOf: EncodingOf, key: Buffer, entry: Entry) => Answer<Reply>> =
-  new Map([
-    ['ENCODING', (encodingOf: EncodingOf, key: Buffer, entry: Entry) => encodingOf(key, entry)],
-    ['FREQ', () => noFrequency],
-    ['IDLETIME', () => noIdleTime],
-    ['REFCOUNT', () => 1],
-  ]);
+type ObjectSubcommand = (entry: Entry, key: Buffer, keyspace: Keyspace, encodingOf: EncodingOf) => Answer<Reply>;
+
+const objectSubcommands: ReadonlyMap<string, ObjectSubcommand> = new Map<string, ObjectSubcommand>([
+  ['ENCODING', (entry, key, _, encodingOf) => encodingOf(key, entry)],
+  ['FREQ', () => noFrequency],
+  ['IDLETIME', (entry, _, keyspace) => keyspace.lastUse.idleSeconds(entry)],
+  ['REFCOUNT', () => 1],
+]);
 
 /** Values are kept by the order of their use: Redis' answer under such a policy. */
 const noFrequency = new ReplyError(
   'ERR',
   'An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
 );
-/** The order is all that is kept, no times. */
-const noIdleTime = new ReplyError('ERR', 'idle time not tracked: values are kept by the order of their use');
 
 function object(keyspace: Keyspace, encodingOf: EncodingOf, args: readonly Buffer[]): Answer<Reply> {
   const word = wordOf(args[0]!);
@@ -76,7 +75,7 @@ function object(keyspace: Keyspace, encodingOf: EncodingOf, args: readonly Buffe
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
   const entry = liveOf(keyspace, key);
-  return entry === undefined ? null : subcommand(encodingOf, key, entry);
+  return entry === undefined ? null : subcommand(entry, key, keyspace, encodingOf);
 }
 
 function memory(keyspace: Keyspace, args: readonly Buffer[]): Reply {

@@ -38,6 +38,7 @@ function textLength(keyspace: Keyspace, key: Buffer): Answer<Reply> {
   if (fault !== undefined) return fault;
   const entry = liveOf(keyspace, key);
   if (entry === undefined) return 0;
+  keyspace.lastUse.noteUse(entry);
   if (entry.type === storedTypes.bytes) return entry.bodyBytes;
   return (
     textFault(entry) ?? andThen(get(keyspace, key), (text) => (Buffer.isBuffer(text) ? text.byteLength : (text ?? 0)))

@@ -67,7 +67,7 @@ export function update(keyspace: Keyspace, request: Update, context: CommandCont
   if (!isAtHand || !keyspace.queue.admitsNow(bytes + (entry?.bodyBytes ?? 0))) {
     return updateInTurn(keyspace, request, names, context);
   }
-  return request.apply(entry && { entry, value: keyspace.hot.get(entry)! });
+  return request.apply(presentInRam(keyspace, entry));
 }
 
 /** The general case: the keys are held, and the value is read if it is not in RAM when the turn comes. */
@@ -105,6 +105,7 @@ async function updateInTurn(
 
 function presentInRam(keyspace: Keyspace, entry: Entry | undefined): Present | undefined {
   if (entry === undefined) return undefined;
+  keyspace.lastUse.noteRead(entry);
   const value = keyspace.hot.get(entry);
   return value && { entry, value };
 }

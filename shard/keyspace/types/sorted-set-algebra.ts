@@ -19,8 +19,7 @@ const operations: readonly (readonly [string, Algebra])[] = [
 
 export function sortedSetAlgebra(keyspace: Keyspace): CommandFamily {
   const inputs = new Collections<SortedSet | MemberSet>(keyspace, storedTypes.zset, () => new SortedSet(), {
-    type: storedTypes.set,
-    create: () => new MemberSet(),
+    other: { type: storedTypes.set, create: () => new MemberSet() },
   });
   const combining =
     (name: string, operation: Algebra): CommandHandler =>
