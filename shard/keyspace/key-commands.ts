@@ -91,8 +91,12 @@ function rename(
       bytes: keyspace.bytesOf([deleteChange(from), deleteChange(to)]),
       settle,
       apply: (present) => {
-        const moved = copyChange(to, present!, present!.entry.expireAtMs);
-        return keyspace.commit([deleteChange(from), moved], context, done);
+        const { entry } = present!;
+        const moved = copyChange(to, present!, entry.expireAtMs);
+        // The object of a collection goes along, whose state in the log is the bytes that were read.
+        const object = keyspace.hot.object(entry);
+        const change = object === undefined ? moved : { ...moved, apply: () => object };
+        return keyspace.commit([deleteChange(from), change], context, done);
       },
     },
     context,

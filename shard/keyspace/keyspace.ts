@@ -163,15 +163,18 @@ export class Keyspace {
 
   /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
   peek(entry: Entry): Answer<StoredValue | undefined> {
-    // Of a large collection its bytes are read rather than made.
-    const isStored = this.journal !== undefined && entry.bodyBytes > baseInTickBytesMax && isCollection(entry.type);
-    const value = isStored ? undefined : this.hot.get(entry);
+    const value = this.isReadAsStored(entry) ? undefined : this.hot.get(entry);
     if (value !== undefined) return value;
     if (entry.type !== storedTypes.versioned) return readCold(this, entry);
     return readCold(this, entry).then((read) => {
       if (read !== undefined) this.versions.noteRead(entry, read);
       return read;
     });
+  }
+
+  /** Of a large collection the bytes are read from below rather than made of its object in one turn of the event loop. */
+  isReadAsStored(entry: Entry): boolean {
+    return this.journal !== undefined && entry.bodyBytes > baseInTickBytesMax && isCollection(entry.type);
   }
 
   /** Marks whether the record could be read when last tried. */

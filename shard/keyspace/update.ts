@@ -63,7 +63,7 @@ export function update(keyspace: Keyspace, request: Update, context: CommandCont
   const entry = keyspace.live(place.space, place.slot, name);
   const settled = request.settle?.(entry);
   if (settled !== undefined) return settled;
-  const isAtHand = entry === undefined || keyspace.hot.has(entry);
+  const isAtHand = entry === undefined || (keyspace.hot.has(entry) && !keyspace.isReadAsStored(entry));
   if (!isAtHand || !keyspace.queue.admitsNow(bytes + (entry?.bodyBytes ?? 0))) {
     return updateInTurn(keyspace, request, names, context);
   }
@@ -106,7 +106,7 @@ async function updateInTurn(
 function presentInRam(keyspace: Keyspace, entry: Entry | undefined): Present | undefined {
   if (entry === undefined) return undefined;
   keyspace.lastUse.noteRead(entry);
-  const value = keyspace.hot.get(entry);
+  const value = keyspace.isReadAsStored(entry) ? undefined : keyspace.hot.get(entry);
   return value && { entry, value };
 }
 

@@ -96,6 +96,30 @@ describe('in RAM', () => {
     shard.engine.close();
   });
 
+  test('under another key is the same object with the bytes that lie in the log, and a copy is not', async () => {
+    const shard = new TestShard();
+    const fields = Array.from({ length: 5_000 }, (_, number) => [`field-${number}`, 'v'.repeat(50)]).flat();
+    shard.run('HSET', 'large', ...fields);
+    shard.run('HSET', 'large', 'field-7', 'changed');
+    shard.run('HSET', 'small', 'field', 'value');
+    const before = shard.hot.bytes;
+    expect(shard.run('RENAME', 'small', 'renamed')).toBe('OK');
+    expect(await shard.begin('RENAME', 'large', 'moved')).toBe('OK');
+    expect(shard.journal.reads).toBe(1);
+    // At once: the objects are in RAM, and nowhere twice.
+    expect([shard.run('HLEN', 'moved'), shard.run('HLEN', 'renamed'), shard.run('HLEN', 'large')]).toEqual([
+      5_000, 1, 0,
+    ]);
+    expect(shard.hot.bytes).toBe(before);
+    expect(await shard.begin('COPY', 'moved', 'copy')).toBe(1);
+    expect(shard.run('HSET', 'moved', 'field-7', 'again')).toBe(0);
+    expect(plainReply(await shard.begin('HGET', 'copy', 'field-7'))).toBe('changed');
+    shard.chill();
+    expect(plainReply(await shard.begin('HGET', 'moved', 'field-7'))).toBe('again');
+    expect(plainReply(await shard.begin('HGET', 'moved', 'field-4999'))).toBe('v'.repeat(50));
+    shard.engine.close();
+  });
+
   test('without a journal the object alone is the value; what does not fit is refused, what is evicted is gone', () => {
     const shard = new TestShard({ withJournal: false, hotBytes: 4 * MiB });
     shard.run('HSET', 'hash', 'field', 'x'.repeat(MiB));
