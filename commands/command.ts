@@ -13,6 +13,18 @@ export interface Command {
   readonly name: string;
   /** Owned by the callee from now on: the caller must not write into them or reuse their memory. */
   readonly args: readonly Buffer[];
+  /** One of the arguments, sent ahead by `Executor.beginUpload`. */
+  readonly upload?: Upload;
+}
+
+/** A large argument whose bytes go to where its command will run while the rest of them still arrives. */
+export interface Upload {
+  /** Which of the command's arguments it is. */
+  readonly argument: number;
+  /** The next bytes of it, which must not change any more. */
+  push(bytes: Buffer): void;
+  /** No command needs it any more. The executor calls it for a command that it was given, the caller for no command. */
+  end(): void;
 }
 
 /**
@@ -44,6 +56,12 @@ export interface CommandContext {
 export interface Executor {
   /** Never throws, never rejects. */
   execute(command: Command, context: CommandContext): Reply | Promise<Reply>;
+  /**
+   * Begins to send an argument of `bytes` bytes, of which the first have arrived, ahead of its command: the caller pushes
+   * the bytes as they come, and gives the upload with the command, which has the argument whole all the same. `args`:
+   * what stands before it. Undefined: the argument is not worth it, or there is no room.
+   */
+  beginUpload?(name: string, args: readonly Buffer[], bytes: number): Upload | undefined;
 }
 
 /** A context for calls that come from no connection: tests, tools, the process itself. */

@@ -7,7 +7,7 @@
  * label. A miss is a success; a command fails when its reply is an error.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Command, type CommandContext, type Executor, libraryContext } from '../commands/command.ts';
+import { type Command, type CommandContext, type Executor, libraryContext, type Upload } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { metricsGatherTimeoutMs } from '../limits.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
@@ -136,6 +136,10 @@ export class MeasuredExecutor implements Executor {
     return reply instanceof Promise
       ? reply.then((value) => figures.add(value, startedMs))
       : figures.add(reply, startedMs);
+  }
+
+  beginUpload(name: string, args: readonly Buffer[], bytes: number): Upload | undefined {
+    return this.#inner.beginUpload?.(name, args, bytes);
   }
 }
 

@@ -8,7 +8,8 @@
  *              epoch u32          the topology epoch by which the shard was chosen, 0xffffffff for none
  *              acknowledgement u8 0 the shard's setting, 1 memory, 2 disk, 3 blob
  *              name               length u8 · ASCII
- *              arguments          count u32 · for each: length u32 · bytes
+ *              arguments          count u32 · for each: length u32 · bytes, or 0xffffffff · upload u32 for one that
+ *                                 came ahead in pieces (upload-piece.ts)
  *
  *   reply      id u32 · value
  *   value      0 nil
@@ -44,6 +45,8 @@ const kindOfReplies = 2;
 const countOffset = 4;
 const headerBytes = 8;
 const noEpoch = 0xffff_ffff;
+/** In the place of an argument's length. */
+const uploaded = 0xffff_ffff;
 const commandHeadBytes = 18;
 const replyBytesMin = 5;
 
@@ -57,7 +60,13 @@ export interface LinkCommand extends Command {
   readonly acknowledgement: Acknowledgement | undefined;
 }
 
-/** Bytes that a command takes in a batch. */
+/** An argument that came ahead: its place in the command, and its name on the link. */
+export interface UploadedArgument {
+  readonly argument: number;
+  readonly id: number;
+}
+
+/** Bytes that a command takes in a batch, all its arguments with it. */
 export function commandBytes(command: Command): number {
   let bytes = commandHeadBytes + command.name.length;
   for (const argument of command.args) bytes += 4 + argument.byteLength;
@@ -87,6 +96,7 @@ export class CommandBatch {
     remainingMs: number,
     epoch: number | undefined,
     acknowledgement: Acknowledgement | undefined,
+    upload?: UploadedArgument,
   ): void {
     const writer = this.#writer;
     writer.u32(id);
@@ -96,9 +106,15 @@ export class CommandBatch {
     writer.u8(command.name.length);
     writer.latin1(command.name);
     writer.u32(command.args.length);
-    for (const argument of command.args) {
-      writer.u32(argument.byteLength);
-      writer.bytesOf(argument);
+    for (let index = 0; index < command.args.length; index++) {
+      if (index === upload?.argument) {
+        writer.u32(uploaded);
+        writer.u32(upload.id);
+      } else {
+        const argument = command.args[index]!;
+        writer.u32(argument.byteLength);
+        writer.bytesOf(argument);
+      }
     }
     this.#count += 1;
   }
@@ -138,12 +154,15 @@ export class ReplyBatch {
   }
 }
 
-/** The commands of a batch. Throws KvcacheError ERR, and gives none, if any part of it is malformed. */
-export function decodeCommands(batch: Buffer): LinkCommand[] {
+/**
+ * The commands of a batch. Throws KvcacheError ERR, and gives none, if any part of it is malformed. `takeUpload` gives
+ * the arguments that came ahead.
+ */
+export function decodeCommands(batch: Buffer, takeUpload: (id: number) => Buffer = noUploads): LinkCommand[] {
   const reader = new PartReader(batch);
   const count = readHeader(reader, kindOfCommands, commandHeadBytes);
   const commands: LinkCommand[] = [];
-  for (let index = 0; index < count; index++) commands.push(readCommand(reader));
+  for (let index = 0; index < count; index++) commands.push(readCommand(reader, takeUpload));
   reader.end();
   return commands;
 }
@@ -157,6 +176,10 @@ export function decodeReplies(batch: Buffer, deliver: (id: number, reply: Reply)
     deliver(id, readReply(reader, 0));
   }
   reader.end();
+}
+
+function noUploads(id: number): never {
+  throw malformed(`it refers to upload ${id}, and nothing comes ahead here`);
 }
 
 function batchWriter(kind: number, bytesExpected: number): PartWriter {
@@ -178,7 +201,7 @@ function readHeader(reader: PartReader, kind: number, itemBytesMin: number): num
   return reader.count(itemBytesMin, Infinity);
 }
 
-function readCommand(reader: PartReader): LinkCommand {
+function readCommand(reader: PartReader, takeUpload: (id: number) => Buffer): LinkCommand {
   const id = reader.u32();
   const remainingMs = reader.u32();
   const epoch = reader.u32();
@@ -187,7 +210,10 @@ function readCommand(reader: PartReader): LinkCommand {
   const name = reader.latin1(reader.u8());
   const count = reader.count(4, commandArgumentsMax);
   const args: Buffer[] = [];
-  for (let index = 0; index < count; index++) args.push(reader.view(reader.u32()));
+  for (let index = 0; index < count; index++) {
+    const length = reader.u32();
+    args.push(length === uploaded ? takeUpload(reader.u32()) : reader.view(length));
+  }
   return {
     name,
     args,

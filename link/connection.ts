@@ -5,6 +5,7 @@
  * when another shard answers, or when the shard is silent for too long. It is lost once, and then says no more.
  */
 import { randomBytes } from 'node:crypto';
+import type { Upload } from '../commands/command.ts';
 import { type Reply, ReplyMap } from '../commands/reply.ts';
 import { messageOf } from '../errors.ts';
 import { GrpcChannel } from '../grpc/client.ts';
@@ -15,10 +16,13 @@ import {
   linkHeartbeatsMissedMax,
   linkLargeConnections,
   linkLargeValueBytes,
+  linkUploadBytesMin,
+  linkUploadsBytesMax,
 } from '../limits.ts';
 import type { ChannelTlsSource } from '../security/tls.ts';
 import { decodeReplies } from './batch.ts';
 import { exchange, Lane, type LaneKind, laneHeader, secretHeader, sessionHeader } from './lane.ts';
+import { LinkUpload } from './upload.ts';
 
 export interface LinkConnectionOptions {
   readonly shard: string;
@@ -37,6 +41,8 @@ export interface LinkConnectionListener {
   onReply(id: number, reply: Reply): void;
   /** The topology epoch that the shard runs, with every heartbeat. */
   onShardEpoch(epoch: number): void;
+  /** Something waits in a lane. */
+  flushLater(): void;
 }
 
 /** Not a command's: the shard's hello. */
@@ -52,6 +58,10 @@ export class LinkConnection {
   readonly #silentLanes: Set<number>;
   readonly #connectTimer: NodeJS.Timeout;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Uploads that were not released yet, and their lengths. */
+  readonly #uploads = new Set<LinkUpload>();
+  #uploadingBytes = 0;
+  #lastUpload = 0;
   #beatsMissed = 0;
   #closed = false;
 
@@ -88,6 +98,26 @@ export class LinkConnection {
     return best;
   }
 
+  /** Undefined if it is too small, or too many bytes are on their way. */
+  beginUpload(argument: number, bytes: number): LinkUpload | undefined {
+    if (bytes < linkUploadBytesMin) return undefined;
+    if (this.#uploads.size > 0 && this.#uploadingBytes + bytes > linkUploadsBytesMax) return undefined;
+    this.#lastUpload += 1;
+    const upload = new LinkUpload(argument, bytes, this.#lastUpload, this.laneFor(bytes), {
+      flushLater: () => this.#listener.flushLater(),
+      onReleased: (released) => this.#onReleased(released),
+    });
+    this.#uploads.add(upload);
+    this.#uploadingBytes += bytes;
+    return upload;
+  }
+
+  /** The upload itself, if the shard has it by this connection and a command may refer to it. */
+  readyUpload(upload: Upload | undefined): LinkUpload | undefined {
+    if (!(upload instanceof LinkUpload) || !this.#uploads.has(upload)) return undefined;
+    return upload.isReady ? upload : undefined;
+  }
+
   flush(): void {
     for (const lane of this.#lanes) if (lane.queued > 0) lane.flush();
   }
@@ -98,6 +128,10 @@ export class LinkConnection {
     clearTimeout(this.#connectTimer);
     clearInterval(this.#heartbeat);
     for (const lane of this.#lanes) lane.close();
+  }
+
+  #onReleased(upload: LinkUpload): void {
+    if (this.#uploads.delete(upload)) this.#uploadingBytes -= upload.length;
   }
 
   #openLane(kind: LaneKind, index: number, session: string): Lane {

@@ -7,6 +7,7 @@
 import type { Command, CommandContext } from '../commands/command.ts';
 import type { Reply } from '../commands/reply.ts';
 import { Deadline } from '../grpc/deadline-wheel.ts';
+import type { LinkUpload } from './upload.ts';
 
 /** Who gets replies. `token` is what the asker gave, to tell its commands apart. */
 export interface ReplySink {
@@ -25,7 +26,10 @@ export class PendingCommand extends Deadline implements EventListenerObject {
   readonly epoch: number | undefined;
   readonly sink: ReplySink;
   readonly token: number;
+  /** Of the whole command. */
   readonly bytes: number;
+  /** The argument that the shard has, or will have before the command. */
+  readonly upload: LinkUpload | undefined;
   /** performance.now() when it was submitted. */
   readonly submittedMs: number;
   /** Undefined once settled, so that a queue which still holds the entry does not hold its values. */
@@ -43,6 +47,7 @@ export class PendingCommand extends Deadline implements EventListenerObject {
     token: number,
     bytes: number,
     submittedMs: number,
+    upload: LinkUpload | undefined,
   ) {
     super(dueMs, strikePending);
     this.id = id;
@@ -54,6 +59,11 @@ export class PendingCommand extends Deadline implements EventListenerObject {
     this.token = token;
     this.bytes = bytes;
     this.submittedMs = submittedMs;
+    this.upload = upload;
+  }
+
+  get bytesToSend(): number {
+    return this.upload === undefined ? this.bytes : this.bytes - this.upload.length;
   }
 
   handleEvent(): void {

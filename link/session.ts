@@ -23,6 +23,8 @@ import { Fifo } from './fifo.ts';
 import type { LaneKind } from './lane.ts';
 import { ReplyLane } from './reply-lane.ts';
 import type { ServerLinkStream } from './server.ts';
+import { Staging } from './staging.ts';
+import { decodePiece, isPiece } from './upload-piece.ts';
 
 export interface LinkSessionOptions {
   readonly shard: string;
@@ -49,6 +51,8 @@ export class LinkSession {
   readonly #lanes: ReplyLane[] = [];
   readonly #flush = (): void => this.#onFlush();
   readonly #held = new Fifo<HeldCommand>();
+  readonly #staging = new Staging();
+  readonly #takeUpload = (id: number): Buffer => this.#staging.take(id);
   #heldBytes = 0;
   #executing = 0;
   #executingBytes = 0;
@@ -73,7 +77,7 @@ export class LinkSession {
   }
 
   get inFlightBytes(): number {
-    return this.#heldBytes + this.#workBytes;
+    return this.#heldBytes + this.#workBytes + this.#staging.bytes;
   }
 
   get commands(): number {
@@ -122,7 +126,11 @@ export class LinkSession {
   #onBatch(batch: Buffer, stream: ServerLinkStream): void {
     let commands: LinkCommand[];
     try {
-      commands = decodeCommands(batch);
+      if (isPiece(batch)) {
+        this.#staging.accept(decodePiece(batch));
+        return;
+      }
+      commands = decodeCommands(batch, this.#takeUpload);
     } catch (error) {
       stream.fail(new GrpcError(grpcStatus.INVALID_ARGUMENT, messageOf(error)));
       return;
@@ -249,6 +257,7 @@ export class LinkSession {
     if (this.#closed) return;
     this.#closed = true;
     this.#held.clear();
+    this.#staging.clear();
     this.#heldBytes = 0;
     this.#gone.abort();
     for (const lane of this.#lanes) lane.stream.end();

@@ -17,7 +17,7 @@
  * Bounds. Commands and bytes that have no reply yet are bounded; beyond that a command is answered TRYAGAIN and nothing
  * was done. A command ends at its deadline, or when its caller aborts, whatever the shard does.
  */
-import type { Command, CommandContext } from '../commands/command.ts';
+import type { Command, CommandContext, Upload } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import {
@@ -74,6 +74,8 @@ export interface LinkStatistics {
   readonly refused: number;
   readonly timeouts: number;
   readonly connects: number;
+  /** Arguments that were sent ahead of their commands. */
+  readonly uploads: number;
   readonly latency: LatencyHistogram;
 }
 
@@ -104,6 +106,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
   #refused = 0;
   #timeouts = 0;
   #connects = 0;
+  #uploads = 0;
 
   constructor(options: ShardLinkOptions) {
     this.#options = options;
@@ -134,12 +137,39 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
       return;
     }
     const id = this.#nextId();
-    const pending = new PendingCommand(id, this, command, context, dueMs, epoch, sink, token, bytes, this.#tickMs);
+    const upload = this.#connection.readyUpload(command.upload);
+    const pending = new PendingCommand(
+      id,
+      this,
+      command,
+      context,
+      dueMs,
+      epoch,
+      sink,
+      token,
+      bytes,
+      this.#tickMs,
+      upload,
+    );
     this.#pending.set(pending.id, pending);
     this.#bytes += bytes;
     this.#options.deadlines.add(pending);
     context.signal?.addEventListener('abort', pending);
-    this.#connection.laneFor(bytes).enqueue(pending);
+    // Behind its pieces, where there are any.
+    const lane = upload?.lane ?? this.#connection.laneFor(bytes);
+    lane.enqueue(pending);
+  }
+
+  /** Begins to send an argument ahead of its command; undefined if that is of no use now. */
+  beginUpload(argument: number, bytes: number): Upload | undefined {
+    if (this.#state !== 'ready') return undefined;
+    const upload = this.#connection.beginUpload(argument, bytes);
+    if (upload !== undefined) this.#uploads += 1;
+    return upload;
+  }
+
+  flushLater(): void {
+    this.#beginTick();
   }
 
   /** Ends the link; whatever is in flight fails. */
@@ -167,6 +197,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
       refused: this.#refused,
       timeouts: this.#timeouts,
       connects: this.#connects,
+      uploads: this.#uploads,
       latency: this.#latency,
     };
   }

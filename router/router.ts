@@ -6,7 +6,7 @@
  * answer MOVED, so a router that is behind does no harm (router/part.ts). What happens while a shard is away is a
  * policy (router/away.ts).
  */
-import type { Command, CommandContext, Executor } from '../commands/command.ts';
+import type { Command, CommandContext, Executor, Upload } from '../commands/command.ts';
 import { crossSlot, isOverSlots, slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable, isOneOverAllShards } from '../commands/table.ts';
@@ -16,14 +16,14 @@ import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
 import { FanOut, keyCountOf, type ShardPart, splitByOwner } from './fan-out.ts';
 import type { ReplySink } from '../link/pending.ts';
 import type { CommandLink } from '../link/command-link.ts';
-import type { LinkStatistics } from '../link/shard-link.ts';
+import type { LinkStatistics, ShardLink } from '../link/shard-link.ts';
 import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
 import { combineAtRouter } from './set-algebra.ts';
 import { mergeScan, scanPage, walkKeys } from './scan.ts';
 
 /** The links by shard name (link/link-set.ts). */
 export interface LinkDirectory {
-  get(shard: string): Pick<CommandLink, 'submit'> | undefined;
+  get(shard: string): (Pick<CommandLink, 'submit'> & Partial<Pick<ShardLink, 'beginUpload'>>) | undefined;
   all(): readonly { stats(): LinkStatistics }[];
 }
 
@@ -65,6 +65,22 @@ export class Router implements Executor, PartRouting {
   }
 
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
+    const reply = this.#execute(command, context);
+    const { upload } = command;
+    if (upload === undefined) return reply;
+    // Whatever became of it: the shard may have it no longer, and nothing will be sent again.
+    return Promise.resolve(reply).finally(() => upload.end());
+  }
+
+  beginUpload(name: string, args: readonly Buffer[], bytes: number): Upload | undefined {
+    const spec = commandTable.get(name);
+    const key = spec?.keys === undefined ? undefined : args[spec.keys.first];
+    if (spec?.merge !== 'single' || key === undefined) return undefined;
+    const owner = this.#topology.slots.ownerOf(slotOfArgument(spec, key));
+    return this.#links.get(owner)?.beginUpload?.(args.length, bytes);
+  }
+
+  #execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     this.#commands += 1;
     const spec = commandTable.get(command.name);
     if (spec === undefined) return new ReplyError('ERR', `unknown command '${command.name.slice(0, 128)}'`);
