@@ -4,9 +4,12 @@
  * keep the value.
  */
 import { isUtf8 } from 'node:buffer';
+import { setImmediate as nextStep } from 'node:timers/promises';
 import { ReplyError } from '../../commands/reply.ts';
-import { type CollectionType, storedTypes } from '../../commands/stored-type.ts';
-import { type TypedValue, writeTyped } from '../../commands/typed-value.ts';
+import type { Scored } from '../../commands/set-algebra.ts';
+import { type CollectionType, type StoredType, storedTypes } from '../../commands/stored-type.ts';
+import { typedHead, type TypedValue } from '../../commands/typed-value.ts';
+import { collectionStepElements } from '../../limits.ts';
 import { applyInSteps } from './types/collection.ts';
 import { Hash } from './types/hash.ts';
 import { List } from './types/list.ts';
@@ -26,53 +29,87 @@ export async function valueOfCollection(type: CollectionType, stored: Buffer): P
   if (type === storedTypes.set) {
     const set = new MemberSet();
     await applyInSteps(set, stored);
-    return listOf(set.members, set.size);
+    return arrayOf(set, (from, to) => set.members.slice(from, to).map(bytesText));
   }
   if (type === storedTypes.list) {
     const list = new List();
     await applyInSteps(list, stored);
-    return listOf(list.range(0, list.size), list.size);
+    return arrayOf(list, (from, to) => Array.from(list.range(from, to), bytesText));
   }
   const sorted = new SortedSet();
   await applyInSteps(sorted, stored);
-  return pairsOf(sorted);
+  return arrayOf(sorted, (from, to) => Array.from(sorted.range(from, to), pairText));
 }
 
-function pairsOf(sorted: SortedSet): TypedValue {
-  const parts = [countOf(sorted.size)];
-  for (const { member, score } of sorted.range(0, sorted.size)) {
-    const float = Buffer.allocUnsafe(8);
-    float.writeDoubleBE(score);
-    const pair = [
-      countOf(2),
-      writeTyped(storedTypes.bytes, Buffer.from(member, 'latin1'))!,
-      writeTyped(storedTypes.float, float)!,
-    ];
-    parts.push(writeTyped(storedTypes.array, Buffer.concat(pair))!);
+async function mapOf(hash: Hash): Promise<TypedValue | ReplyError> {
+  for (let from = 0; from < hash.size; from += collectionStepElements) {
+    for (let place = from; place < Math.min(hash.size, from + collectionStepElements); place++) {
+      if (!isMapKey(hash.nameAt(place))) return notAMap;
+    }
+    await nextStep();
   }
-  return { type: storedTypes.array, body: Buffer.concat(parts) };
+  const body = await bodyInSteps(hash.size, (from, to) => {
+    const parts: string[] = [];
+    for (let place = from; place < to; place++) {
+      const name = hash.nameAt(place);
+      parts.push(uint16Text(name.length), name, bytesText(hash.valueAt(place)));
+    }
+    return parts;
+  });
+  return { type: storedTypes.map, body };
 }
 
-function mapOf(hash: Hash): TypedValue | ReplyError {
-  const parts: Buffer[] = [countOf(hash.size)];
-  for (let place = 0; place < hash.size; place++) {
-    const key = Buffer.from(hash.nameAt(place), 'latin1');
-    if (key.byteLength > mapKeyBytesMax || !isUtf8(key)) return notAMap;
-    const length = Buffer.allocUnsafe(2);
-    length.writeUInt16BE(key.byteLength);
-    parts.push(length, key, writeTyped(storedTypes.bytes, Buffer.from(hash.valueAt(place), 'latin1'))!);
+function isMapKey(name: string): boolean {
+  return name.length <= mapKeyBytesMax && (!/[\x80-\xff]/.test(name) || isUtf8(Buffer.from(name, 'latin1')));
+}
+
+async function arrayOf(
+  { size }: { readonly size: number },
+  partsOf: (from: number, to: number) => readonly string[],
+): Promise<TypedValue> {
+  return { type: storedTypes.array, body: await bodyInSteps(size, partsOf) };
+}
+
+// ── Bytes, a character each ─────────────────────────────────────────────────────────────────────────────────────
+// As the elements themselves are (types/operations.ts): joined they become bytes at once, where a Buffer for each of
+// some hundred thousand would take longer than all else.
+
+const scratch = Buffer.allocUnsafe(8);
+const bytesTag = headText(storedTypes.bytes).slice(0, 1);
+const floatHead = headText(storedTypes.float);
+const pairHead = `${headText(storedTypes.array)}${uint32Text(2)}`;
+
+function headText(type: StoredType): string {
+  return typedHead(type, 0)!.toString('latin1');
+}
+
+/** An element of this text, tagged as Bytes. */
+function bytesText(text: string): string {
+  return `${bytesTag}${uint32Text(text.length)}${text}`;
+}
+
+function pairText({ member, score }: Scored): string {
+  return `${pairHead}${bytesText(member)}${floatHead}${doubleText(score)}`;
+}
+
+async function bodyInSteps(count: number, partsOf: (from: number, to: number) => readonly string[]): Promise<Buffer> {
+  const slices = [Buffer.from(uint32Text(count), 'latin1')];
+  for (let from = 0; from < count; from += collectionStepElements) {
+    const parts = partsOf(from, Math.min(count, from + collectionStepElements));
+    slices.push(Buffer.from(parts.join(''), 'latin1'));
+    await nextStep();
   }
-  return { type: storedTypes.map, body: Buffer.concat(parts) };
+  return Buffer.concat(slices);
 }
 
-function listOf(texts: Iterable<string>, count: number): TypedValue {
-  const parts = [countOf(count)];
-  for (const text of texts) parts.push(writeTyped(storedTypes.bytes, Buffer.from(text, 'latin1'))!);
-  return { type: storedTypes.array, body: Buffer.concat(parts) };
+function uint16Text(value: number): string {
+  return scratch.toString('latin1', 0, scratch.writeUInt16BE(value));
 }
 
-function countOf(count: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32BE(count);
-  return bytes;
+function uint32Text(value: number): string {
+  return scratch.toString('latin1', 0, scratch.writeUInt32BE(value));
+}
+
+function doubleText(value: number): string {
+  return scratch.toString('latin1', 0, scratch.writeDoubleBE(value));
 }

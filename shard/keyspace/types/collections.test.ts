@@ -3,6 +3,8 @@ import type { Reply } from '../../../commands/reply.ts';
 import { libraryContext } from '../../../commands/command.ts';
 import type { StoredType } from '../../../commands/stored-type.ts';
 import { jsonOf } from '../../../commands/typed-text.ts';
+import { typedFault } from '../../../commands/typed-value.ts';
+import { collectionStepElements } from '../../../limits.ts';
 import { plainReply } from '../../../testing/engine-model.ts';
 import { TestShard } from '../../../testing/engine-shard.ts';
 import { MemoryAccount, MemoryTier } from '../../../testing/memory-tier.ts';
@@ -273,6 +275,26 @@ describe('to doors of typed values', () => {
       const [type, body] = (await shard.begin('VALUE.GET', key)) as [number, Buffer];
       expect(jsonOf(type as StoredType, body)).toBe(json);
     }
+    shard.engine.close();
+  });
+
+  test('a collection that is made into a value in several steps is whole', async () => {
+    const shard = new TestShard();
+    const count = 3 * collectionStepElements + 1;
+    const names = Array.from({ length: count }, (_, number) => `é-${number}`);
+    shard.run('HSET', 'hash', ...names.flatMap((name, number) => [name, number]));
+    shard.run('RPUSH', 'list', ...names);
+    shard.run('SADD', 'set', ...names);
+    shard.run('ZADD', 'sorted', ...names.flatMap((name, number) => [1 - number / 2, name]));
+    const shown = async (key: string): Promise<unknown> => {
+      const [type, body] = (await shard.begin('VALUE.GET', key)) as [StoredType, Buffer];
+      expect(typedFault(type, body)).toBeUndefined();
+      return JSON.parse(jsonOf(type, body));
+    };
+    expect(await shown('hash')).toEqual(Object.fromEntries(names.map((name, number) => [name, String(number)])));
+    expect(await shown('list')).toEqual(names);
+    expect(await shown('set')).toEqual(names);
+    expect(await shown('sorted')).toEqual(names.map((name, number) => [name, 1 - number / 2]).toReversed());
     shard.engine.close();
   });
 });
