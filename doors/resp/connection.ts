@@ -23,13 +23,14 @@ import {
   socketStallMaxMs,
   socketUnsentBytesHigh,
 } from '../../limits.ts';
+import { Pipeline } from '../pipeline.ts';
 import type { ListenedConnection } from '../socket-listener.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
 import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
 import type { BudgetWaiter } from '../in-flight-budget.ts';
-import { Pipeline, type Showing } from './pipeline.ts';
+import { pendingAnswer, pendingCommand, type PendingReply, type Showing } from './pending.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { RequestReader } from './request-reader.ts';
 import { ErrorBytes, nilArray, type RespReply, shapedReply } from './resp-reply.ts';
@@ -43,6 +44,8 @@ export interface ConnectionHost {
   flushLater(connection: Connection): void;
 }
 
+/** Expected before the first: sixteen commands at once. */
+const expectedReplyBytesFirst = 4 * 1024 * 1024;
 /** A mask: the time of one command in sixteen is taken. */
 const timedEvery = 15;
 
@@ -55,7 +58,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
   readonly #host: ConnectionHost;
   readonly #parts: DoorParts;
   readonly #reader: RequestReader;
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: Pipeline<RespReply, PendingReply>;
   /** The same for all commands that begin in one turn. */
   #context: CommandContext | undefined;
   /** What the budget counts for it. */
@@ -81,7 +84,11 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
       this.#admitted += bytes;
       return true;
     });
-    this.#pipeline = new Pipeline(host.parts.executor, () => host.flushLater(this));
+    this.#pipeline = new Pipeline({
+      executor: host.parts.executor,
+      expectedReplyBytes: expectedReplyBytesFirst,
+      onSettled: () => host.flushLater(this),
+    });
     socket.on('drain', () => this.#go());
     socket.on('end', () => this.#onInputEnd());
     socket.on('timeout', () => this.#onStall());
@@ -117,9 +124,9 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
     if (this.#isClosed) return;
     const { writer } = this.#host;
     for (let pending = this.#pipeline.take(); pending !== undefined; pending = this.#pipeline.take()) {
-      const { known, command, reply } = pending;
-      if (known === undefined || command === undefined) this.#write(reply!, pending);
-      else this.#writeReply(known, command.args, reply as Reply, pending);
+      const { known, command, reply, showing } = pending;
+      if (known === undefined || command === undefined) this.#write(reply!, showing);
+      else this.#writeReply(known, command.args, reply as Reply, showing);
       if (writer.bytes > socketUnsentBytesHigh) this.#send();
     }
     this.#send();
@@ -252,8 +259,15 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
     const command = { name: known.name, args };
     // Looking at the clock for each would cost as much as the command.
     const timed = (known.calls & timedEvery) === 0 ? { ...showing, startedMs: performance.now() } : showing;
-    const reply = this.#pipeline.run(known, command, this.#context!, timed);
-    if (reply !== undefined) this.#writeReply(known, args, reply, timed);
+    const context = this.#context!;
+    const pipeline = this.#pipeline;
+    if (!pipeline.isEmpty) {
+      pipeline.enter(pendingCommand(known, command, context, timed));
+      return;
+    }
+    const reply = this.#parts.executor.execute(command, context);
+    if (reply instanceof Promise) pipeline.begin(pendingCommand(known, command, context, timed), reply);
+    else this.#writeReply(known, args, reply, timed);
   }
 
   #runSession(known: KnownCommand, args: readonly Buffer[]): void {
@@ -302,7 +316,8 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
 
   /** A reply that comes from no executor. */
   #answer(reply: RespReply | Promise<RespReply>, showing: Showing): void {
-    if (reply instanceof Promise || !this.#pipeline.isEmpty) this.#pipeline.follow(reply, showing);
+    if (reply instanceof Promise) this.#pipeline.follow(pendingAnswer(undefined, showing), reply);
+    else if (!this.#pipeline.isEmpty) this.#pipeline.follow(pendingAnswer(reply, showing));
     else this.#write(reply, showing);
   }
 
@@ -349,7 +364,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
       }
       if (socket.writableLength > respUnsentBytesMax) this.#endUnread();
     }
-    const counted = socket.writableLength + this.#pipeline.bytes + this.#pipeline.replyBytes;
+    const counted = socket.writableLength + this.#pipeline.bytes;
     if (counted === this.#counted || this.#isClosed) return;
     parts.budget.add(counted - this.#counted);
     this.#counted = counted;

@@ -13,7 +13,9 @@
  *   length alone proves nothing: it gets `respReceiveStepBytes` at first, and eightfold more each time that is really
  *   full, so 512 MiB are moved twice at most. Before each step beyond the unbudgeted ones, `admit` is asked, and the
  *   request waits where it says no;
- * - a line that is cut is gathered too, up to its bound.
+ * - a line that is cut is gathered too, up to its bound;
+ * - a large bulk string may be passed on while it is gathered (`beginUpload`), so that a router need not have all of it
+ *   before the shard gets the first byte.
  *
  * The first argument is given as a place in memory, not as a Buffer: it is looked up in a table and never kept.
  * Faults have Redis' texts; after one, the rest of the input means nothing any more.
@@ -22,6 +24,8 @@
  */
 import {
   commandArgumentsMax,
+  linkUploadBytesMin,
+  linkUploadPieceBytes,
   respLineBytesMax,
   respReceiveStepBytes,
   respUnauthenticatedItemsMax,
@@ -29,6 +33,7 @@ import {
   socketUnbudgetedBytesMax,
   valueBytesMax,
 } from '../../limits.ts';
+import type { Upload } from '../../commands/command.ts';
 import { splitInline } from './inline-command.ts';
 
 /** `request`: name and args hold one. `wait`: `admit` said no. `fault`: the connection must end. */
@@ -53,6 +58,11 @@ const keptLineBytesMax = 1024;
 const nothing = Buffer.alloc(0);
 const noArguments: readonly Buffer[] = [];
 
+/** As `Executor.beginUpload`, with the name as the client wrote it. */
+type BeginUpload = (name: string, args: readonly Buffer[], bytes: number) => Upload | undefined;
+
+const noUpload: BeginUpload = () => undefined;
+
 export class RequestReader {
   /** Whether the peer has shown what it must show; smaller bounds hold before. */
   isTrusted = true;
@@ -64,9 +74,12 @@ export class RequestReader {
   args: readonly Buffer[] = noArguments;
   /** Of `args`, the bytes that lie in memory that `admit` was asked for; the caller gives them back. */
   admittedBytes = 0;
+  /** Of `args`, the one that was passed on while it came; the caller ends it. */
+  upload: Upload | undefined;
   /** The text after `ERR Protocol error: `. */
   fault = '';
   readonly #admit: (bytes: number, isGrowth: boolean) => boolean;
+  readonly #beginUpload: BeginUpload;
   #chunk: Buffer = nothing;
   #at = 0;
   /** Bulk strings of the request in hand that are still to come. */
@@ -80,13 +93,18 @@ export class RequestReader {
   #bulkLength = -1;
   #bulk: Buffer = nothing;
   #filled = 0;
+  /** Of the request in hand, and how much of it was passed on; `#isUploading`: it is the bulk string in hand. */
+  #upload: Upload | undefined;
+  #uploaded = 0;
+  #isUploading = false;
   /** A line that was cut, and its bytes so far. */
   #line: Buffer = nothing;
   #lineFilled = 0;
 
   /** `admit` is asked before memory is taken for a bulk string that has not arrived; its bytes are the caller's to count. */
-  constructor(admit: (bytes: number, isGrowth: boolean) => boolean) {
+  constructor(admit: (bytes: number, isGrowth: boolean) => boolean, beginUpload: BeginUpload = noUpload) {
     this.#admit = admit;
+    this.#beginUpload = beginUpload;
   }
 
   /** True in the middle of a request. */
@@ -108,6 +126,13 @@ export class RequestReader {
   feed(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#at = 0;
+  }
+
+  /** No more requests will come. */
+  close(): void {
+    this.#upload?.end();
+    this.#upload = undefined;
+    this.#isUploading = false;
   }
 
   next(): ReadOutcome {
@@ -172,6 +197,7 @@ export class RequestReader {
     this.nameTo = name!.byteLength;
     this.args = args;
     this.admittedBytes = 0;
+    this.upload = undefined;
     return 'request';
   }
 
@@ -228,6 +254,7 @@ export class RequestReader {
       const end = Math.min(this.#chunk.byteLength, this.#at + this.#bulk.byteLength - this.#filled);
       this.#filled += this.#chunk.copy(this.#bulk, this.#filled, this.#at, end);
       this.#at = end;
+      if (this.#isUploading) this.#passOn();
       if (this.#filled === whole) break;
       if (this.#at === this.#chunk.byteLength) return this.#more();
     }
@@ -237,8 +264,25 @@ export class RequestReader {
     this.#bulk = nothing;
     this.#filled = 0;
     this.#bulkLength = -1;
+    this.#isUploading = false;
     this.#left -= 1;
     return undefined;
+  }
+
+  /** Gives an upload what has come of the bulk string in hand, as soon as it is worth a piece. */
+  #passOn(): void {
+    const end = Math.min(this.#filled, this.#bulkLength);
+    if (end - this.#uploaded < linkUploadPieceBytes && end < this.#bulkLength) return;
+    if (end > this.#uploaded) this.#upload!.push(this.#bulk.subarray(this.#uploaded, end));
+    this.#uploaded = end;
+  }
+
+  #beginPassingOn(): void {
+    if (this.#upload !== undefined || !this.#hasName || this.#bulkLength < linkUploadBytesMin) return;
+    const name = this.nameSource.toString('latin1', this.nameFrom, this.nameTo);
+    this.#upload = this.#beginUpload(name, this.#args, this.#bulkLength);
+    this.#isUploading = this.#upload !== undefined;
+    this.#uploaded = 0;
   }
 
   #grow(whole: number): boolean {
@@ -251,6 +295,7 @@ export class RequestReader {
     const larger = Buffer.allocUnsafeSlow(capacity);
     this.#bulk.copy(larger, 0, 0, this.#filled);
     this.#bulk = larger;
+    if (had === 0) this.#beginPassingOn();
     return true;
   }
 
@@ -258,6 +303,8 @@ export class RequestReader {
     this.args = this.#args;
     this.#args = [];
     this.admittedBytes = this.#admitted;
+    this.upload = this.#upload;
+    this.#upload = undefined;
     this.#admitted = 0;
     this.#unadmitted = 0;
     return 'request';

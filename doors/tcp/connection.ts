@@ -16,6 +16,7 @@ import type { CommandContext, Executor, Session } from '../../commands/command.t
 import { TypedFault } from '../../commands/typed-value.ts';
 import {
   commandDeadlineDefaultMs,
+  socketPipelinedBytesMax,
   socketStallMaxMs,
   socketUnauthenticatedBytesMax,
   socketUnsentBytesHigh,
@@ -25,13 +26,14 @@ import {
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import type { BudgetWaiter, InFlightBudget } from '../in-flight-budget.ts';
+import { Pipeline } from '../pipeline.ts';
 import type { ListenedConnection } from '../socket-listener.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
-import { bytesOf, Pipeline } from './pipeline.ts';
+import { pendingAnswer, pendingCommand, type PendingResponse, responseOf } from './pending.ts';
 import { commandCodes, statusCodes, tooLargeText } from './protocol.ts';
 import { requestOf, type TypedRequest } from './requests.ts';
-import { errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
+import { bytesOf, encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
 
 /** What all connections of a door share. */
 export interface TcpParts {
@@ -42,6 +44,8 @@ export interface TcpParts {
   readonly figures: TcpFigures;
 }
 
+/** Expected before the first: 64 commands at once. */
+const expectedReplyBytesFirst = 1024 * 1024;
 const mustAuthenticate = errorResponse('Authentication required');
 
 export class TcpConnection implements ListenedConnection, BudgetWaiter {
@@ -49,7 +53,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
   readonly #socket: Socket;
   readonly #parts: TcpParts;
   readonly #reader: FrameReader;
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: Pipeline<Response, PendingResponse>;
   #session: Session;
   #isAuthenticated: boolean;
   #context: CommandContext | undefined;
@@ -78,7 +82,11 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
       return true;
     });
     if (!this.#isAuthenticated) this.#reader.payloadBytesMax = socketUnauthenticatedBytesMax;
-    this.#pipeline = new Pipeline(parts.executor, () => this.#flushLater());
+    this.#pipeline = new Pipeline({
+      executor: parts.executor,
+      expectedReplyBytes: expectedReplyBytesFirst,
+      onSettled: () => this.#flushLater(),
+    });
     socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.#go());
     socket.on('end', () => this.#onInputEnd());
@@ -158,7 +166,9 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
     if (this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     this.#socket.cork();
-    for (let ready = this.#pipeline.take(); ready !== undefined; ready = this.#pipeline.take()) this.#write(ready);
+    for (let ready = this.#pipeline.take(); ready !== undefined; ready = this.#pipeline.take()) {
+      this.#write(responseOf(ready));
+    }
     if (this.#reader.hasInput) {
       this.#context = { session: this.#session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
     }
@@ -179,7 +189,9 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
   }
 
   #isHeld(): boolean {
-    return this.#pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
+    const { isFull, bytes } = this.#pipeline;
+    // Responses that wait count as well as payloads.
+    return isFull || bytes >= socketPipelinedBytesMax || this.#socket.writableLength > socketUnsentBytesHigh;
   }
 
   #pauseOrResume(mustPause: boolean): void {
@@ -214,8 +226,19 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
       this.#answer(request.response);
       return;
     }
-    const ready = this.#pipeline.run(request.command, payload.byteLength, request.encode, this.#context!);
-    if (ready !== undefined) this.#write(ready);
+    const { command, encode } = request;
+    const context = this.#context!;
+    const pipeline = this.#pipeline;
+    if (!pipeline.isEmpty) {
+      pipeline.enter(pendingCommand(command, payload.byteLength, encode, context));
+      return;
+    }
+    const reply = this.#parts.executor.execute(command, context);
+    if (reply instanceof Promise) {
+      pipeline.begin(pendingCommand(command, payload.byteLength, encode, context), reply);
+    } else {
+      this.#write(encoded(reply, encode));
+    }
   }
 
   /** The password, or where tokens are taken the token. */
@@ -246,7 +269,7 @@ export class TcpConnection implements ListenedConnection, BudgetWaiter {
   /** A response that comes from no executor. */
   #answer(ready: Response): void {
     if (this.#pipeline.isEmpty) this.#write(ready);
-    else this.#pipeline.follow(ready);
+    else this.#pipeline.follow(pendingAnswer(ready));
   }
 
   #write(ready: Response): void {

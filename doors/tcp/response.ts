@@ -2,6 +2,7 @@
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
 import { typedHead } from '../../commands/typed-value.ts';
+import { messageOf } from '../../errors.ts';
 import { tcpPayloadBytesMax } from '../../limits.ts';
 import { frameHead, type StatusByte, statusCodes } from './protocol.ts';
 
@@ -62,6 +63,20 @@ export const encodings = {
   },
   info: (reply: Reply) => response(statusCodes.OK, Buffer.from(JSON.stringify(infoOf(reply)))),
 } satisfies Record<string, Encoding>;
+
+/** An error, and a reply that cannot be shown, as ERROR. */
+export function encoded(reply: Reply, encode: Encoding): Response {
+  if (reply instanceof ReplyError) return errorResponse(reply.message);
+  try {
+    return encode(reply);
+  } catch (error) {
+    return errorResponse(messageOf(error));
+  }
+}
+
+export function bytesOf(response: Response): number {
+  return response.reduce((sum, part) => sum + part.byteLength, 0);
+}
 
 /** [type, body]; of several keys, one that is not there or has no value to show is Null. */
 function valueParts(reply: Reply): Buffer[] {
