@@ -199,6 +199,8 @@ export const httpJsonDepthMax = 32;
 export const httpKeysMax = 10_000;
 export const httpScanLimitMax = 1_000;
 export const httpScanLimitDefault = 100;
+/** A collection of more bytes is listed without its value where many keys are. */
+export const httpListedValueBytesMax = 1 * MiB;
 /** How much of a value the description of its key shows. */
 export const httpPreviewBytesMax = 1 * MiB;
 export const httpPreviewBytesDefault = 64 * KiB;

@@ -10,8 +10,8 @@
  *   FLUSHALL, FLUSHDB [ASYNC | SYNC]               → OK when all plain keys are gone, with ASYNC too; blocks stay
  *   KEYS pattern                                   bounded: above `keysReplyBytesMax` an error says to use SCAN
  *   COUNTKEYSINSLOT slot, GETKEYSINSLOT slot count what CLUSTER's subcommands of these names answer
- *   PREFIXSCAN cursor prefix count KEYS|VALUES     → [cursor, [key…]] or [cursor, [key, value, key, value…]]
- *       cursor is opaque bytes, empty to begin and when done
+ *   PREFIXSCAN cursor prefix count KEYS|VALUES|ALL → [cursor, [key…]] or [cursor, [key, value, key, value…]]
+ *       cursor is opaque bytes, empty to begin and when done; VALUES leaves collections out, whose value is nil with ALL
  *   BLOCK.PUT blockKey meta body                   → OK. blockKey: layout in commands/block-key.ts;
  *       meta: a serialized kvstore.PromptChunk without its buffer; body: the buffer
  *   BLOCK.GET blockKey                             → [meta, body] | nil

@@ -275,7 +275,9 @@ describe('a prefix scan', () => {
     await start(3);
     await run('MSET', ...keys.flatMap((key) => [key, `value of ${key}`]), 'other', 'x');
     for (const count of [1, 7, 100, 10_000]) expect((await scanAll('key-', count)).sort()).toEqual([...keys].sort());
-    expect(await scanAll('key-299', 5, 'VALUES')).toEqual(['key-299', 'value of key-299']);
+    for (const what of ['VALUES', 'ALL']) {
+      expect(await scanAll('key-299', 5, what)).toEqual(['key-299', 'value of key-299']);
+    }
     expect(await scanAll('nothing', 5)).toEqual([]);
   });
 

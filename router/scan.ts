@@ -31,7 +31,7 @@ import { isAway } from './away.ts';
 /** How one page's request looks to a shard. */
 export interface ScanPage {
   readonly countMax: number;
-  /** Arguments for one item: 1 for KEYS, 2 for VALUES. */
+  /** Arguments for one item: 1 for KEYS, 2 for VALUES and ALL. */
   readonly step: number;
   readonly form: CursorForm;
   readonly command: Command;
@@ -65,7 +65,9 @@ function prefixPage(command: Command, shardCount: number): ScanPage | ReplyError
   const countMax = Math.min(Number(countText), scanCountMax);
   const listed = what.toString('latin1').toUpperCase();
   if (!/^[0-9]{1,15}$/.test(countText) || countMax === 0) return new ReplyError('ERR', 'count is no positive integer');
-  if (listed !== 'KEYS' && listed !== 'VALUES') return new ReplyError('ERR', 'syntax error: KEYS or VALUES expected');
+  if (listed !== 'KEYS' && listed !== 'VALUES' && listed !== 'ALL') {
+    return new ReplyError('ERR', 'syntax error: KEYS, VALUES or ALL expected');
+  }
   if (binaryCursor.decode(cursor) === undefined) return invalidCursor;
   const slot = slotOfPrefix(prefix);
   const asked = Buffer.from(String(slot === undefined ? shareOf(countMax, shardCount) : countMax));

@@ -21,7 +21,8 @@ export interface ValueInfo {
   readonly tier: 'ram' | 'disk' | 'blob' | 'away';
 }
 
-export function keyInfo(keyspace: Keyspace, storage: Storage, key: Buffer): Reply {
+/** Without storage everything is in RAM. */
+export function keyInfo(keyspace: Keyspace, storage: Storage | undefined, key: Buffer): Reply {
   const entry = keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
   return entry === undefined ? null : told(entry, storage, storedTypeName(entry.type));
 }
@@ -31,14 +32,14 @@ export function blockInfo(keyspace: Keyspace, storage: Storage, key: Buffer): Re
   return entry === undefined ? null : told(entry, storage, 'block');
 }
 
-function told(entry: Entry, storage: Storage, type: string): Reply {
+function told(entry: Entry, storage: Storage | undefined, type: string): Reply {
   const { bodyBytes: bytes, expireAtMs } = entry;
   const info: ValueInfo = { type, bytes, ...(expireAtMs !== 0 && { expireAtMs }), tier: tierOf(entry, storage) };
   return Buffer.from(JSON.stringify(info));
 }
 
-function tierOf(entry: Entry, storage: Storage): ValueInfo['tier'] {
-  if (entry.hot !== undefined) return 'ram';
+function tierOf(entry: Entry, storage: Storage | undefined): ValueInfo['tier'] {
+  if (storage === undefined || entry.hot !== undefined) return 'ram';
   if (storage.isAway(entry)) return 'away';
   return storage.log.segments.get(entry.segment)?.file === undefined ? 'blob' : 'disk';
 }

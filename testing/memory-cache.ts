@@ -11,6 +11,7 @@ import { systemClock } from '../shard/clock.ts';
 import { HotTier } from '../shard/hot/hot-tier.ts';
 import { Engine } from '../shard/keyspace/engine.ts';
 import { KeyIndex } from '../shard/keyspace/key-index.ts';
+import { keyInfo } from '../shard/value-info.ts';
 
 const hotBytes = 256 * 1024 * 1024;
 
@@ -32,6 +33,7 @@ export class MemoryCache implements Executor {
       hot,
       index: new KeyIndex(hot, systemClock),
       options: { acknowledgement: 'memory', minimumAcknowledgement: 'memory', diskThresholdBytes: hotBytes },
+      extraCommands: new Map([['KEY.INFO', ([key]) => keyInfo(this.#engine.keyspace, undefined, key!)]]),
     });
   }
 

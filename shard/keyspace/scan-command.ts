@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { binaryCursor, numericCursor } from '../../commands/scan-cursor.ts';
 import { parseScanOptions, type ScanOptions } from '../../commands/scan-options.ts';
-import { redisTypeName, storedTypes } from '../../commands/stored-type.ts';
+import { isCollection, redisTypeName, storedTypes } from '../../commands/stored-type.ts';
 import { isText, textOf } from '../../commands/typed-text.ts';
 import {
   keysReplyBytesMax,
@@ -61,25 +61,29 @@ function prefixScan(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> 
   const count = parseInteger(countArgument);
   if (count === undefined) return notAnInteger;
   const word = wordOf(kind);
-  if (count < 1 || (word !== 'KEYS' && word !== 'VALUES')) return syntaxError;
+  if (count < 1 || (word !== 'KEYS' && word !== 'VALUES' && word !== 'ALL')) return syntaxError;
   const { entries, next } = scanPage(keyspace.index.keysBySlot, {
     from,
     prefix: nameOf(prefix),
     count: Math.min(count, scanCountMax),
     examinedMax: scanExaminedPerCallMax,
-    withValues: word === 'VALUES',
-    // A collection has no value that stands in one piece of bytes: only its key is shown.
-    shows: (entry) => isShown(keyspace, entry) && (word === 'KEYS' || isText(entry.type)),
+    withValues: word !== 'KEYS',
+    shows: (entry) => isShown(keyspace, entry) && (word !== 'VALUES' || isText(entry.type)),
   });
   const nextCursor = binaryCursor.encode(next);
   if (word === 'KEYS') return [nextCursor, entries.map(keyOf)];
   return andThen(keysAndValues(keyspace, entries), (pairs) => [nextCursor, pairs]);
 }
 
-/** Key, value, key, value…; a key that goes while its value is read is left out. */
+/**
+ * Key, value, key, value…; a key that goes while its value is read is left out. A collection has no value that stands in
+ * one piece of bytes: nil.
+ */
 function keysAndValues(keyspace: Keyspace, entries: readonly Entry[]): Answer<Reply[]> {
-  return andThen(allOf(entries.map((entry) => keyspace.peek(entry))), (values) =>
+  const reading = entries.map((entry) => (isCollection(entry.type) ? undefined : keyspace.peek(entry)));
+  return andThen(allOf(reading), (values) =>
     entries.flatMap((entry, place) => {
+      if (isCollection(entry.type)) return [keyOf(entry), null];
       const value = values[place];
       const text = value && textOf(value.type ?? storedTypes.bytes, value.body);
       return text === undefined ? [] : [keyOf(entry), text];

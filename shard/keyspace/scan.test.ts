@@ -108,6 +108,16 @@ describe('PREFIXSCAN', () => {
     expect(shard.hot.size).toBe(0);
   });
 
+  it('shows a collection with nil for its value where all is asked for, and not among values', () => {
+    const shard = new TestShard();
+    shard.run('SET', 'a', '1');
+    shard.run('HSET', 'h', 'field', 'value');
+    const listed = (what: string): Reply[] => (shard.run('PREFIXSCAN', '', '', 10, what) as [Buffer, Reply[]])[1];
+    expect(listed('VALUES').map(String)).toEqual(['a', '1']);
+    expect(listed('ALL').map(String).sort()).toEqual(['1', 'a', 'h', 'null']);
+    expect(listed('KEYS').map(String).sort()).toEqual(['a', 'h']);
+  });
+
   it('ends a page of values before it holds too many bytes', () => {
     const shard = new TestShard({ hotBytes: 1 << 30, diskThresholdBytes: 1 << 30 });
     for (let key = 0; key < 6; key++) shard.run('SET', `${key}`, Buffer.alloc(scanPageBytesMax / 2 - 1));

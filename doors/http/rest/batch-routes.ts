@@ -4,6 +4,7 @@ import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import { httpKeysMax, httpValueBytesMax } from '../../../limits.ts';
 import { type Answer, failure, invalidRequest, json } from '../answer.ts';
 import { type Route, route } from '../route.ts';
+import { collectionsShape, listCollections } from './listed-collections.ts';
 import { doneSchema, keyFault, type Run, ttlSchema } from './rest-parts.ts';
 import { bytesOfText, type Encoding, encodings, pairsShape, shownPairs, valueBytes } from './value-json.ts';
 
@@ -48,8 +49,8 @@ export function batchRoutes(run: Run): Route[] {
       json: keysBody,
       answers: {
         200: {
-          description: 'The values that are there; keys that are not are left out of `results`.',
-          schema: z.object({ keys: z.array(z.string()), count: z.int(), ...pairsShape }),
+          description: 'The values that are there; keys that are not are left out.',
+          schema: z.object({ keys: z.array(z.string()), count: z.int(), ...pairsShape, ...collectionsShape }),
         },
       },
       handle: ({ body: { keys }, context }) => getMany(run, keys, context),
@@ -112,9 +113,14 @@ async function getMany(run: Run, keys: readonly string[], context: Parameters<Ru
   const broken = values.find((value) => value instanceof ReplyError);
   if (broken) return failure('get keys', broken);
   const found = new Map<string, readonly [Buffer, Buffer]>();
+  // What is no text is nil to MGET, as what is not there.
+  const others = new Map<string, Buffer>();
   let bytes = 0;
   for (const [place, value] of values.entries()) {
-    if (value === null) continue;
+    if (value === null) {
+      others.set(keys[place]!, names[place]!);
+      continue;
+    }
     const pair = [names[place]!, valueBytes(value)] as const;
     bytes += pair[1].byteLength;
     found.set(keys[place]!, pair);
@@ -123,7 +129,15 @@ async function getMany(run: Run, keys: readonly string[], context: Parameters<Ru
     const message = `the values have ${bytes} bytes, more than ${httpValueBytesMax}: ask for fewer keys at a time`;
     return failure('get keys', new ReplyError('TOOLARGE', message));
   }
-  return json(200, { keys, count: found.size, ...shownPairs([...found.values()]) });
+  const listed = await listCollections(run, [...others.values()], httpValueBytesMax - bytes, context);
+  if (listed instanceof ReplyError) return failure('get keys', listed);
+  const { collections } = listed;
+  return json(200, {
+    keys,
+    count: found.size + collections.length,
+    ...shownPairs([...found.values()]),
+    ...(collections.length > 0 && { collections }),
+  });
 }
 
 function keysFault(keys: readonly Buffer[]): Answer | undefined {

@@ -1,8 +1,9 @@
 /** S1's REST API over a real engine; every answer is also held against the OpenAPI document that the door publishes. */
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { OK, ReplyError } from '../../../commands/reply.ts';
-import { httpBodyBytesMax } from '../../../limits.ts';
+import { libraryContext } from '../../../commands/command.ts';
+import { OK, type Reply, ReplyError } from '../../../commands/reply.ts';
+import { httpBodyBytesMax, httpListedValueBytesMax, httpValueBytesMax } from '../../../limits.ts';
 import { TestApi } from '../testing/api.ts';
 
 let api: TestApi;
@@ -183,6 +184,92 @@ describe('a scan', () => {
     const { body } = await get('keys?prefix=u&limit=1000');
     expect((body as { keys: object[] }).keys).toContainEqual({ key: 'df8=', encoding: 'base64' });
     expect(await get('get/u%ff')).toMatchObject({ status: 200, body: { value: 'x' } });
+  });
+});
+
+describe('keys that hold no text', () => {
+  const run = async (name: string, ...args: (string | Buffer)[]): Promise<Reply> =>
+    api.cache.engineReply({ name, args: args.map((arg) => Buffer.from(arg as string)) }, libraryContext(5_000));
+
+  beforeEach(async () => {
+    await run('HSET', 'c:hash', 'f', 'ü', 'g', '2');
+    await run('RPUSH', 'c:list', 'b', 'a');
+    await run('SADD', 'c:set', 'y', 'x');
+    await run('ZADD', 'c:sorted', '1.5', 'a', '+inf', 'b');
+    await run('SET', 'c:text', 'value');
+  });
+  const collections = [
+    { key: 'c:hash', type: 'hash', bytes: expect.any(Number), value: { f: 'ü', g: '2' } },
+    { key: 'c:list', type: 'list', bytes: expect.any(Number), value: ['b', 'a'] },
+    { key: 'c:set', type: 'set', bytes: expect.any(Number), value: ['x', 'y'] },
+    {
+      key: 'c:sorted',
+      type: 'zset',
+      bytes: expect.any(Number),
+      value: [
+        ['a', 1.5],
+        ['b', 'inf'],
+      ],
+    },
+  ];
+
+  test('are listed by a scan beside those that do, with type and value', async () => {
+    expect((await get('scan?prefix=c:')).body).toEqual({
+      prefix: 'c:',
+      limit: 100,
+      count: 5,
+      results: { 'c:text': 'value' },
+      collections,
+    });
+    // Few at a time they are all seen, too.
+    let cursor = '';
+    let count = 0;
+    do {
+      const { body } = await get(`scan?prefix=c:&limit=2&cursor=${cursor}`);
+      const page = body as { count: number; cursor?: string };
+      count += page.count;
+      cursor = page.cursor ?? '';
+    } while (cursor !== '');
+    expect(count).toBe(5);
+  });
+
+  test('are among several that are asked for, and those that are not there are not', async () => {
+    const keys = ['c:text', 'c:set', 'none', 'c:hash', 'c:set'];
+    expect((await post('mget', { keys })).body).toEqual({
+      keys,
+      count: 3,
+      results: { 'c:text': 'value' },
+      collections: [collections[2], collections[0]],
+    });
+  });
+
+  test('are told as base64 where a key or a member is not text', async () => {
+    await run('RPUSH', Buffer.from([0x64, 0xff]), 'a', Buffer.from([0xff]));
+    expect((await get('scan?prefix=d')).body).toMatchObject({
+      collections: [
+        { key: 'ZP8=', encoding: 'base64', type: 'list', value: ['YQ==', '/w=='], value_encoding: 'base64' },
+      ],
+    });
+  });
+
+  test('are listed without their value where that is large, or where all together are', async () => {
+    await run('HSET', 'large', 'f', 'x'.repeat(httpListedValueBytesMax));
+    const { body } = await get('scan?prefix=large');
+    expect(body).toMatchObject({ count: 1, collections: [{ key: 'large', type: 'hash' }] });
+    expect(JSON.stringify(body)).not.toContain('xxx');
+    const bytes = httpListedValueBytesMax / 2;
+    api.cache.intercept = ({ name }) =>
+      name === 'KEY.INFO' ? Buffer.from(JSON.stringify({ type: 'list', bytes, tier: 'ram' })) : undefined;
+    const keys = Array.from({ length: (2 * httpValueBytesMax) / bytes }, (_, number) => `none:${number}`);
+    const listed = (await post('mget', { keys })).body as { collections: { value?: unknown }[] };
+    expect(listed.collections.length).toBe(keys.length);
+    expect(listed.collections.filter(({ value }) => value !== undefined).length).toBe(keys.length / 2);
+  });
+
+  test('fail the answer where their shard does', async () => {
+    api.cache.intercept = ({ name }) => (name === 'HGETALL' ? new ReplyError('UNAVAILABLE', 'away') : undefined);
+    expect(await get('scan?prefix=c:')).toMatchObject({ status: 503, body: { error: 'failed to scan keys: away' } });
+    expect(await post('mget', { keys: ['c:hash'] })).toMatchObject({ status: 503 });
   });
 });
 

@@ -11,6 +11,7 @@ import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import { httpScanLimitDefault, httpScanLimitMax, httpValueBytesMax } from '../../../limits.ts';
 import { failure, json } from '../answer.ts';
 import { type Route, route } from '../route.ts';
+import { collectionsShape, listCollections, type ListedCollection } from './listed-collections.ts';
 import type { Run } from './rest-parts.ts';
 import { encodingSchema, pairsShape, shownKey, shownPairs, valueBytes } from './value-json.ts';
 
@@ -51,17 +52,24 @@ export function scanRoutes(run: Run): Route[] {
             limit: z.int(),
             count: z.int(),
             ...pairsShape,
+            ...collectionsShape,
             cursor: nextCursor,
           }),
         },
       },
       handle: async ({ query: { prefix, limit, cursor }, context }) => {
-        const found = await scan(run, { prefix, limit, cursor, what: 'VALUES' }, context);
+        const found = await scanValues(run, { prefix, limit, cursor }, context);
         if (found instanceof ReplyError) return failure('scan keys', found);
-        const pairs: [Buffer, Buffer][] = [];
-        for (let at = 0; at < found.items.length; at += 2) pairs.push([found.items[at]!, found.items[at + 1]!]);
-        pairs.sort(([a], [b]) => Buffer.compare(a, b));
-        return json(200, { prefix, limit, count: pairs.length, ...shownPairs(pairs), ...cursorOf(found) });
+        const { pairs, collections } = found;
+        const count = pairs.length + collections.length;
+        return json(200, {
+          prefix,
+          limit,
+          count,
+          ...shownPairs(pairs),
+          ...(collections.length > 0 && { collections }),
+          ...cursorOf(found),
+        });
       },
     }),
     route({
@@ -82,9 +90,9 @@ export function scanRoutes(run: Run): Route[] {
         },
       },
       handle: async ({ query: { prefix, limit, cursor }, context }) => {
-        const found = await scan(run, { prefix, limit, cursor, what: 'KEYS' }, context);
+        const found = await scanKeys(run, { prefix, limit, cursor }, context);
         if (found instanceof ReplyError) return failure('scan keys', found);
-        const keys = found.items.sort(Buffer.compare).map(shownKey);
+        const keys = found.keys.sort(Buffer.compare).map(shownKey);
         return json(200, { prefix, keys, ...cursorOf(found) });
       },
     }),
@@ -95,39 +103,94 @@ interface Scan {
   readonly prefix: string;
   readonly limit: number;
   readonly cursor: string | undefined;
-  readonly what: 'KEYS' | 'VALUES';
 }
 
-interface Scanned {
-  /** Keys, or keys and values in turn. */
-  readonly items: Buffer[];
+interface ScannedTo {
   readonly cursor: Buffer;
 }
 
-async function scan(
+async function scanKeys(
   run: Run,
-  { prefix, limit, cursor, what }: Scan,
+  request: Scan,
   context: CommandContext,
-): Promise<Scanned | ReplyError> {
-  const step = what === 'KEYS' ? 1 : 2;
-  const items: Buffer[] = [];
-  let bytes = 0;
-  let at: Buffer = Buffer.from(cursor ?? '', 'base64url');
-  do {
-    const left = `${limit - items.length / step}`;
-    const reply = await run('PREFIXSCAN', [at, prefix, left, what], context);
-    if (reply instanceof ReplyError) return reply;
-    const [next, page] = reply as [Buffer, Reply[]];
+): Promise<(ScannedTo & { readonly keys: Buffer[] }) | ReplyError> {
+  const keys: Buffer[] = [];
+  const scanned = await scan(run, request, 'KEYS', context, (page) => {
+    let bytes = 0;
     for (const item of page) {
-      const part = valueBytes(item);
-      bytes += part.byteLength;
-      items.push(part);
+      const key = valueBytes(item);
+      bytes += key.byteLength;
+      keys.push(key);
     }
-    at = next;
-  } while (at.byteLength > 0 && items.length / step < limit && bytes < httpValueBytesMax && !context.signal?.aborted);
-  return { items, cursor: at };
+    return { keys: page.length, bytes };
+  });
+  return scanned instanceof ReplyError ? scanned : { ...scanned, keys };
 }
 
-function cursorOf({ cursor }: Scanned): { cursor?: string } {
+type Pair = [key: Buffer, value: Buffer];
+
+interface ScannedValues extends ScannedTo {
+  readonly pairs: readonly Pair[];
+  readonly collections: readonly ListedCollection[];
+}
+
+async function scanValues(run: Run, request: Scan, context: CommandContext): Promise<ScannedValues | ReplyError> {
+  const pairs: Pair[] = [];
+  const collections: ListedCollection[] = [];
+  const scanned = await scan(run, request, 'ALL', context, async (page, bytesLeft) => {
+    const others: Buffer[] = [];
+    let bytes = 0;
+    for (let at = 0; at < page.length; at += 2) {
+      const key = valueBytes(page[at]!);
+      const value = page[at + 1]!;
+      if (value === null) {
+        others.push(key);
+      } else {
+        const pair: Pair = [key, valueBytes(value)];
+        bytes += key.byteLength + pair[1].byteLength;
+        pairs.push(pair);
+      }
+    }
+    const listed = await listCollections(run, others, bytesLeft - bytes, context);
+    if (listed instanceof ReplyError) return listed;
+    collections.push(...listed.collections);
+    return { keys: page.length / 2, bytes: bytes + listed.bytes };
+  });
+  if (scanned instanceof ReplyError) return scanned;
+  pairs.sort(([a], [b]) => Buffer.compare(a, b));
+  collections.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return { ...scanned, pairs, collections };
+}
+
+interface Taken {
+  readonly keys: number;
+  readonly bytes: number;
+}
+
+/** Has page after page taken, until there are enough keys or bytes, or no more. */
+async function scan(
+  run: Run,
+  { prefix, limit, cursor }: Scan,
+  what: 'KEYS' | 'ALL',
+  context: CommandContext,
+  take: (page: readonly Reply[], bytesLeft: number) => Taken | Promise<Taken | ReplyError>,
+): Promise<ScannedTo | ReplyError> {
+  let at: Buffer = Buffer.from(cursor ?? '', 'base64url');
+  let keysLeft = limit;
+  let bytesLeft = httpValueBytesMax;
+  do {
+    const reply = await run('PREFIXSCAN', [at, prefix, `${keysLeft}`, what], context);
+    if (reply instanceof ReplyError) return reply;
+    const [next, page] = reply as [Buffer, Reply[]];
+    const taken = await take(page, bytesLeft);
+    if (taken instanceof ReplyError) return taken;
+    keysLeft -= taken.keys;
+    bytesLeft -= taken.bytes;
+    at = next;
+  } while (at.byteLength > 0 && keysLeft > 0 && bytesLeft > 0 && !context.signal?.aborted);
+  return { cursor: at };
+}
+
+function cursorOf({ cursor }: ScannedTo): { cursor?: string } {
   return cursor.byteLength === 0 ? {} : { cursor: cursor.toString('base64url') };
 }

@@ -69,6 +69,14 @@ export async function readStored(run: Run, key: Buffer, context: CommandContext)
   return readCollection(run, key, info, reply as ReplyError, context);
 }
 
+/** The same where it is known already what the key holds. */
+export async function readKnown(run: Run, key: Buffer, info: KeyInfo, context: CommandContext): Promise<StoredValue> {
+  if (collections[info.type] === undefined) return readStored(run, key, context);
+  return readCollection(run, key, info, wrongType, context);
+}
+
+const wrongType = new ReplyError('WRONGTYPE', 'the key holds a value that HTTP cannot show');
+
 async function readCollection(
   run: Run,
   key: Buffer,
