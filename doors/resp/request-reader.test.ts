@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { commandArgumentsMax, respLineBytesMax, respReceiveStepBytes, valueBytesMax } from '../../limits.ts';
+import type { Upload } from '../../commands/command.ts';
 import { RequestReader } from './request-reader.ts';
 import { fuzzedFrames, randomNumbers } from './testing/frames.ts';
 import { encodedRequest } from './testing/requests.ts';
@@ -184,4 +185,76 @@ test('ten thousand fuzzed frames: what is right is read as it is, and what is wr
     expect(fault).toBe('');
     expect(requests).toEqual([frame.request.map((argument) => argument.toString('latin1'))]);
   }
+});
+
+describe('a large bulk string', () => {
+  const MiB = 1024 * 1024;
+  const value = Buffer.from(Array.from({ length: 3 * MiB + 5 }, (_, index) => index % 251));
+
+  class Passed implements Upload {
+    readonly argument: number;
+    readonly pieces: Buffer[] = [];
+    isEnded = false;
+
+    constructor(argument: number) {
+      this.argument = argument;
+    }
+
+    push(bytes: Buffer): void {
+      this.pieces.push(bytes);
+    }
+
+    end(): void {
+      this.isEnded = true;
+    }
+  }
+
+  function readerWithUploads() {
+    const begun: { name: string; before: string[]; bytes: number; upload: Passed }[] = [];
+    const reader: RequestReader = new RequestReader(always, (args, bytes) => {
+      const name = reader.nameSource.toString('latin1', reader.nameFrom, reader.nameTo);
+      const upload = new Passed(args.length);
+      begun.push({ name, before: args.map((argument) => argument.toString('latin1')), bytes, upload });
+      return upload;
+    });
+    return { reader, begun };
+  }
+
+  test.each([64 * 1024, 100_003, 2 * MiB])('is passed on while it arrives, whole and once, in chunks of %i', (size) => {
+    const { reader, begun } = readerWithUploads();
+    const chunks = inPieces(encodedRequest(['SET', 'key', value, 'EX', '9']), size);
+    let passedBefore = 0;
+    for (const chunk of chunks) {
+      reader.feed(chunk);
+      const outcome = reader.next();
+      if (outcome !== 'request') passedBefore = begun[0]?.upload.pieces.length ?? 0;
+      else expect(reader.args[1]!.equals(value)).toBe(true);
+    }
+    const [{ name, before, bytes, upload } = expect.fail('nothing was passed on')] = begun;
+    expect({ name, before, bytes }).toEqual({ name: 'SET', before: ['key'], bytes: value.byteLength });
+    expect(passedBefore).toBeGreaterThan(0);
+    expect(Buffer.concat(upload.pieces).equals(value)).toBe(true);
+    expect(reader.upload).toBe(upload);
+    expect(upload).toMatchObject({ argument: 1, isEnded: false });
+    for (const chunk of inPieces(encodedRequest(['GET', 'key']), size)) reader.feed(chunk);
+    expect(reader.next()).toBe('request');
+    expect(reader.upload).toBeUndefined();
+  });
+
+  test('is not passed on where it is the name, lies whole in a chunk, is small, or is the second one of its request', () => {
+    const { reader, begun } = readerWithUploads();
+    const requests = [[value], ['SET', 'key', 'x'.repeat(600_000)], ['MSET', 'a', value, 'b', value]];
+    for (const request of requests) read(inPieces(encodedRequest(request), 65_536), reader);
+    read([encodedRequest(['SET', 'key', value])], reader);
+    expect(begun.map(({ name, before }) => `${name} ${before.join(' ')}`)).toEqual(['MSET a']);
+  });
+
+  test('that never ends is given up with its connection', () => {
+    const { reader, begun } = readerWithUploads();
+    const request = encodedRequest(['SET', 'key', value]);
+    reader.feed(request.subarray(0, MiB));
+    expect(reader.next()).toBe('more');
+    reader.close();
+    expect(begun[0]!.upload.isEnded).toBe(true);
+  });
 });

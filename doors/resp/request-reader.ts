@@ -9,13 +9,10 @@
  * the input is cut:
  * - a request that lies whole in a chunk costs no copy: its arguments are views of the chunk, and whoever keeps one
  *   copies it;
- * - a bulk string that is cut by a chunk's end is gathered in memory of its own, together with the line end behind it. A
- *   length alone proves nothing: it gets `respReceiveStepBytes` at first, and eightfold more each time that is really
- *   full, so 512 MiB are moved twice at most. Before each step beyond the unbudgeted ones, `admit` is asked, and the
- *   request waits where it says no;
- * - a line that is cut is gathered too, up to its bound;
- * - a large bulk string may be passed on while it is gathered (`beginUpload`), so that a router need not have all of it
- *   before the shard gets the first byte.
+ * - a bulk string that is cut by a chunk's end is gathered in memory of its own (bulk-gatherer.ts), moved twice at most.
+ *   A length alone proves nothing: memory is taken in steps, `admit` is asked before each beyond the unbudgeted ones, and
+ *   the request waits where it says no;
+ * - a line that is cut is gathered too, up to its bound.
  *
  * The first argument is given as a place in memory, not as a Buffer: it is looked up in a table and never kept.
  * Faults have Redis' texts; after one, the rest of the input means nothing any more.
@@ -25,15 +22,14 @@
 import {
   commandArgumentsMax,
   linkUploadBytesMin,
-  linkUploadPieceBytes,
   respLineBytesMax,
-  respReceiveStepBytes,
   respUnauthenticatedItemsMax,
   socketUnauthenticatedBytesMax,
   socketUnbudgetedBytesMax,
   valueBytesMax,
 } from '../../limits.ts';
 import type { Upload } from '../../commands/command.ts';
+import { BulkGatherer } from './bulk-gatherer.ts';
 import { splitInline } from './inline-command.ts';
 
 /** `request`: name and args hold one. `wait`: `admit` said no. `fault`: the connection must end. */
@@ -47,7 +43,6 @@ const minus = 0x2d;
 const zero = 0x30;
 const nine = 0x39;
 const lineEndBytes = 2;
-const growthFactor = 8;
 /** Longer texts are no number that is within any bound. */
 const lengthCharsMax = 15;
 const firstLineBytes = 64;
@@ -58,8 +53,8 @@ const keptLineBytesMax = 1024;
 const nothing = Buffer.alloc(0);
 const noArguments: readonly Buffer[] = [];
 
-/** As `Executor.beginUpload`, with the name as the client wrote it. */
-type BeginUpload = (name: string, args: readonly Buffer[], bytes: number) => Upload | undefined;
+/** As `Executor.beginUpload`; the name is where the reader has it. */
+type BeginUpload = (args: readonly Buffer[], bytes: number) => Upload | undefined;
 
 const noUpload: BeginUpload = () => undefined;
 
@@ -80,6 +75,7 @@ export class RequestReader {
   fault = '';
   readonly #admit: (bytes: number, isGrowth: boolean) => boolean;
   readonly #beginUpload: BeginUpload;
+  readonly #gatherer = new BulkGatherer((bytes) => this.#admitBytes(bytes));
   #chunk: Buffer = nothing;
   #at = 0;
   /** Bulk strings of the request in hand that are still to come. */
@@ -91,12 +87,8 @@ export class RequestReader {
   #unadmitted = 0;
   /** Length of the bulk string in hand, -1 before its line is read. */
   #bulkLength = -1;
-  #bulk: Buffer = nothing;
-  #filled = 0;
-  /** Of the request in hand, and how much of it was passed on; `#isUploading`: it is the bulk string in hand. */
+  /** Of the request in hand. */
   #upload: Upload | undefined;
-  #uploaded = 0;
-  #isUploading = false;
   /** A line that was cut, and its bytes so far. */
   #line: Buffer = nothing;
   #lineFilled = 0;
@@ -132,7 +124,6 @@ export class RequestReader {
   close(): void {
     this.#upload?.end();
     this.#upload = undefined;
-    this.#isUploading = false;
   }
 
   next(): ReadOutcome {
@@ -151,9 +142,14 @@ export class RequestReader {
 
   /** Many small arguments are as much memory as a large one. */
   #admitArguments(): boolean {
-    if (!this.#admit(this.#unadmitted, this.#admitted > 0)) return false;
-    this.#admitted += this.#unadmitted;
+    if (!this.#admitBytes(this.#unadmitted)) return false;
     this.#unadmitted = 0;
+    return true;
+  }
+
+  #admitBytes(bytes: number): boolean {
+    if (!this.#admit(bytes, this.#admitted > 0)) return false;
+    this.#admitted += bytes;
     return true;
   }
 
@@ -211,7 +207,7 @@ export class RequestReader {
     const whole = length + lineEndBytes;
     const chunk = this.#chunk;
     const at = this.#at;
-    if (this.#filled === 0 && this.#bulk.byteLength === 0 && at + whole <= chunk.byteLength) {
+    if (this.#gatherer.isEmpty && at + whole <= chunk.byteLength) {
       this.#at = at + whole;
       this.#unadmitted += length + argumentOverheadBytes;
       if (this.#hasName) this.#args.push(chunk.subarray(at, at + length));
@@ -249,54 +245,25 @@ export class RequestReader {
 
   /** Takes what the chunk has of a bulk string and its line end into memory of its own. */
   #gather(whole: number): ReadOutcome | undefined {
-    for (;;) {
-      if (this.#filled === this.#bulk.byteLength && !this.#grow(whole)) return 'wait';
-      const end = Math.min(this.#chunk.byteLength, this.#at + this.#bulk.byteLength - this.#filled);
-      this.#filled += this.#chunk.copy(this.#bulk, this.#filled, this.#at, end);
-      this.#at = end;
-      if (this.#isUploading) this.#passOn();
-      if (this.#filled === whole) break;
-      if (this.#at === this.#chunk.byteLength) return this.#more();
-    }
-    if (this.#hasName) this.#args.push(this.#bulk.subarray(0, this.#bulkLength));
-    else this.#takeName(this.#bulk, 0, this.#bulkLength);
+    const gatherer = this.#gatherer;
+    if (gatherer.isEmpty && whole > linkUploadBytesMin) this.#passOn();
+    this.#at = gatherer.take(this.#chunk, this.#at, whole);
+    if (gatherer.isHeld) return 'wait';
+    const bulk = gatherer.finish(whole);
+    if (bulk === undefined) return this.#more();
+    if (this.#hasName) this.#args.push(bulk);
+    else this.#takeName(bulk, 0, bulk.byteLength);
     this.#unadmitted += argumentOverheadBytes + (whole > socketUnbudgetedBytesMax ? 0 : whole);
-    this.#bulk = nothing;
-    this.#filled = 0;
     this.#bulkLength = -1;
-    this.#isUploading = false;
     this.#left -= 1;
     return undefined;
   }
 
-  /** Gives an upload what has come of the bulk string in hand, as soon as it is worth a piece. */
+  /** Has what will come of the bulk string in hand passed on, if that is of use. */
   #passOn(): void {
-    const end = Math.min(this.#filled, this.#bulkLength);
-    if (end - this.#uploaded < linkUploadPieceBytes && end < this.#bulkLength) return;
-    if (end > this.#uploaded) this.#upload!.push(this.#bulk.subarray(this.#uploaded, end));
-    this.#uploaded = end;
-  }
-
-  #beginPassingOn(): void {
-    if (this.#upload !== undefined || !this.#hasName || this.#bulkLength < linkUploadBytesMin) return;
-    const name = this.nameSource.toString('latin1', this.nameFrom, this.nameTo);
-    this.#upload = this.#beginUpload(name, this.#args, this.#bulkLength);
-    this.#isUploading = this.#upload !== undefined;
-    this.#uploaded = 0;
-  }
-
-  #grow(whole: number): boolean {
-    const had = this.#bulk.byteLength;
-    const capacity = Math.min(whole, Math.max(respReceiveStepBytes, had * growthFactor));
-    if (whole > socketUnbudgetedBytesMax) {
-      if (!this.#admit(capacity - had, this.#admitted > 0)) return false;
-      this.#admitted += capacity - had;
-    }
-    const larger = Buffer.allocUnsafeSlow(capacity);
-    this.#bulk.copy(larger, 0, 0, this.#filled);
-    this.#bulk = larger;
-    if (had === 0) this.#beginPassingOn();
-    return true;
+    if (this.#upload !== undefined || !this.#hasName) return;
+    this.#upload = this.#beginUpload(this.#args, this.#bulkLength);
+    if (this.#upload !== undefined) this.#gatherer.passOnTo(this.#upload);
   }
 
   #complete(): ReadOutcome {
