@@ -28,8 +28,6 @@ export interface ListenedConnection {
   watchForStall(): void;
   /** Answers what it has read and ends. */
   end(): void;
-  /** Ends it for nothing having come for too long. */
-  endIdle(): void;
 }
 
 /** What a door over plain sockets is given, whatever it speaks. */
@@ -189,7 +187,7 @@ export class SocketListener {
       connection.watchForStall();
       if (idleTimeoutMs === 0 || !connection.isIdle || now - connection.lastReadAtMs < idleTimeoutMs) continue;
       this.endedIdle += 1;
-      connection.endIdle();
+      connection.end();
     }
   }
 }

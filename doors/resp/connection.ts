@@ -8,234 +8,120 @@
  * Within one `data` event every request of the chunk is run, and what is answered at once leaves as one write at its
  * end. What is answered later leaves with everything else that came in the same turn of the event loop.
  *
- * A connection is held (its socket not read, the rest of its chunk left) while enough of its commands are at work, while
- * what it was answered has not been sent, and while there is no room for the request that it is sending. Nothing of it is
- * unbounded then but one reply.
+ * When it reads on and how it ends is flow control's (../flow-control.ts).
  */
 import type { Socket } from 'node:net';
-import type { CommandContext } from '../../commands/command.ts';
+import type { Command, CommandContext, Upload } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault } from '../../commands/table.ts';
-import {
-  commandDeadlineDefaultMs,
-  respLingerMs,
-  respUnsentBytesMax,
-  socketStallMaxMs,
-  socketUnsentBytesHigh,
-} from '../../limits.ts';
+import { commandDeadlineDefaultMs, respLingerMs, respUnsentBytesMax, socketUnsentBytesHigh } from '../../limits.ts';
 import { Pipeline } from '../pipeline.ts';
-import type { ListenedConnection } from '../socket-listener.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
 import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
-import type { BudgetWaiter } from '../in-flight-budget.ts';
+import { FlowControl, type FlowOutcome } from '../flow-control.ts';
 import { pendingAnswer, pendingCommand, type PendingReply, type Showing } from './pending.ts';
-import type { ReplyWriter } from './reply-writer.ts';
 import { RequestReader } from './request-reader.ts';
 import { ErrorBytes, nilArray, type RespReply, shapedReply } from './resp-reply.ts';
-
-/** What a connection needs of its door besides the parts. */
-export interface ConnectionHost {
-  readonly parts: DoorParts;
-  /** One for all connections, which use it one after the other. */
-  readonly writer: ReplyWriter;
-  /** Has `flush` called at the end of this turn. */
-  flushLater(connection: Connection): void;
-}
 
 /** Expected before the first: sixteen commands at once. */
 const expectedReplyBytesFirst = 4 * 1024 * 1024;
 /** A mask: the time of one command in sixteen is taken. */
 const timedEvery = 15;
 
-export class Connection implements ListenedConnection, ClientConnection, BudgetWaiter {
+export class Connection implements ClientConnection {
+  readonly flow: FlowControl;
   client!: Client;
-  lastReadAtMs = Date.now();
-  /** A flush of it is on its way. */
-  isDirty = false;
   readonly #socket: Socket;
-  readonly #host: ConnectionHost;
   readonly #parts: DoorParts;
   readonly #reader: RequestReader;
   readonly #pipeline: Pipeline<RespReply, PendingReply>;
   /** The same for all commands that begin in one turn. */
   #context: CommandContext | undefined;
-  /** What the budget counts for it. */
-  #counted = 0;
-  #admitted = 0;
-  #isWaitingForRoom = false;
-  #isRunning = false;
-  #isPaused = false;
-  /** No request is read any more: a fault, QUIT, the end of the input, or of the door. */
-  #isEnding = false;
-  /** The client has ended its side; what came before that may still be held. */
-  #hasInputEnded = false;
-  #isClosed = false;
-  #isStallArmed = false;
 
-  constructor(socket: Socket, host: ConnectionHost) {
+  constructor(socket: Socket, parts: DoorParts) {
+    const { executor, budget, figures } = parts;
     this.#socket = socket;
-    this.#host = host;
-    this.#parts = host.parts;
-    const { budget } = host.parts;
-    this.#reader = new RequestReader((bytes, isGrowth) => {
-      if (!budget.take(this, bytes, isGrowth)) return false;
-      this.#admitted += bytes;
-      return true;
-    });
+    this.#parts = parts;
+    this.#reader = new RequestReader(
+      (bytes, isGrowth) => this.flow.admit(bytes, isGrowth),
+      (args, bytes) => this.#beginUpload(args, bytes),
+    );
     this.#pipeline = new Pipeline({
-      executor: host.parts.executor,
+      executor,
       expectedReplyBytes: expectedReplyBytesFirst,
-      onSettled: () => host.flushLater(this),
+      onSettled: () => this.flow.goLater(),
     });
-    socket.on('drain', () => this.#go());
-    socket.on('end', () => this.#onInputEnd());
-    socket.on('timeout', () => this.#onStall());
-    socket.on('close', () => this.#onClose());
+    this.flow = new FlowControl({
+      socket,
+      budget,
+      figures,
+      reader: this.#reader,
+      pipeline: this.#pipeline,
+      lingerMs: respLingerMs,
+      run: () => this.#run(),
+    });
+    socket.on('close', () => this.#reader.close());
   }
 
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.flow.unsentBytes;
   }
 
   get receivedBytes(): number {
-    return this.#admitted;
+    return this.flow.admittedBytes;
   }
 
   get commandsUnderWay(): number {
     return this.#pipeline.size;
   }
 
-  get isIdle(): boolean {
-    return this.#pipeline.isEmpty && !this.#reader.isPartial && this.#socket.writableLength === 0;
-  }
-
-  /** Begins to read. */
+  /** Before anything is read. */
   start(client: Client): void {
     this.client = client;
     this.#reader.isTrusted = client.isAuthenticated;
-    this.#socket.on('data', (chunk) => this.#onData(chunk as Buffer));
   }
 
-  /** Sends what has been answered, and goes on with what was held. */
-  flush(): void {
-    this.isDirty = false;
-    if (this.#isClosed) return;
-    const { writer } = this.#host;
+  destroy(): void {
+    this.flow.destroy();
+  }
+
+  /** Sends what has been answered, and runs requests until there is no more input or the connection is held. */
+  #run(): FlowOutcome {
+    const { flow } = this;
+    const reader = this.#reader;
+    this.#writeSettled();
+    if (reader.hasInput) {
+      this.#context = { session: this.client.session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
+    }
+    let outcome: ReturnType<RequestReader['next']> = 'request';
+    while (!flow.isEnding && !flow.isHeld) {
+      outcome = reader.next();
+      if (outcome !== 'request') break;
+      this.#runRequest();
+      this.#sendIfMuch();
+    }
+    if (outcome === 'fault') this.#refuse(reader.fault);
+    this.#send();
+    return outcome === 'more' || outcome === 'wait' ? outcome : 'held';
+  }
+
+  #writeSettled(): void {
     for (let pending = this.#pipeline.take(); pending !== undefined; pending = this.#pipeline.take()) {
       const { known, command, reply, showing } = pending;
       if (known === undefined || command === undefined) this.#write(reply!, showing);
       else this.#writeReply(known, command.args, reply as Reply, showing);
-      if (writer.bytes > socketUnsentBytesHigh) this.#send();
+      this.#sendIfMuch();
     }
-    this.#send();
-    this.#go();
-  }
-
-  end(): void {
-    this.#isEnding = true;
-    this.#endIfDone();
-  }
-
-  /** At once, as Redis does: a client that waits for its next reply sees its connection gone. */
-  endIdle(): void {
-    this.destroy();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
-  }
-
-  /** Looked at every few seconds: a connection that is in the middle of something gets so long to move. */
-  watchForStall(): void {
-    if (this.#socket.writableEnded) return;
-    const isStuck = !this.#isWaitingForRoom && (this.#reader.isPartial || this.#socket.writableLength > 0);
-    if (isStuck === this.#isStallArmed) return;
-    this.#isStallArmed = isStuck;
-    this.#socket.setTimeout(isStuck ? socketStallMaxMs : 0);
-  }
-
-  onRoom(): void {
-    this.#isWaitingForRoom = false;
-    this.#go();
-  }
-
-  #onData(chunk: Buffer): void {
-    this.lastReadAtMs = Date.now();
-    this.#parts.figures.bytesRead += chunk.byteLength;
-    // A door that ends reads on, and takes no more requests.
-    if (this.#isEnding) return;
-    this.#reader.feed(chunk);
-    this.#go();
-  }
-
-  #onInputEnd(): void {
-    this.#hasInputEnded = true;
-    this.#go();
-  }
-
-  #onStall(): void {
-    if (!this.#socket.writableEnded) {
-      if (this.isIdle || this.#isWaitingForRoom) return;
-      this.#parts.figures.endedStalled += 1;
-    }
-    this.#socket.destroy();
-  }
-
-  #onClose(): void {
-    this.#isClosed = true;
-    this.#parts.budget.settle(this);
-    this.#parts.budget.add(-this.#counted - this.#admitted);
-    this.#counted = 0;
-    this.#admitted = 0;
-  }
-
-  /** Runs requests until there is no more input or the connection is held. */
-  #go(): void {
-    if (this.#isRunning || this.#isClosed) return;
-    this.#isRunning = true;
-    if (this.#reader.hasInput) {
-      this.#context = { session: this.client.session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
-    }
-    let outcome: 'request' | 'more' | 'wait' | 'fault' = 'request';
-    while (!this.#isEnding && !this.#isHeld()) {
-      outcome = this.#reader.next();
-      if (outcome !== 'request') break;
-      this.#runRequest();
-      if (this.#host.writer.bytes > socketUnsentBytesHigh) this.#send();
-    }
-    if (outcome === 'fault') this.#refuse(this.#reader.fault);
-    if (outcome === 'more' && this.#hasInputEnded) this.#isEnding = true;
-    this.#isWaitingForRoom = outcome === 'wait';
-    this.#send();
-    this.#isRunning = false;
-    if (this.#isEnding) this.#endIfDone();
-    else this.#pauseOrResume(outcome !== 'more');
-  }
-
-  #isHeld(): boolean {
-    return this.#pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
-  }
-
-  #pauseOrResume(mustPause: boolean): void {
-    if (mustPause === this.#isPaused) return;
-    this.#isPaused = mustPause;
-    if (mustPause) this.#socket.pause();
-    else this.#socket.resume();
   }
 
   #runRequest(): void {
     const reader = this.#reader;
-    const { figures, catalogue, budget } = this.#parts;
+    const { figures, catalogue } = this.#parts;
     figures.commands += 1;
     const known = catalogue.find(reader.nameSource, reader.nameFrom, reader.nameTo);
-    if (reader.admittedBytes > 0) {
-      // From here on its arguments are counted with the pipeline.
-      this.#admitted -= reader.admittedBytes;
-      budget.add(-reader.admittedBytes);
-      budget.settle(this);
-    }
+    this.flow.received(reader.admittedBytes);
     const { client } = this;
     if (known?.session !== undefined) {
       client.lastCommand = known.name;
@@ -255,8 +141,18 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
     else this.#runCommand(known, reader.args, showing);
   }
 
+  /** Of a command for the executor, of a client that may give one. */
+  #beginUpload(args: readonly Buffer[], bytes: number): Upload | undefined {
+    const { executor, catalogue } = this.#parts;
+    if (executor.beginUpload === undefined || !this.client.isAuthenticated) return undefined;
+    const known = catalogue.find(this.#reader.nameSource, this.#reader.nameFrom, this.#reader.nameTo);
+    if (known === undefined || known.session !== undefined) return undefined;
+    return executor.beginUpload(known.name, args, bytes);
+  }
+
   #runCommand(known: KnownCommand, args: readonly Buffer[], showing: Showing): void {
-    const command = { name: known.name, args };
+    const { upload } = this.#reader;
+    const command: Command = upload === undefined ? { name: known.name, args } : { name: known.name, args, upload };
     // Looking at the clock for each would cost as much as the command.
     const timed = (known.calls & timedEvery) === 0 ? { ...showing, startedMs: performance.now() } : showing;
     const context = this.#context!;
@@ -288,7 +184,7 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
     if (this.#context!.session !== client.session) {
       this.#context = { ...this.#context!, session: client.session };
     }
-    if (client.isLeaving) this.#isEnding = true;
+    if (client.isLeaving) this.flow.end();
     // Only now is it known how: HELLO and CLIENT REPLY count for their own replies.
     this.#answer(reply, this.#showingOfSession(isSkipped));
   }
@@ -344,30 +240,29 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
 
   #write(reply: RespReply, { protocol, isSilent, isLast }: Showing): void {
     if (reply instanceof ReplyError || reply instanceof ErrorBytes) this.#parts.figures.errors += 1;
-    if (!isSilent) this.#host.writer.write(reply, protocol);
-    if (isLast) this.#isEnding = true;
+    if (!isSilent) this.#parts.writer.write(reply, protocol);
+    if (isLast) this.flow.end();
+  }
+
+  #sendIfMuch(): void {
+    if (this.#parts.writer.bytes > socketUnsentBytesHigh) this.#send();
   }
 
   #send(): void {
-    const { writer, parts } = this.#host;
+    const { writer, figures } = this.#parts;
     const { bytes } = writer;
+    if (bytes === 0) return;
     const socket = this.#socket;
-    if (bytes > 0) {
-      parts.figures.bytesWritten += bytes;
-      const pieces = writer.take();
-      if (pieces.length === 1) {
-        socket.write(pieces[0]!);
-      } else {
-        socket.cork();
-        for (const piece of pieces) socket.write(piece);
-        socket.uncork();
-      }
-      if (socket.writableLength > respUnsentBytesMax) this.#endUnread();
+    figures.bytesWritten += bytes;
+    const pieces = writer.take();
+    if (pieces.length === 1) {
+      socket.write(pieces[0]!);
+    } else {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
     }
-    const counted = socket.writableLength + this.#pipeline.bytes;
-    if (counted === this.#counted || this.#isClosed) return;
-    parts.budget.add(counted - this.#counted);
-    this.#counted = counted;
+    if (socket.writableLength > respUnsentBytesMax) this.#endUnread();
   }
 
   #endUnread(): void {
@@ -382,20 +277,12 @@ export class Connection implements ListenedConnection, ClientConnection, BudgetW
   /** Says why, after everything before it, and ends. */
   #refuse(fault: string): void {
     this.#parts.figures.protocolErrors += 1;
-    this.#isEnding = true;
+    this.flow.end();
     this.#answer(new ErrorBytes(Buffer.from(`ERR Protocol error: ${fault}`, 'latin1')), {
       protocol: this.client.protocol,
       isSilent: false,
       isLast: true,
     });
-  }
-
-  #endIfDone(): void {
-    if (this.#isClosed || !this.#pipeline.isEmpty || this.#socket.writableEnded) return;
-    this.#socket.end();
-    this.#socket.setTimeout(respLingerMs);
-    // What the client still sends is read, so that its end is seen, and thrown away.
-    this.#pauseOrResume(false);
   }
 }
 

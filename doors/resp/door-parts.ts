@@ -9,6 +9,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import type { DoorFigures } from './figures.ts';
+import type { ReplyWriter } from './reply-writer.ts';
 import type { InFlightBudget } from '../in-flight-budget.ts';
 
 export interface DoorParts {
@@ -23,4 +24,6 @@ export interface DoorParts {
   readonly figures: DoorFigures;
   readonly log: DoorLog | undefined;
   readonly listener: SocketListener;
+  /** One for all connections, which use it one after the other. */
+  readonly writer: ReplyWriter;
 }

@@ -7,11 +7,16 @@ import type { Session } from '../../commands/command.ts';
 import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
-import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
+import {
+  type ListenedConnection,
+  type ListenerStatistics,
+  type SocketDoorOptions,
+  SocketListener,
+} from '../socket-listener.ts';
 import { Catalogue } from './catalogue.ts';
 import { Client, ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { Connection } from './connection.ts';
 import type { DoorParts } from './door-parts.ts';
 import { DoorFigures } from './figures.ts';
 import { InFlightBudget } from '../in-flight-budget.ts';
@@ -30,12 +35,10 @@ export interface RespStatistics extends ListenerStatistics {
 
 const tooManyClients = Buffer.from('-ERR max number of clients reached\r\n');
 
-export class RespDoor implements Door, ConnectionHost {
+export class RespDoor implements Door {
   readonly protocol = 'resp';
-  readonly parts: DoorParts;
-  readonly writer = new ReplyWriter();
+  readonly #parts: DoorParts;
   readonly #listener: SocketListener;
-  #dirty: Connection[] = [];
 
   constructor(options: RespDoorOptions) {
     const figures = new DoorFigures();
@@ -45,7 +48,7 @@ export class RespDoor implements Door, ConnectionHost {
       accept: (socket, session) => this.#accept(socket, session),
       onSweep: (nowMs) => figures.sample(nowMs),
     });
-    this.parts = {
+    this.#parts = {
       ...options,
       refusals: options.refusals,
       log: options.log,
@@ -54,11 +57,12 @@ export class RespDoor implements Door, ConnectionHost {
       budget: new InFlightBudget(options.inFlightBytesMax ?? socketInFlightBytesMax),
       figures,
       listener: this.#listener,
+      writer: new ReplyWriter(),
     };
   }
 
   get statistics(): RespStatistics {
-    const { budget, figures } = this.parts;
+    const { budget, figures } = this.#parts;
     return { ...this.#listener.statistics, bytesInFlight: budget.used, figures };
   }
 
@@ -70,29 +74,15 @@ export class RespDoor implements Door, ConnectionHost {
     return this.#listener.close(graceMs);
   }
 
-  flushLater(connection: Connection): void {
-    if (connection.isDirty) return;
-    connection.isDirty = true;
-    this.#dirty.push(connection);
-    // After all promises that are settled in this turn: everything that they answer leaves together.
-    if (this.#dirty.length === 1) process.nextTick(() => this.#flushAll());
-  }
-
-  #flushAll(): void {
-    const dirty = this.#dirty;
-    this.#dirty = [];
-    for (const connection of dirty) connection.flush();
-  }
-
-  #accept(socket: Socket, session: Session): Connection {
-    const { clients, authenticator } = this.parts;
+  #accept(socket: Socket, session: Session): ListenedConnection {
+    const { clients, authenticator } = this.#parts;
     const local = { host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? this.#listener.port };
-    const connection = new Connection(socket, this);
+    const connection = new Connection(socket, this.#parts);
     const client = new Client(clients.nextId(), connection, session, !authenticator.isRequired, local);
     clients.add(client);
     socket.once('close', () => clients.remove(client));
     connection.start(client);
-    return connection;
+    return connection.flow;
   }
 }
 

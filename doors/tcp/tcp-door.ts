@@ -32,7 +32,7 @@ export class TcpDoor implements Door {
     this.#listener = new SocketListener(options, {
       door: 'tcp',
       tooMany: tooManyClients,
-      accept: (socket, session) => new TcpConnection(socket, session, parts),
+      accept: (socket, session) => new TcpConnection(socket, session, parts).flow,
     });
   }
 

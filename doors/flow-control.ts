@@ -1,0 +1,209 @@
+/**
+ * The flow of one connection: when its socket is read, what of it counts in the budget of its door, when it is stalled,
+ * and how it ends. What is said on it is its connection's business, which is asked to go on whenever it may.
+ *
+ *   held      not read, the rest of its chunk left: enough of its requests are at work, what it was answered has not
+ *             been sent, or there is no room for the request that it is sending
+ *   stalled   in the middle of a request or a reply, and nothing has moved for long
+ *   ending    no request is run any more: those at work are answered, this side is ended, and for a while what the client
+ *             still sends is read and thrown away, so that its end is seen and it gets to read its last reply
+ *
+ * Bytes of the request that is being received are counted as they are admitted; once it is whole, with the pipeline.
+ */
+import type { Socket } from 'node:net';
+import { socketStallMaxMs, socketUnsentBytesHigh } from '../limits.ts';
+import type { BudgetWaiter, InFlightBudget } from './in-flight-budget.ts';
+import type { ListenedConnection } from './socket-listener.ts';
+
+/** Why a connection has stopped: there is no more input, no room for the request in hand, or it was held or ends. */
+export type FlowOutcome = 'more' | 'wait' | 'held';
+
+export interface FlowOptions {
+  readonly socket: Socket;
+  readonly budget: InFlightBudget;
+  readonly figures: { bytesRead: number; endedStalled: number };
+  readonly reader: {
+    /** True in the middle of a request. */
+    readonly isPartial: boolean;
+    /** Only called when all before it was read. */
+    feed(chunk: Buffer): void;
+  };
+  readonly pipeline: { readonly isEmpty: boolean; readonly isFull: boolean; readonly bytes: number };
+  /** How long the client may take to end its side after this one. */
+  readonly lingerMs: number;
+  /** Sends what has been answered, and runs requests until there is no more input, or the connection is held or ends. */
+  readonly run: () => FlowOutcome;
+}
+
+export class FlowControl implements ListenedConnection, BudgetWaiter {
+  lastReadAtMs = Date.now();
+  readonly #options: FlowOptions;
+  readonly #socket: Socket;
+  /** What the budget counts for it. */
+  #counted = 0;
+  #admitted = 0;
+  #isWaitingForRoom = false;
+  #isRunning = false;
+  #isDirty = false;
+  #isPaused = false;
+  #isEnding = false;
+  /** The client has ended its side; what came before that may still be held. */
+  #hasInputEnded = false;
+  #isClosed = false;
+  #isStallArmed = false;
+
+  constructor(options: FlowOptions) {
+    const { socket } = options;
+    this.#options = options;
+    this.#socket = socket;
+    socket.on('data', (chunk) => this.#onData(chunk as Buffer));
+    socket.on('drain', () => this.go());
+    socket.on('end', () => this.#onInputEnd());
+    socket.on('timeout', () => this.#onTimeout());
+    socket.on('close', () => this.#onClose());
+  }
+
+  get isIdle(): boolean {
+    return this.#options.pipeline.isEmpty && !this.#isMoving;
+  }
+
+  /** True once no request is run any more: a fault, a client that takes its leave, the end of the input, or of the door. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  get isHeld(): boolean {
+    return this.#options.pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Of a request that is not whole. */
+  get admittedBytes(): number {
+    return this.#admitted;
+  }
+
+  /** Asks for room for a request that is being received. False: the connection will be run again. */
+  admit(bytes: number, isGrowth: boolean): boolean {
+    if (!this.#options.budget.take(this, bytes, isGrowth)) return false;
+    this.#admitted += bytes;
+    return true;
+  }
+
+  /** A request is whole: from here on its bytes are counted with the pipeline. */
+  received(admittedBytes: number): void {
+    if (admittedBytes === 0) return;
+    const { budget } = this.#options;
+    this.#admitted -= admittedBytes;
+    budget.add(-admittedBytes);
+    budget.settle(this);
+  }
+
+  go(): void {
+    if (this.#isRunning || this.#isClosed) return;
+    this.#isRunning = true;
+    const outcome = this.#options.run();
+    this.#isRunning = false;
+    if (outcome === 'more' && this.#hasInputEnded) this.#isEnding = true;
+    this.#isWaitingForRoom = outcome === 'wait';
+    this.#count();
+    if (this.#isEnding) this.#endIfDone();
+    else this.#pauseOrResume(outcome !== 'more');
+  }
+
+  /** After all promises that are settled in this turn: what they answer leaves together. */
+  goLater(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    process.nextTick(() => {
+      this.#isDirty = false;
+      this.go();
+    });
+  }
+
+  onRoom(): void {
+    this.#isWaitingForRoom = false;
+    this.go();
+  }
+
+  /** Looked at every few seconds: a connection that is in the middle of something gets so long to move. */
+  watchForStall(): void {
+    if (this.#socket.writableEnded) return;
+    const isStuck = this.#isMoving && !this.#isWaitingForRoom;
+    if (isStuck === this.#isStallArmed) return;
+    this.#isStallArmed = isStuck;
+    this.#socket.setTimeout(isStuck ? socketStallMaxMs : 0);
+  }
+
+  end(): void {
+    this.#isEnding = true;
+    this.#endIfDone();
+  }
+
+  /** At once, whatever is under way. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** In the middle of a request or of a reply. */
+  get #isMoving(): boolean {
+    return this.#options.reader.isPartial || this.#socket.writableLength > 0;
+  }
+
+  #onData(chunk: Buffer): void {
+    const { figures, reader } = this.#options;
+    this.lastReadAtMs = Date.now();
+    figures.bytesRead += chunk.byteLength;
+    // A connection that ends reads on, and takes no more requests.
+    if (this.#isEnding) return;
+    reader.feed(chunk);
+    this.go();
+  }
+
+  #onInputEnd(): void {
+    this.#hasInputEnded = true;
+    this.go();
+  }
+
+  #onTimeout(): void {
+    if (!this.#socket.writableEnded) {
+      if (this.isIdle || this.#isWaitingForRoom) return;
+      this.#options.figures.endedStalled += 1;
+    }
+    this.#socket.destroy();
+  }
+
+  #onClose(): void {
+    const { budget } = this.#options;
+    this.#isClosed = true;
+    budget.settle(this);
+    budget.add(-this.#counted - this.#admitted);
+    this.#counted = 0;
+    this.#admitted = 0;
+  }
+
+  #count(): void {
+    const { budget, pipeline } = this.#options;
+    const counted = this.#socket.writableLength + pipeline.bytes;
+    if (counted === this.#counted || this.#isClosed) return;
+    budget.add(counted - this.#counted);
+    this.#counted = counted;
+  }
+
+  #pauseOrResume(mustPause: boolean): void {
+    if (mustPause === this.#isPaused) return;
+    this.#isPaused = mustPause;
+    if (mustPause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #endIfDone(): void {
+    const { pipeline, lingerMs } = this.#options;
+    if (this.#isClosed || this.#isRunning || !pipeline.isEmpty || this.#socket.writableEnded) return;
+    this.#socket.end();
+    this.#socket.setTimeout(lingerMs);
+    this.#pauseOrResume(false);
+  }
+}
