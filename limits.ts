@@ -277,6 +277,8 @@ export const logSyncIntervalMs = 1_000;
 export const logRetryDelayMs = 250;
 /** Entries of a hint handled in one step of the event loop. */
 export const hintEntriesPerStep = 4_096;
+/** Segment files whose first bytes are looked at together when a shard starts. */
+export const fileLooksInFlightMax = 16;
 /** Hints read at the same time during a restore from Blob. */
 export const hintReadsInFlightMax = 16;
 /** Segments that one compaction merges. */

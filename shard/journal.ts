@@ -123,8 +123,12 @@ export class Entry {
 /** What storage needs of the keyspace. All synchronous. */
 export interface RecordIndex {
   find(space: Space, key: string): Entry | undefined;
-  /** Makes the entry the live one of its key, in place of any other. Used by recovery; does not touch the hot tier. */
-  install(entry: Entry): void;
+  /** `find` for callers that know the slot. */
+  findInSlot(space: Space, slot: number, key: string): Entry | undefined;
+  /**
+   * Makes the entry the live one of its key and returns the one that was. Used by recovery; does not touch the hot tier.
+   */
+  install(entry: Entry): Entry | undefined;
   /**
    * Takes the entry out, if it is still the live one, with its hot copy. Used by eviction and slot-drops; an eviction
    * names the level that it frees, and is counted there.

@@ -13,8 +13,15 @@ export class MapIndex implements RecordIndex {
     return this.entries.get(`${space}${key}`);
   }
 
-  install(entry: Entry): void {
-    this.entries.set(`${entry.space}${entry.key}`, entry);
+  findInSlot(space: Space, _slot: number, key: string): Entry | undefined {
+    return this.find(space, key);
+  }
+
+  install(entry: Entry): Entry | undefined {
+    const name = `${entry.space}${entry.key}`;
+    const previous = this.entries.get(name);
+    this.entries.set(name, entry);
+    return previous;
   }
 
   remove(entry: Entry, evictedFrom?: string): void {

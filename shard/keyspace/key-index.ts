@@ -83,7 +83,6 @@ export class KeyIndex implements RecordIndex {
     return this.findInSlot(space, slotOfName(space, key), key);
   }
 
-  /** `find` for callers that know the slot. */
   findInSlot(space: Space, slot: number, key: string): Entry | undefined {
     if (space === spaceOfBlocks) return this.#blocks.find(slot, key);
     if (space === spaceOfCompanions) return this.#companions.get(slot, key);
@@ -112,8 +111,8 @@ export class KeyIndex implements RecordIndex {
     return this.#blocks.versions(slot, digest);
   }
 
-  install(entry: Entry): void {
-    this.replace(entry);
+  install(entry: Entry): Entry | undefined {
+    return this.replace(entry);
   }
 
   /** Makes the entry the live one of its key and returns the one that was; its hot copy is left to the caller. */

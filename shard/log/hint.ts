@@ -19,6 +19,7 @@
  */
 import { crc32 } from 'node:zlib';
 import type { StoredType } from '../../commands/stored-type.ts';
+import { slotCount } from '../../limits.ts';
 import type { Space } from '../journal.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { Bloom } from './bloom.ts';
@@ -146,7 +147,7 @@ function writeEntry(bytes: Buffer, at: number, entry: HintEntry): void {
 export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array[], totals: HintTotals): Buffer {
   const entries = Buffer.concat(chunks);
   const bloom = Bloom.for(totals.count);
-  for (const entry of iterateEntries(entries, 0)) bloom.add(entry.key, entry.space);
+  for (const entry = new HintCursor(entries); entry.next();) bloom.add(entry.key, entry.space);
   const head = Buffer.alloc(hintHeadBytes);
   magic.copy(head);
   head.writeDoubleLE(identity.id, 8);
@@ -186,31 +187,97 @@ export function isIntactHint(hint: Buffer, identity: SegmentIdentity): boolean {
   return crc32(hint.subarray(hintHeadBytes)) === hint.readUInt32LE(56);
 }
 
-/** The entries of an intact hint, in the order of the records. Keys are views. */
-export function hintEntries(hint: Buffer): Generator<HintEntry> {
-  return iterateEntries(hint, hintHeadBytes + hint.readUInt32LE(28));
+/** The entries of an intact hint, in the order of the records. */
+export function hintCursor(hint: Buffer): HintCursor {
+  return new HintCursor(hint, hintHeadBytes + hint.readUInt32LE(28));
 }
 
-function* iterateEntries(bytes: Buffer, from: number): Generator<HintEntry> {
-  let at = from;
-  while (at + entryHeadBytes <= bytes.byteLength) {
-    const keyStart = at + entryHeadBytes;
-    const keyEnd = keyStart + bytes.readUInt32LE(at + 36);
-    const extraEnd = keyEnd + bytes.readUInt32LE(at + 40);
-    yield {
-      kind: bytes[at + 34] as RecordKind,
-      space: bytes[at + 35] as Space,
-      type: bytes[at + 44] as StoredType,
-      slot: bytes.readUInt16LE(at + 32),
-      epoch: bytes.readUInt32LE(at + 28),
-      sequence: bytes.readDoubleLE(at),
-      expireAtMs: bytes.readDoubleLE(at + 8),
-      offset: bytes.readUInt32LE(at + 16),
-      recordBytes: bytes.readUInt32LE(at + 20),
-      bodyBytes: bytes.readUInt32LE(at + 24),
-      key: bytes.subarray(keyStart, keyEnd),
-      extra: bytes.subarray(keyEnd, extraEnd),
-    };
-    at = extraEnd;
+/**
+ * Stands on one entry of an encoded list after the other; what it tells holds until `next`. An object for each of a
+ * million entries, with views of its key and its extra bytes, would take recovery longer than the index does.
+ */
+export class HintCursor implements HintEntry {
+  kind: RecordKind = recordKinds.value;
+  space: Space = 0;
+  type: StoredType = 0;
+  slot = 0;
+  epoch = 0;
+  sequence = 0;
+  expireAtMs = 0;
+  offset = 0;
+  recordBytes = 0;
+  bodyBytes = 0;
+  readonly #bytes: Buffer;
+  readonly #view: DataView;
+  #keyStart = 0;
+  #keyEnd = 0;
+  /** Where the entry ends and the next one begins. */
+  #end: number;
+
+  constructor(bytes: Buffer, from = 0) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#end = from;
+  }
+
+  /** Goes on to the next entry; false if there is none. */
+  next(): boolean {
+    if (this.#end + entryHeadBytes > this.#bytes.byteLength) return false;
+    this.seek(this.#end);
+    return true;
+  }
+
+  /** Goes to the entry that begins at this place of the bytes. */
+  seek(at: number): void {
+    const view = this.#view;
+    this.sequence = view.getFloat64(at, true);
+    this.expireAtMs = view.getFloat64(at + 8, true);
+    this.offset = view.getUint32(at + 16, true);
+    this.recordBytes = view.getUint32(at + 20, true);
+    this.bodyBytes = view.getUint32(at + 24, true);
+    this.epoch = view.getUint32(at + 28, true);
+    this.slot = view.getUint16(at + 32, true);
+    this.kind = view.getUint8(at + 34) as RecordKind;
+    this.space = view.getUint8(at + 35) as Space;
+    this.type = view.getUint8(at + 44) as StoredType;
+    this.#keyStart = at + entryHeadBytes;
+    this.#keyEnd = this.#keyStart + view.getUint32(at + 36, true);
+    this.#end = this.#keyEnd + view.getUint32(at + 40, true);
+  }
+
+  /**
+   * Where the entries to come begin, by slot, and those of a slot in their order. In that order an index is filled map
+   * by map, each while it lies in the processor's cache, which takes half the time of the order of writing.
+   */
+  placesBySlot(): Uint32Array {
+    const from = this.#end;
+    const starts = new Uint32Array(slotCount + 1);
+    while (this.next()) starts[this.slot + 1]! += 1;
+    for (let slot = 0; slot < slotCount; slot++) starts[slot + 1]! += starts[slot]!;
+    const places = new Uint32Array(starts[slotCount]!);
+    for (this.#end = from; this.next();) places[starts[this.slot]!++] = this.#keyStart - entryHeadBytes;
+    return places;
+  }
+
+  /** The key as an index has it: its bytes as a latin1 string. */
+  get name(): string {
+    return this.#bytes.toString('latin1', this.#keyStart, this.#keyEnd);
+  }
+
+  /** A view. */
+  get key(): Buffer {
+    return this.#bytes.subarray(this.#keyStart, this.#keyEnd);
+  }
+
+  /** A view. */
+  get extra(): Buffer {
+    return this.#bytes.subarray(this.#keyEnd, this.#end);
+  }
+
+  /** The entry to keep, with memory of its own. */
+  own(): HintEntry {
+    const { kind, space, type, slot, epoch, sequence, expireAtMs, offset, recordBytes, bodyBytes } = this;
+    const record = { kind, space, type, slot, epoch, sequence, expireAtMs, offset, recordBytes, bodyBytes };
+    return { ...record, key: Buffer.from(this.key), extra: Buffer.from(this.extra) };
   }
 }

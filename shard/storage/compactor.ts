@@ -16,7 +16,7 @@ import { KvcacheError } from '../../errors.ts';
 import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
 import { liesAt, liesIn } from '../log/chain.ts';
-import { hintEntries, type HintEntry } from '../log/hint.ts';
+import { type HintCursor, hintCursor, type HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { CompactResult } from '../log/log-tasks.ts';
 import { isTombstone, isWhole, recordKinds } from '../log/record.ts';
@@ -208,7 +208,7 @@ export class Compactor {
     const older = await OlderRecords.outside(this.#log, victim);
     const nowMs = this.#log.now();
     let inStep = 0;
-    for (const record of hintEntries(await this.#hintOf(victim))) {
+    for (const record = hintCursor(await this.#hintOf(victim)); record.next();) {
       if (++inStep === hintEntriesPerStep) {
         inStep = 0;
         await nextStep();
@@ -229,8 +229,8 @@ export class Compactor {
     return plan;
   }
 
-  #find(record: HintEntry): Entry | undefined {
-    return this.#index.find(record.space, record.key.toString('latin1'));
+  #find(record: HintCursor): Entry | undefined {
+    return this.#index.findInSlot(record.space, record.slot, record.name);
   }
 
   async #hintOf(segment: SegmentState): Promise<Buffer> {
@@ -405,6 +405,6 @@ function placeOf(record: HintEntry): { offset: number; recordBytes: number } {
 }
 
 /** A tombstone that outlives the hint it was read from; an expired record becomes a plain one. */
-function ownTombstone(record: HintEntry, isExpired: boolean): HintEntry {
-  return { ...record, key: Buffer.from(record.key), kind: isExpired ? recordKinds.tombstone : record.kind };
+function ownTombstone(record: HintCursor, isExpired: boolean): HintEntry {
+  return { ...record.own(), kind: isExpired ? recordKinds.tombstone : record.kind };
 }

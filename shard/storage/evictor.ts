@@ -12,9 +12,10 @@
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
+import { hintEntriesPerStep } from '../../limits.ts';
 import { type Entry, type EvictionLevel, isEvictable, type RecordIndex } from '../journal.ts';
 import { liesAt } from '../log/chain.ts';
-import { hintEntries, type HintEntry } from '../log/hint.ts';
+import { type HintCursor, hintCursor } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { SegmentState } from '../log/segment-state.ts';
 import type { Compactor } from './compactor.ts';
@@ -171,7 +172,14 @@ export class Evictor {
     const hint = await this.#hintOf(segment);
     const mayHaveOlder = this.#hasOlderElsewhere(segment);
     let inBatch = 0;
-    for (const record of hintEntries(hint)) {
+    let inStep = 0;
+    for (const record = hintCursor(hint); record.next();) {
+      // Most records of an old segment may be dead: they too must not hold the loop.
+      if (inBatch === this.#options.batchSize || ++inStep === hintEntriesPerStep) {
+        inBatch = 0;
+        inStep = 0;
+        await nextStep();
+      }
       let live = this.#liveAt(record, segment);
       // Whatever ran meanwhile may have overwritten or deleted it, where a marker now would bury the newer record, or
       // changed it, where the record still counts.
@@ -183,10 +191,7 @@ export class Evictor {
       if (live === undefined) continue;
       // The deltas of a value lie on elsewhere: without a marker they would seem to have lost their base.
       this.#evictKey(live, level, reason, mayHaveOlder || live.chain !== undefined);
-      if (++inBatch === this.#options.batchSize) {
-        inBatch = 0;
-        await nextStep();
-      }
+      inBatch++;
     }
     for (const [entry, parts] of this.#log.live.parts) {
       if (!parts.some((part) => part.segment === segment.id)) continue;
@@ -223,8 +228,8 @@ export class Evictor {
   }
 
   /** The live entry of which the record is, or is a part. */
-  #liveAt({ space, key, offset }: HintEntry, segment: SegmentState): Entry | undefined {
-    const entry = this.#index.find(space, key.toString('latin1'));
+  #liveAt({ space, slot, name, offset }: HintCursor, segment: SegmentState): Entry | undefined {
+    const entry = this.#index.findInSlot(space, slot, name);
     return entry !== undefined && liesAt(entry, segment.id, offset) ? entry : undefined;
   }
 

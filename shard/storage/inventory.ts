@@ -10,6 +10,7 @@
 import { mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KvcacheError } from '../../errors.ts';
+import { fileLooksInFlightMax } from '../../limits.ts';
 import { replaceFile } from '../../durable-file.ts';
 import { isIntactHint, readHintHead } from '../log/hint.ts';
 import { decodeSegmentHeader, formatVersion, segmentHeaderBytes, type SegmentHeader } from '../log/segment-header.ts';
@@ -50,15 +51,18 @@ export async function takeInventory(folder: string): Promise<Inventory> {
   const files = new Map<number, FoundSegment>();
   const hints = new Set<number>();
   const damaged: string[] = [];
+  const logs: string[] = [];
   for (const name of await readdir(segmentFolder)) {
-    const path = join(segmentFolder, name);
-    const id = Number.parseInt(name, 10);
-    if (name.endsWith('.new')) await unlink(path);
-    else if (name.endsWith('.hint')) hints.add(id);
-    else if (name.endsWith('.log')) {
-      const found = await inspect(path);
-      if (found !== undefined && found.header.id === id) files.set(id, found);
-      else damaged.push(await moveAside(folder, path, name));
+    if (name.endsWith('.new')) await unlink(join(segmentFolder, name));
+    else if (name.endsWith('.hint')) hints.add(Number.parseInt(name, 10));
+    else if (name.endsWith('.log')) logs.push(name);
+  }
+  for (let first = 0; first < logs.length; first += fileLooksInFlightMax) {
+    const group = logs.slice(first, first + fileLooksInFlightMax);
+    const looks = group.map(async (name) => ({ name, found: await inspect(join(segmentFolder, name)) }));
+    for (const { name, found } of await Promise.all(looks)) {
+      if (found !== undefined && found.header.id === Number.parseInt(name, 10)) files.set(found.header.id, found);
+      else damaged.push(await moveAside(folder, join(segmentFolder, name), name));
     }
   }
   const mark = await readMark(folder);

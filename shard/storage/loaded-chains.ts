@@ -31,7 +31,7 @@ export class LoadedChains {
   add(segment: number, key: string, record: HintEntry): void {
     const map = this.#deltas[record.slot % mapCount]!;
     const name = `${record.space}${key}`;
-    const delta = { segment, record: { ...record, key: Buffer.alloc(0) }, previous: previousOf(record.extra) };
+    const delta = { segment, record, previous: previousOf(record.extra) };
     const known = map.get(name);
     if (known === undefined) map.set(name, [delta]);
     else known.push(delta);

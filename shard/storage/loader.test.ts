@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { MapIndex } from '../../testing/map-index.ts';
 import { systemClock } from '../clock.ts';
 import { systemFiles } from '../log/files.ts';
-import type { HintEntry } from '../log/hint.ts';
+import { HintBuilder, HintCursor, type HintEntry } from '../log/hint.ts';
 import { Log } from '../log/log.ts';
 import { recordKinds } from '../log/record.ts';
 import { SegmentState } from '../log/segment-state.ts';
@@ -25,6 +25,15 @@ const value: HintEntry = {
   extra: noBytes,
 };
 
+/** On the record as a hint has it. */
+function cursorOn(record: HintEntry): HintCursor {
+  const builder = new HintBuilder();
+  builder.add(record, 0);
+  const cursor = new HintCursor(builder.chunks()[0]!);
+  cursor.next();
+  return cursor;
+}
+
 function loaded(...records: { segment: number; record: HintEntry; readableBytes: number }[]): MapIndex {
   const index = new MapIndex();
   const options = { folder: '/nowhere', fsync: 'never', segmentBytes: 1, segmentAgeMs: 1, epoch: () => 0 } as const;
@@ -33,7 +42,7 @@ function loaded(...records: { segment: number; record: HintEntry; readableBytes:
   for (const { segment: id, record, readableBytes } of records) {
     const segment = new SegmentState({ id, incarnation: 1, salt: 1 }, 0, readableBytes);
     log.segments.set(id, segment);
-    loader.apply(segment, record, readableBytes);
+    loader.apply(segment, cursorOn(record), readableBytes);
   }
   loader.finish();
   return index;

@@ -5,18 +5,21 @@
  * leaves no entry. Tombstones are remembered only while loading. Records of a slot that are older than the epoch at
  * which this shard got the slot, or older than a slot-drop, are as if they were not there. Deltas are joined to their
  * bases at the end (loaded-chains.ts).
+ *
+ * A shard is not ready before every record has been here, so this is written for time: a key becomes a string once, and
+ * the index is asked once a record, which puts the entry in and gives back the one that it replaces.
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
-import { hintEntriesPerStep, slotCount } from '../../limits.ts';
-import { Entry, type RecordIndex, type Space } from '../journal.ts';
-import type { HintEntry } from '../log/hint.ts';
+import { hintEntriesPerStep } from '../../limits.ts';
+import { Entry, type RecordIndex, type Space, spaceMax } from '../journal.ts';
+import type { HintCursor, HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { decodeParts } from '../log/parts.ts';
 import { isTombstone, recordKinds } from '../log/record.ts';
 import type { SegmentState } from '../log/segment-state.ts';
 import { joinChain, LoadedChains, type LoadedDelta } from './loaded-chains.ts';
 
-const tombstoneMaps = 256;
+const tombstoneMapsPerSpace = 256;
 
 /** A value record whose time is over, unless a delta has given it more. */
 interface Expired {
@@ -35,7 +38,10 @@ export class Loader {
   readonly #sinceOf: (slot: number) => number;
   readonly #nowMs: number;
   /** Partitioned: one Map of many millions would stall while it grows. */
-  #tombstones: Map<string, number | Expired>[] = Array.from({ length: tombstoneMaps }, () => new Map());
+  #tombstones: Map<string, number | Expired>[] = Array.from(
+    { length: (spaceMax + 1) * tombstoneMapsPerSpace },
+    () => new Map(),
+  );
   readonly #chains = new LoadedChains();
   readonly #slotDrops = new Map<number, number>();
   records = 0;
@@ -52,10 +58,11 @@ export class Loader {
   }
 
   /** Takes all entries of a segment, step by step. `readableBytes`: records that end behind it are lost. */
-  async load(segment: SegmentState, entries: Iterable<HintEntry>, readableBytes: number): Promise<void> {
+  async load(segment: SegmentState, entries: HintCursor, readableBytes: number): Promise<void> {
     let inStep = 0;
-    for (const entry of entries) {
-      this.apply(segment, entry, readableBytes);
+    for (const place of entries.placesBySlot()) {
+      entries.seek(place);
+      this.apply(segment, entries, readableBytes);
       if (++inStep === hintEntriesPerStep) {
         inStep = 0;
         await nextStep();
@@ -63,23 +70,22 @@ export class Loader {
     }
   }
 
-  apply(segment: SegmentState, record: HintEntry, readableBytes: number): void {
+  apply(segment: SegmentState, record: HintCursor, readableBytes: number): void {
     this.records++;
-    this.#log.observe(record.sequence, 0);
     if (record.epoch > this.newestEpoch) this.newestEpoch = record.epoch;
     if (record.kind === recordKinds.slotDrop) {
       this.#slotDrops.set(record.slot, Math.max(record.sequence, this.#slotDrops.get(record.slot) ?? 0));
       return;
     }
     if (record.epoch < this.#sinceOf(record.slot)) return;
-    const key = record.key.toString('latin1');
+    const key = record.name;
     const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= this.#nowMs;
     const isLost = !isTombstone(record.kind) && record.offset + record.recordBytes > readableBytes;
     if (isLost) this.lost++;
     if (record.kind === recordKinds.delta) {
-      if (!isLost) this.#chains.add(segment.id, key, record);
+      if (!isLost) this.#chains.add(segment.id, key, record.own());
     } else if (isTombstone(record.kind)) this.#bury(record.space, key, record.slot, record.sequence);
-    else if (isExpired) this.#expire(segment, key, record);
+    else if (isExpired) this.#expire(segment, key, record.own());
     // An interrupted compaction may have left another copy of it, which is as good.
     else if (isLost) this.#bury(record.space, key, record.slot, record.sequence - 1);
     else this.#install(segment, key, record);
@@ -93,44 +99,43 @@ export class Loader {
     }
     for (const { space, key, deltas } of this.#chains.all()) this.#join(space, key, deltas);
     this.#tombstones = [];
-    this.#countLive();
+    for (const entry of this.#log.live.parts.keys()) this.#log.live.count(entry, 1);
   }
 
-  /** Live bytes are counted when everything is in place: until then, entries replace each other in any order. */
-  #countLive(): void {
-    for (const segment of this.#log.segments.values()) segment.liveBytes = 0;
-    for (let slot = 0; slot < slotCount; slot++) {
-      for (const entry of this.#index.entriesOfSlot(slot)) this.#log.live.count(entry, 1);
-    }
+  /** Counts live bytes; those of a value in parts at the end, because the segments of its parts may be still to come. */
+  #count(entry: Entry, sign: 1 | -1): void {
+    if (!this.#log.live.parts.has(entry)) this.#log.live.count(entry, sign);
+  }
+
+  #tombstonesOf(space: Space, slot: number): Map<string, number | Expired> {
+    return this.#tombstones[space * tombstoneMapsPerSpace + (slot % tombstoneMapsPerSpace)]!;
   }
 
   /** Makes the key's records up to this sequence void. */
   #bury(space: Space, key: string, slot: number, sequence: number): void {
-    const existing = this.#index.find(space, key);
+    const existing = this.#index.findInSlot(space, slot, key);
     if (existing !== undefined && existing.sequence <= sequence) this.#remove(existing);
-    const map = this.#tombstones[slot % tombstoneMaps]!;
-    const name = `${space}${key}`;
-    if (sequence > sequenceOf(map.get(name))) map.set(name, sequence);
+    const map = this.#tombstonesOf(space, slot);
+    if (sequence > sequenceOf(map.get(key))) map.set(key, sequence);
   }
 
   /** As a tombstone, but remembered with its place. */
   #expire(segment: SegmentState, key: string, record: HintEntry): void {
     const { space, slot, sequence } = record;
     this.#bury(space, key, slot, sequence);
-    const map = this.#tombstones[slot % tombstoneMaps]!;
-    const name = `${space}${key}`;
-    if (map.get(name) !== sequence) return;
-    map.set(name, { sequence, segment, record: { ...record, key: Buffer.alloc(0), extra: Buffer.from(record.extra) } });
+    const map = this.#tombstonesOf(space, slot);
+    if (map.get(key) === sequence) map.set(key, { sequence, segment, record });
   }
 
   /** Makes the state of a key that has deltas of its newest value record and them. */
   #join(space: Space, key: string, deltas: readonly LoadedDelta[]): void {
     const { slot } = deltas[0]!.record;
-    const installed = this.#index.find(space, key);
-    const buried = this.#tombstones[slot % tombstoneMaps]!.get(`${space}${key}`);
+    const installed = this.#index.findInSlot(space, slot, key);
+    const buried = this.#tombstonesOf(space, slot).get(key);
     const voidUpTo = Math.max(this.#slotDrops.get(slot) ?? 0, sequenceOf(buried));
     const isExpiredBase = installed === undefined && typeof buried === 'object' && buried.sequence === voidUpTo;
-    const base = isExpiredBase ? this.#entryOf(buried.segment, key, buried.record) : installed;
+    const base = isExpiredBase ? entryOf(buried.segment, key, buried.record) : installed;
+    if (isExpiredBase) this.#noteSpecial(base!, buried.record);
     const floor = Math.max(voidUpTo, base?.sequence ?? 0);
     const younger = deltas.filter(({ record }) => record.sequence > floor);
     if (younger.length === 0) {
@@ -151,43 +156,60 @@ export class Loader {
       return;
     }
     const parts = this.#log.live.parts.get(base);
-    this.#log.live.forget(base);
-    if (installed !== undefined) this.#index.remove(installed);
+    if (installed === undefined) this.#log.live.forget(base);
+    else this.#remove(installed);
     if (entry.expireAtMs !== 0 && entry.expireAtMs <= this.#nowMs) return;
     if (parts !== undefined) this.#log.live.parts.set(entry, parts);
     this.#index.install(entry);
+    this.#count(entry, 1);
   }
 
   #install(segment: SegmentState, key: string, record: HintEntry): void {
     const { space, slot, sequence } = record;
-    const buried = this.#tombstones[slot % tombstoneMaps]!.get(`${space}${key}`);
-    if (sequenceOf(buried) >= sequence) return;
+    if (sequenceOf(this.#tombstonesOf(space, slot).get(key)) >= sequence) return;
     const dropped = this.#slotDrops.get(slot);
     if (dropped !== undefined && dropped > sequence) return;
-    const existing = this.#index.find(space, key);
-    if (existing !== undefined) {
-      if (existing.sequence > sequence) return;
-      // Compaction may have been interrupted with both copies there: the one on this disk is nearer.
-      const existingIsLocal = this.#log.segments.get(existing.segment)?.file !== undefined;
-      if (existing.sequence === sequence && (existingIsLocal || segment.file === undefined)) return;
-      this.#remove(existing);
+    const entry = entryOf(segment, key, record);
+    const previous = this.#index.install(entry);
+    if (previous !== undefined) {
+      if (this.#isNearer(previous, entry, segment)) {
+        this.#index.install(previous);
+        return;
+      }
+      this.#forget(previous);
     }
-    this.#index.install(this.#entryOf(segment, key, record));
+    this.#noteSpecial(entry, record);
+    this.#count(entry, 1);
   }
 
-  #entryOf(segment: SegmentState, key: string, record: HintEntry): Entry {
-    const { space, type, slot, sequence, expireAtMs, bodyBytes, offset, recordBytes } = record;
-    const entry = new Entry(space, type, key, slot, sequence, expireAtMs, bodyBytes, segment.id, offset, recordBytes);
+  /** True if an entry is the newer one, or as new and no farther: compaction may have been interrupted with both there. */
+  #isNearer(one: Entry, other: Entry, segmentOfOther: SegmentState): boolean {
+    if (one.sequence !== other.sequence) return one.sequence > other.sequence;
+    return segmentOfOther.file === undefined || this.#log.segments.get(one.segment)?.file !== undefined;
+  }
+
+  /** What the log must know besides the entry: the parts of a large value, that a value is away. */
+  #noteSpecial(entry: Entry, record: HintEntry): void {
     if (record.kind === recordKinds.commit) {
       const decoded = decodeParts(record.extra);
       if (decoded !== undefined) this.#log.live.parts.set(entry, decoded.parts);
     }
     if (record.kind === recordKinds.away) this.#log.live.addAway(entry);
-    return entry;
+  }
+
+  /** The log's part of removing an entry. */
+  #forget(entry: Entry): void {
+    this.#count(entry, -1);
+    this.#log.live.forget(entry);
   }
 
   #remove(entry: Entry): void {
-    this.#log.live.forget(entry);
+    this.#forget(entry);
     this.#index.remove(entry);
   }
+}
+
+function entryOf({ id }: SegmentState, key: string, record: HintEntry): Entry {
+  const { space, type, slot, sequence, expireAtMs, bodyBytes, offset, recordBytes } = record;
+  return new Entry(space, type, key, slot, sequence, expireAtMs, bodyBytes, id, offset, recordBytes);
 }

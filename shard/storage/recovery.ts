@@ -16,7 +16,15 @@ import { stat, truncate, unlink } from 'node:fs/promises';
 import { KvcacheError } from '../../errors.ts';
 import { blobBlockBytes, hintReadsInFlightMax } from '../../limits.ts';
 import type { RecordIndex } from '../journal.ts';
-import { extraOf, HintBuilder, hintEntries, type HintEntry, isIntactHint, readHintHead } from '../log/hint.ts';
+import {
+  extraOf,
+  HintBuilder,
+  HintCursor,
+  hintCursor,
+  type HintEntry,
+  isIntactHint,
+  readHintHead,
+} from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { type Damage, replay, type ReplayedRecord } from '../log/replay.ts';
 import { bodyBytesOf, recordBytesOf, recordKinds } from '../log/record.ts';
@@ -220,7 +228,7 @@ class Recovery {
     const hintPath = log.hintPathOf(id);
     segment.hintBytes = await log.worker.hint({ path: hintPath, identity, chunks: chunks.map((b) => b), totals });
     segment.totals = totals;
-    await this.#loader.load(segment, seen.complete(), segment.bytes);
+    for (const chunk of chunks) await this.#loader.load(segment, new HintCursor(chunk), segment.bytes);
     log.observe(totals.maxSequence, totals.newestMs);
   }
 
@@ -263,7 +271,7 @@ class Recovery {
     const head = readHintHead(hint)!;
     segment.hintBytes = hint.byteLength;
     segment.totals = head;
-    await this.#loader.load(segment, hintEntries(hint), readableBytes);
+    await this.#loader.load(segment, hintCursor(hint), readableBytes);
     this.#input.log.observe(head.maxSequence, head.newestMs);
   }
 
