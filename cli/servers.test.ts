@@ -263,6 +263,28 @@ test('a router shows and takes settings on its internal port, as shards do', asy
   link.close();
 });
 
+test('a change of settings at a router reaches a shard that comes back without its disk', async () => {
+  const topologyPath = join(folder, 'topology.json');
+  const shardWith = (name: string, ...more: string[]): ServerProcess =>
+    start(shardArgs(name, '--topology-path', topologyPath, ...more));
+  const shards = ['shard-0', 'shard-1'].map((name) => ({ name, server: shardWith(name) }));
+  const members = await Promise.all(
+    shards.map(async ({ name, server }) => ({ name, address: (await server.addresses())['link']! })),
+  );
+  writeFileSync(topologyPath, formatTopology(topology(undefined, members)));
+  const router = start(['router', '--data-path', join(folder, 'router'), '--topology-path', topologyPath]);
+  const config = `http://${(await router.addresses())['http']}/api/v1/config`;
+  const changed = await fetch(config, { method: 'POST', body: '{"eviction":{"batch_size":7}}' });
+  expect(await changed.json()).toMatchObject({ success: true });
+  await shards[1]!.server.end('SIGKILL');
+  rmSync(join(folder, 'shard-1'), { recursive: true });
+  const port = members[1]!.address.split(':')[1]!;
+  const { http } = await shardWith('shard-1', '--link-port', port).addresses();
+  await expect
+    .poll(async () => (await statusOf(http!, '/api/v1/config'))[1], { timeout: 60_000 })
+    .toMatchObject({ eviction: { batch_size: 7 } });
+});
+
 test('a shard of any topology flushes and takes settings when the operator asks it', async () => {
   const topologyPath = join(folder, 'topology.json');
   const members = [

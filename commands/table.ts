@@ -33,8 +33,8 @@
  *   FLUSH disk|blob                                → OK after everything written so far is that safe
  *   SHARDINFO                                      → bytes: JSON of the shard's state (shards of a router: array)
  *   SETTINGS.GET                                   → bytes: nested JSON of the shard's settings, secrets masked
- *   SETTINGS.SET json [CHECK]                      → OK; changes those settings that may change while the shard runs;
- *       CHECK only tells whether it would
+ *   SETTINGS.SET json [CHECK | AT ms]              → OK; changes those settings that may change while the shard runs;
+ *       CHECK only tells whether it would; AT: a change of all shards, of which the latest counts
  */
 import { collectionSpecs } from './collection-table.ts';
 import { OK, type Reply } from './reply.ts';
@@ -239,7 +239,7 @@ const processSpecs: readonly CommandSpec[] = [
   spec('FLUSH', 1, 1, undefined, false, 'all-ok', 'Waits until all writes are on disk or in Blob.'),
   spec('SHARDINFO', 0, 0, undefined, false, 'collect', 'The state of every shard.'),
   spec('SETTINGS.GET', 0, 0, undefined, false, 'collect', 'The settings of every shard.'),
-  spec('SETTINGS.SET', 1, 2, undefined, false, 'all-ok', 'Changes settings of every shard.'),
+  spec('SETTINGS.SET', 1, 3, undefined, false, 'all-ok', 'Changes settings of every shard.'),
 ];
 
 const specs: readonly CommandSpec[] = [

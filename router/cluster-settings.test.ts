@@ -8,6 +8,9 @@ import { ClusterSettings } from './cluster-settings.ts';
 const liveOf = (role: 'shard' | 'router', flags: Record<string, unknown> = {}): LiveSettings =>
   new LiveSettings(loadSettings({ role, flags, environment: {} }), role);
 
+const clusterOf = (own: LiveSettings, shards: readonly LiveSettings[]): ClusterSettings =>
+  new ClusterSettings(own, routerOver(shards), () => Promise.resolve(1));
+
 /** Shards behind a router: every command reaches all of them, as by its table entry. */
 function routerOver(shards: readonly LiveSettings[]): Executor {
   return {
@@ -27,7 +30,7 @@ const shards = (): LiveSettings[] => [
 ];
 
 test('a client sees the router’s ports and the shards’ storage', async () => {
-  const settings = new ClusterSettings(liveOf('router'), routerOver(shards()));
+  const settings = clusterOf(liveOf('router'), shards());
   const shown = JSON.parse(await settings.get()) as Record<string, Record<string, unknown>>;
   expect(shown).toMatchObject({
     grpc: { port: 50_051 },
@@ -41,10 +44,7 @@ test('a client sees the router’s ports and the shards’ storage', async () =>
 test('a client of the Go KVCache finds every group and name that it knows', async () => {
   const flags = { 'data-path': '/router', 'blob-account-url': 'https://a', 'blob-account-key': 'c2VjcmV0' };
   const router = liveOf('router', { 'data-path': '/router', 'topology-path': '/secret/topology.json' });
-  const text = await new ClusterSettings(
-    router,
-    routerOver([liveOf('shard', { ...flags, 'data-path': '/shard' })]),
-  ).get();
+  const text = await clusterOf(router, [liveOf('shard', { ...flags, 'data-path': '/shard' })]).get();
   expect(JSON.parse(text)).toMatchObject({
     rocksdb: { path: '/router', options: {}, block_cache_size: 64 },
     grpc: { port: 50_051 },
@@ -63,7 +63,7 @@ test('a client of the Go KVCache finds every group and name that it knows', asyn
 test('a change reaches those whom it concerns', async () => {
   const members = shards();
   const router = liveOf('router');
-  const settings = new ClusterSettings(router, routerOver(members));
+  const settings = clusterOf(router, members);
   expect(await settings.update('{"eviction":{"batch_size":7},"log_level":"debug"}')).toBeUndefined();
   expect(members.map(({ current }) => current['eviction.batch_size'])).toEqual([7, 7]);
   expect([router, ...members].map(({ current }) => current['log_level'])).toEqual(['debug', 'debug', 'debug']);
@@ -71,7 +71,7 @@ test('a change reaches those whom it concerns', async () => {
 
 test('everything read and written back with one change is that one change', async () => {
   const members = shards();
-  const settings = new ClusterSettings(liveOf('router'), routerOver(members));
+  const settings = clusterOf(liveOf('router'), members);
   const all = JSON.parse(await settings.get()) as { eviction: { check_interval: number } };
   all.eviction.check_interval = 30;
   expect(await settings.update(JSON.stringify(all))).toBeUndefined();
@@ -81,14 +81,14 @@ test('everything read and written back with one change is that one change', asyn
 test('a change that one shard refuses is made at none', async () => {
   const withBlob = liveOf('shard', { 'blob-account-url': 'https://a' });
   const without = liveOf('shard');
-  const settings = new ClusterSettings(liveOf('router'), routerOver([withBlob, without]));
+  const settings = clusterOf(liveOf('router'), [withBlob, without]);
   expect(await settings.update('{"acknowledgement":"blob"}')).toContain('no Blob account is configured');
   expect(withBlob.current.acknowledgement).toBe('memory');
 });
 
 test('what cannot change is told, and nothing is changed anywhere', async () => {
   const members = shards();
-  const settings = new ClusterSettings(liveOf('router'), routerOver(members));
+  const settings = clusterOf(liveOf('router'), members);
   const fault = await settings.update('{"grpc":{"port":1},"eviction":{"batch_size":7}}');
   expect(fault).toBe('grpc.port does not change while the router runs; start it again with the new value');
   expect(await settings.update('{"disk":{"size":"1GiB"}}')).toContain('disk.size does not change while the shard runs');

@@ -4,6 +4,8 @@
  *   get      the router's, and from a shard what the router does not have itself; names of other systems beside ours
  *   update   each setting goes to whom it concerns: router, every shard, or both
  *
+ * A change of all shards is stamped, so that shards which did not see it are given it later (link/settings-exchange.ts).
+ *
  * What tells one shard from another (its name, its ports, its folder) is neither shown nor changed here, so that a
  * client may read everything, change one value, and write everything back.
  */
@@ -35,10 +37,13 @@ export interface OwnSettings {
 export class ClusterSettings {
   readonly #own: OwnSettings;
   readonly #router: Executor;
+  readonly #nextStamp: () => Promise<number>;
 
-  constructor(own: OwnSettings, router: Executor) {
+  /** `nextStamp`: the time of a change of now, later than that of any before. */
+  constructor(own: OwnSettings, router: Executor, nextStamp: () => Promise<number>) {
     this.#own = own;
     this.#router = router;
+    this.#nextStamp = nextStamp;
   }
 
   /** Nested JSON. Where no shard answers, the router's own. */
@@ -63,7 +68,7 @@ export class ClusterSettings {
       const fault =
         this.#own.faultOf(forRouter) ??
         (await this.#updateShards(forShards, 'CHECK')) ??
-        (await this.#updateShards(forShards));
+        (await this.#updateShards(forShards, 'AT'));
       if (fault === undefined) await this.#own.apply(forRouter);
       return fault;
     } catch (error) {
@@ -74,14 +79,12 @@ export class ClusterSettings {
 
   async #updateShards(
     changes: readonly { readonly name: SettingName; readonly raw: unknown }[],
-    mode?: 'CHECK',
+    mode: 'CHECK' | 'AT',
   ): Promise<string | undefined> {
     if (changes.length === 0) return undefined;
     const json = JSON.stringify(Object.fromEntries(changes.map(({ name, raw }) => [name, raw])));
-    const command = {
-      name: 'SETTINGS.SET',
-      args: [json, ...(mode === undefined ? [] : [mode])].map((text) => Buffer.from(text)),
-    };
+    const args = mode === 'CHECK' ? [json, mode] : [json, mode, `${await this.#nextStamp()}`];
+    const command = { name: 'SETTINGS.SET', args: args.map((text) => Buffer.from(text)) };
     const reply = await this.#router.execute(command, libraryContext(settingsTimeoutMs));
     return reply instanceof ReplyError ? reply.message : undefined;
   }

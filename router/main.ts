@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { linksReadyMs } from '../limits.ts';
 import { InternalExecutor } from '../link/internal-executor.ts';
+import { SettingsExchange } from '../link/settings-exchange.ts';
 import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts';
 import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
@@ -44,9 +45,16 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   const exchange = new TopologyExchange(topology, (shard, reason) =>
     logger.warn({ shard, reason }, 'topologies could not be exchanged'),
   );
-  const links = new LinkSet(topology, {
+  const settingsExchange = new SettingsExchange(
+    () => links.all(),
+    (shard, reason) => logger.warn({ shard, reason }, 'changes of settings could not be exchanged'),
+  );
+  const links: LinkSet = new LinkSet(topology, {
     ...security.client,
-    onState: (link) => logger.info({ shard: link.shard, state: link.state, fault: link.fault }, 'link'),
+    onState: (link) => {
+      logger.info({ shard: link.shard, state: link.state, fault: link.fault }, 'link');
+      if (link.state === 'ready') void settingsExchange.onReady();
+    },
     onEpoch: (link) => exchange.onEpoch(link),
   });
   const router = new Router({
@@ -69,7 +77,7 @@ export async function startRouter(live: LiveSettings, logger: Logger): Promise<S
   addRouterMetrics(doors.registry, { router, grpc: () => doors.grpcStatistics() });
   // A shard that is away must not keep the router from serving the others.
   if (!(await links.ready(linksReadyMs))) logger.warn('serving although not every shard is reachable');
-  await doors.serve(router, new ClusterSettings(kept, router), {
+  await doors.serve(router, new ClusterSettings(kept, router, () => settingsExchange.nextStamp()), {
     role: 'router',
     name,
     slots: () => topology.slots,

@@ -22,7 +22,7 @@ import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts
 import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
-import { changeSettings, shownSettings } from '../process/settings-commands.ts';
+import { changeSettings, settingsCommands, shownSettings } from '../process/settings-commands.ts';
 import { makeDataDirectory } from '../process/start.ts';
 import { linkSecurity } from '../security/link-security.ts';
 import { KeptSettings } from '../settings/kept.ts';
@@ -115,7 +115,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
   });
   const source = new HandoverSource(keyspace, states, topology, storage);
-  const commands = { ...topologyCommands(topology), ...handoverCommands(source) };
+  const commands = { ...topologyCommands(topology), ...handoverCommands(source), ...settingsCommands(kept) };
   const internal = new InternalPort({
     live,
     name,
