@@ -33,6 +33,10 @@ const nilEach: Row = { absent: ([, ...asked]) => asked.map(() => null) };
 const zeroEach: Row = { absent: ([, ...asked]) => asked.map(() => 0) };
 /** One, or with a count an array. */
 const nilOrNothing: Row = { absent: (args) => (args.length > 1 ? [] : null) };
+/** The place of one element, or with COUNT an array of places. */
+const nilOrNoPlaces: Row = {
+  absent: (args) => (args.slice(2).some((word) => word.toString('latin1').toUpperCase() === 'COUNT') ? [] : null),
+};
 const noPage: Row = { absent: [Buffer.from('0'), []] };
 
 const hashSpecs: readonly CommandSpec[] = [
@@ -108,7 +112,7 @@ const listSpecs: readonly CommandSpec[] = [
   writes('LINSERT', 4, 4, 'Puts an element before or behind another one.'),
   writes('LREM', 3, 3, 'Removes elements of a value.'),
   writes('LTRIM', 3, 3, 'Removes all but a part of a list.', { dropped: OK }),
-  reads('LPOS', 2, Infinity, 'The places of an element.'),
+  reads('LPOS', 2, Infinity, 'The places of an element.', nilOrNoPlaces),
   writes('LMOVE', 4, 4, 'Moves an element from one list to another.', { keys: two }),
   writes('RPOPLPUSH', 2, 2, 'Moves the last element of a list before another list.', { keys: two }),
   writes('LMPOP', 3, Infinity, 'Takes elements from the first list that has any.', { keys: counted }),

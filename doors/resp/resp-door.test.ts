@@ -55,6 +55,20 @@ describe('what the connector of LMCache reads, byte by byte', () => {
   });
 });
 
+test('a nil in place of an array is one of an array in RESP2', async () => {
+  using client = await RespClient.open(open.port);
+  for (const [args, reply] of [
+    [['LPOP', 'none'], '$-1\r\n'],
+    [['LPOP', 'none', '2'], '*-1\r\n'],
+    [['ZRANK', 'none', 'm'], '$-1\r\n'],
+    [['ZRANK', 'none', 'm', 'WITHSCORE'], '*-1\r\n'],
+    [['ZREVRANK', 'none', 'm', 'WITHSCORE'], '*-1\r\n'],
+  ] as const) {
+    client.send(...args);
+    await client.expect(reply);
+  }
+});
+
 describe('a pipeline', () => {
   test('is answered to its end, also where its client has ended its side long before', async () => {
     executor.intercept = () => new Promise<Reply>((resolve) => void setImmediate(() => resolve(null)));

@@ -91,6 +91,9 @@ export const nilArrayFrom: ReadonlyMap<string, number> = new Map([
   ['RPOP', 2],
   ['LMPOP', 0],
   ['ZMPOP', 0],
+  // WITHSCORE.
+  ['ZRANK', 3],
+  ['ZREVRANK', 3],
 ]);
 
 /** Text as bytes: status strings are for words such as OK. */
