@@ -29,7 +29,7 @@ import { Engine } from '../shard/keyspace/engine.ts';
 import { KeyIndex } from '../shard/keyspace/key-index.ts';
 import { commandArguments, type EngineArgument } from './command-arguments.ts';
 import { type EngineReply, engineReply } from './command-reply.ts';
-import { type BufferMethod, type EngineMethod, engineMethods, type EngineMethods } from './methods.ts';
+import { type EngineMethods, installMethods } from './methods.ts';
 import { EnginePipeline } from './pipeline.ts';
 
 export interface MemoryEngineOptions {
@@ -129,18 +129,6 @@ export class MemoryEngine {
   }
 
   static {
-    const install = (method: EngineMethod | BufferMethod, name: string, asBuffers: boolean): void => {
-      Object.defineProperty(MemoryEngine.prototype, method, {
-        value(this: MemoryEngine, ...args: EngineArgument[]) {
-          return this.#call(name, args, asBuffers);
-        },
-        configurable: true,
-        writable: true,
-      });
-    };
-    for (const method of engineMethods) {
-      install(method, method.toUpperCase(), false);
-      install(`${method}Buffer` as BufferMethod, method.toUpperCase(), true);
-    }
+    installMethods(MemoryEngine.prototype, (engine, name, args, asBuffers) => engine.#call(name, args, asBuffers));
   }
 }

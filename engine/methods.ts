@@ -138,3 +138,25 @@ export type EngineMethods = Pick<Redis, EngineMethod | BufferMethod>;
 
 /** Methods that collect a command and answer the pipeline. */
 export type PipelineMethods<Pipeline> = Record<EngineMethod | BufferMethod, (...args: EngineArgument[]) => Pipeline>;
+
+/**
+ * Puts the methods on a class by their names: each has `perform` do its command, with Buffers for bytes or without.
+ */
+export function installMethods<Target extends object>(
+  prototype: Target,
+  perform: (target: Target, name: string, args: readonly EngineArgument[], asBuffers: boolean) => unknown,
+): void {
+  const install = (method: string, name: string, asBuffers: boolean): void => {
+    Object.defineProperty(prototype, method, {
+      value(this: Target, ...args: EngineArgument[]) {
+        return perform(this, name, args, asBuffers);
+      },
+      configurable: true,
+      writable: true,
+    });
+  };
+  for (const method of engineMethods) {
+    install(method, method.toUpperCase(), false);
+    install(`${method}Buffer`, method.toUpperCase(), true);
+  }
+}

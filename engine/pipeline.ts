@@ -6,7 +6,7 @@ import { KvcacheError } from '../errors.ts';
 import { enginePipelineCommandsMax } from '../limits.ts';
 import type { EngineArgument } from './command-arguments.ts';
 import type { EngineReply } from './command-reply.ts';
-import { type BufferMethod, type EngineMethod, engineMethods, type PipelineMethods } from './methods.ts';
+import { type PipelineMethods, installMethods } from './methods.ts';
 
 type Run = (name: string, args: readonly EngineArgument[], asBuffers: boolean) => Promise<EngineReply>;
 
@@ -53,18 +53,8 @@ export class EnginePipeline {
   }
 
   static {
-    const install = (method: EngineMethod | BufferMethod, name: string, asBuffers: boolean): void => {
-      Object.defineProperty(EnginePipeline.prototype, method, {
-        value(this: EnginePipeline, ...args: EngineArgument[]) {
-          return this.#collect({ name, args, asBuffers });
-        },
-        configurable: true,
-        writable: true,
-      });
-    };
-    for (const method of engineMethods) {
-      install(method, method.toUpperCase(), false);
-      install(`${method}Buffer` as BufferMethod, method.toUpperCase(), true);
-    }
+    installMethods(EnginePipeline.prototype, (pipeline, name, args, asBuffers) =>
+      pipeline.#collect({ name, args, asBuffers }),
+    );
   }
 }
