@@ -10,6 +10,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.ts';
 import { GrpcChannel, type GrpcChannelOptions } from './client.ts';
 import { GrpcServer } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
@@ -58,14 +59,6 @@ async function faultOf(promise: Promise<unknown>): Promise<GrpcError> {
   );
   if (!(fault instanceof GrpcError)) throw new Error(`expected a GrpcError, not ${String(fault)}`);
   return fault;
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('unary calls to a grpc-js server', () => {

@@ -6,10 +6,11 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { ErrorCode } from '../errors.ts';
+import { freePort } from './free-port.ts';
 
 /** True if redis-server can be started here; says so once if it cannot. */
 export function hasRedisServer(): boolean {
@@ -53,15 +54,6 @@ export class RedisServer {
     this.#process.kill('SIGKILL');
     await once(this.#process, 'exit');
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** False if it ended before it was ready: somebody else took the port. */

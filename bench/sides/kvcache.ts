@@ -11,9 +11,10 @@ import { threadPoolSize } from '../../limits.ts';
 import { type SettingName, settingNames } from '../../settings/schema.ts';
 import { environmentNameOf } from '../../settings/setting.ts';
 import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
+import { freePort } from '../../testing/free-port.ts';
 import { formatTopology } from '../../topology/document.ts';
 import { topology } from '../../topology/place.ts';
-import { end, endWith, freePort } from '../harness/children.ts';
+import { end, endWith } from '../harness/children.ts';
 import type { Bench } from '../harness/scenario.ts';
 import type { SideProcess } from './side-process.ts';
 

@@ -1,7 +1,8 @@
 /** redis-server, alone and as three behind nutcracker: both from Debian, without persistence. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Child, freePort, startProgram, untilListening, versionOf } from '../harness/children.ts';
+import { freePort } from '../../testing/free-port.ts';
+import { type Child, startProgram, untilListening, versionOf } from '../harness/children.ts';
 import type { Bench } from '../harness/scenario.ts';
 import type { SideProcess } from './side-process.ts';
 

@@ -10,10 +10,10 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../../../errors.ts';
+import { freePort } from '../../../testing/free-port.ts';
 import { sleep } from '../backoff.ts';
 import { KubeClient } from '../client.ts';
 import { type Credentials, fixedCredentials } from '../credentials.ts';
@@ -21,15 +21,6 @@ import { namespaces } from '../resources.ts';
 import { findKubeBinaries, type KubeBinaries } from './binaries.ts';
 
 const startTimeoutMs = 90_000;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function end(child: ChildProcess | undefined): Promise<void> {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;
