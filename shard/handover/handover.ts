@@ -25,7 +25,8 @@ import {
 import type { TopologyView } from '../../topology/holder.ts';
 import { type Entry, spaceOfMarks } from '../journal.ts';
 import { EntrySets } from '../log/entry-sets.ts';
-import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
+import { deletionOf } from '../keyspace/change.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Dropper } from './dropper.ts';
 import { markName, Opener } from './opener.ts';

@@ -21,15 +21,13 @@ import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { isStoredType, type StoredType } from '../../commands/stored-type.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import type { Entry, StoredValue } from '../journal.ts';
+import { deletionOf, loggedBytes } from '../keyspace/change.ts';
 import { keptValue } from '../keyspace/handler.ts';
-import { deletionOf, type Keyspace } from '../keyspace/keyspace.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { EntrySets } from '../log/entry-sets.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { SlotStates } from './slot-states.ts';
 import { faultOfSource, type SourceLinks } from './source-links.ts';
-
-/** About what a record takes in the log besides key and value. */
-const recordOverheadBytes = 64;
 
 export interface MoverParts {
   readonly topology: TopologyView;
@@ -212,9 +210,7 @@ export class Mover {
     const { storage, keyspace, warm } = this.#parts;
     if (values.length === 0) return;
     let bytes = 0;
-    for (const { entry, value } of values) {
-      bytes += recordOverheadBytes + entry.key.length + (value.meta?.byteLength ?? 0) + value.body.byteLength;
-    }
+    for (const { entry, value } of values) bytes += loggedBytes({ key: entry.key, meta: value.meta, body: value.body });
     await storage.admit(bytes);
     for (const { entry, value } of values) {
       if (!this.#isAway(entry)) continue;
@@ -237,7 +233,7 @@ export class Mover {
 
   async #giveUp(entry: Entry): Promise<void> {
     const { storage, keyspace } = this.#parts;
-    await storage.admit(recordOverheadBytes + entry.key.length);
+    await storage.admit(loggedBytes(entry));
     if (!this.#isAway(entry)) return;
     storage.append([deletionOf(entry)]);
     keyspace.forget(entry);

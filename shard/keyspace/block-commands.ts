@@ -11,9 +11,10 @@ import { blockVersionsMax } from '../../limits.ts';
 import { slotOfBlock } from '../../topology/slot.ts';
 import { type Entry, spaceOfBlocks, type StoredValue } from '../journal.ts';
 import { blockKeyFault, digestFault, notAnInteger, parseInteger } from './arguments.ts';
+import { type Change, deletionOf } from './change.ts';
 import { type CommandFamily, keptValue, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
-import { type Change, deletionOf, type Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { andThen, type Answer } from './answer.ts';
 
 /** Hash and parent: a version in a reply of BLOCK.VERSIONS, and what a key has behind its digest. */

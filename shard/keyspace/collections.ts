@@ -33,9 +33,10 @@ import { Entry, spaceOfKeys } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, wrongType } from './arguments.ts';
 import { isLong } from './chain-length.ts';
+import type { Change } from './change.ts';
 import { keyChange } from './handler.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { applyAll, applyInSteps, type Collection, encodeInSteps } from './types/collection.ts';
 
 /** What a command makes of one of its keys. */

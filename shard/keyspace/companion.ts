@@ -9,8 +9,9 @@
  */
 import { type Entry, spaceOfCompanions } from '../journal.ts';
 import { slotOf } from '../../topology/slot.ts';
+import type { Change } from './change.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 
 export const companionKinds = { deletion: 0x56, lock: 0x4c } as const;
 export type CompanionKind = (typeof companionKinds)[keyof typeof companionKinds];

@@ -16,8 +16,9 @@ import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
 import type { ScanPosition } from '../../commands/scan-cursor.ts';
 import { flushEntriesPerTurn, scanExaminedPerTurnMax } from '../../limits.ts';
 import { syntaxError, wordOf } from './arguments.ts';
+import { deletionOf } from './change.ts';
 import type { CommandFamily } from './handler.ts';
-import { deletionOf, type Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { scanPage } from './scan.ts';
 
 export function flushCommands(keyspace: Keyspace): CommandFamily {

@@ -5,7 +5,8 @@ import { slotOf } from '../../topology/slot.ts';
 import { ownedMemory } from '../hot/owned.ts';
 import { spaceOfKeys } from '../journal.ts';
 import { valueFault } from './arguments.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Change } from './change.ts';
+import type { Keyspace } from './keyspace.ts';
 import type { Answer } from './answer.ts';
 
 /** Does one command. May throw or reject: the engine answers faults as errors. */

@@ -5,10 +5,11 @@ import { redisTypeName } from '../../commands/stored-type.ts';
 import type { Entry } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, notAnInteger, syntaxError, wordOf } from './arguments.ts';
+import type { Change } from './change.ts';
 import type { CommandFamily } from './handler.ts';
 import { parseCount } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { copyChange, deleteChange, keysFault, liveOf } from './plain-key.ts';
 import { update } from './update.ts';
 

@@ -23,9 +23,9 @@ import { KvcacheError } from '../../errors.ts';
 import { tombstoneLifeMs } from '../../limits.ts';
 import { type Entry, type Space, spaceOfCompanions, spaceOfKeys, type StoredValue } from '../journal.ts';
 import type { Answer } from './answer.ts';
+import type { Change } from './change.ts';
 import { companionChange, companionKinds, companionName } from './companion.ts';
 import { slotOfName } from './key-hash.ts';
-import type { Change } from './keyspace.ts';
 
 /** What of a keyspace is needed. */
 export interface VersionedKeyspace {

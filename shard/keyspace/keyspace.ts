@@ -12,14 +12,12 @@ import { isText, textOf } from '../../commands/typed-text.ts';
 import { KvcacheError } from '../../errors.ts';
 import { baseInTickBytesMax, indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
-import type { HotObject } from '../hot/hot-copy.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
   type Condense,
   Entry,
   type Journal,
   type JournalPosition,
-  type JournalWrite,
   type Space,
   spaceOfBlocks,
   spaceOfKeys,
@@ -27,6 +25,7 @@ import {
 } from '../journal.ts';
 import { andThen, type Answer } from './answer.ts';
 import { wrongType } from './arguments.ts';
+import { type Change, deletionOf, loggedBytes } from './change.ts';
 import { readCold } from './cold-read.ts';
 import { IndexBound } from './index-bound.ts';
 import { isLong } from './chain-length.ts';
@@ -58,18 +57,6 @@ export interface ServedSlots {
   /** Slots that the index holds and that are another shard's already: no scan or count may show their keys. */
   departing(): readonly number[];
 }
-
-/** One write of a group. `name` is the key as the index keeps it. */
-export interface Change extends JournalWrite {
-  readonly name: string;
-  /** Of a deletion: no clock is kept of the versions that the key had. */
-  readonly forgetsVersions?: true;
-  /** Collections: does to the object what the write says, once that is in the log, and gives the object. */
-  readonly apply?: () => HotObject;
-}
-
-/** What a record takes in the log besides key and value, roughly. */
-const recordOverheadBytes = 64;
 
 export class Keyspace {
   readonly clock: Clock;
@@ -255,11 +242,7 @@ export class Keyspace {
 
   /** What `changes` take of the log, for admission. */
   bytesOf(changes: readonly Change[]): number {
-    let bytes = 0;
-    for (const { key, meta, body } of changes) {
-      bytes += recordOverheadBytes + key.byteLength + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
-    }
-    return bytes;
+    return changes.reduce((bytes, change) => bytes + loggedBytes(change), 0);
   }
 
   #acknowledgementOf(context: CommandContext): Acknowledgement {
@@ -401,10 +384,4 @@ export class Keyspace {
 function textOfValue(value: StoredValue | undefined): Buffer | ReplyError | undefined {
   if (value === undefined) return undefined;
   return textOf(value.type ?? storedTypes.bytes, value.body) ?? wrongType;
-}
-
-/** The change that deletes an entry's key. */
-export function deletionOf({ space, key, slot }: Entry): Change {
-  const written = { space, key: Buffer.from(key, 'latin1'), name: key, slot, expireAtMs: 0 };
-  return { ...written, meta: undefined, body: undefined, forgetsVersions: true };
 }

@@ -7,9 +7,10 @@ import { slotOf } from '../../topology/slot.ts';
 import { type Entry, spaceOfKeys } from '../journal.ts';
 import type { Answer } from './answer.ts';
 import { keyFault, wrongType } from './arguments.ts';
+import type { Change } from './change.ts';
 import { keptValue, keyChange } from './handler.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import type { Present } from './update.ts';
 
 export function liveOf(keyspace: Keyspace, key: Buffer): Entry | undefined {

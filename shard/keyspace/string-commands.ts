@@ -5,9 +5,10 @@ import { storedTypes } from '../../commands/stored-type.ts';
 import { slotOf } from '../../topology/slot.ts';
 import { allOf, andThen, type Answer } from './answer.ts';
 import { keyFault, notAnInteger, parseInteger, wrongType } from './arguments.ts';
+import type { Change } from './change.ts';
 import { type CommandFamily, keptValue, keyChange, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
-import type { Change, Keyspace } from './keyspace.ts';
+import type { Keyspace } from './keyspace.ts';
 import { deleteChange, liveOf, textFault } from './plain-key.ts';
 import { invalidExpireTime } from './times.ts';
 

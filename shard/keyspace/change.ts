@@ -1,0 +1,33 @@
+/** Writes as the keyspace makes them: one change of one key, in groups that are appended and installed as one. */
+import type { HotObject } from '../hot/hot-copy.ts';
+import type { Entry, JournalWrite } from '../journal.ts';
+
+/** One write of a group. `name` is the key as the index keeps it. */
+export interface Change extends JournalWrite {
+  readonly name: string;
+  /** Of a deletion: no clock is kept of the versions that the key had. */
+  readonly forgetsVersions?: true;
+  /** Collections: does to the object what the write says, once that is in the log, and gives the object. */
+  readonly apply?: () => HotObject;
+}
+
+/** The change that deletes an entry's key. */
+export function deletionOf({ space, key, slot }: Entry): Change {
+  const written = { space, key: Buffer.from(key, 'latin1'), name: key, slot, expireAtMs: 0 };
+  return { ...written, meta: undefined, body: undefined, forgetsVersions: true };
+}
+
+/** What a record takes in the log besides key and value, roughly. */
+const recordOverheadBytes = 64;
+
+interface Logged {
+  /** As bytes, or as the index keeps it. */
+  readonly key: { readonly length: number };
+  readonly meta?: Buffer | undefined;
+  readonly body?: Buffer | undefined;
+}
+
+/** About what a write takes of the log, for admission. */
+export function loggedBytes({ key, meta, body }: Logged): number {
+  return recordOverheadBytes + key.length + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
+}
