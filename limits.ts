@@ -137,6 +137,8 @@ export const socketPipelinedBytesMax = 64 * MiB;
 export const socketExpectedReplyBytesMax = 64 * MiB;
 /** A connection with so many bytes to send gets no more commands done. */
 export const socketUnsentBytesHigh = 1 * MiB;
+/** A connection with more than this to send is ended: replies that were under way together, which nobody reads. */
+export const socketUnsentBytesMax = 1024 * MiB;
 /** A connection that does not move for this long in the middle of a request or a reply is ended. */
 export const socketStallMaxMs = 60_000;
 /** How often connections are looked at: those that do not move, and those from which nothing comes. */
@@ -150,8 +152,6 @@ export const respLineBytesMax = 64 * KiB;
 export const respUnauthenticatedItemsMax = 10;
 /** Memory that a bulk string's claimed length alone gets; eightfold more each time that much has really arrived. */
 export const respReceiveStepBytes = 4 * MiB;
-/** A connection with more than this to send is ended: replies that were under way together, which nobody reads. */
-export const respUnsentBytesMax = 1024 * MiB;
 /** How long an ended connection waits for its client to end it too. */
 export const respLingerMs = 5_000;
 /** Replies up to this are joined in one write; larger ones go to the socket as they stand. */

@@ -4,24 +4,36 @@
  *
  *   held      not read, the rest of its chunk left: enough of its requests are at work, what it was answered has not
  *             been sent, or there is no room for the request that it is sending
- *   stalled   in the middle of a request or a reply, and nothing has moved for long
+ *   stalled   in the middle of a request or a reply, and nothing has moved for long: it is ended at once
+ *   unread    what was under way for it when it was held has come to more than may wait to be sent: the same
  *   ending    no request is run any more: those at work are answered, this side is ended, and for a while what the client
  *             still sends is read and thrown away, so that its end is seen and it gets to read its last reply
  *
  * Bytes of the request that is being received are counted as they are admitted; once it is whole, with the pipeline.
  */
 import type { Socket } from 'node:net';
-import { socketStallMaxMs, socketUnsentBytesHigh } from '../limits.ts';
+import type { Session } from '../commands/command.ts';
+import { socketUnsentBytesHigh } from '../limits.ts';
+import type { DoorLog } from './door.ts';
 import type { BudgetWaiter, InFlightBudget } from './in-flight-budget.ts';
+import { type SocketBounds, socketBounds } from './socket-bounds.ts';
 import type { ListenedConnection } from './socket-listener.ts';
 
 /** Why a connection has stopped: there is no more input, no room for the request in hand, or it was held or ends. */
 export type FlowOutcome = 'more' | 'wait' | 'held';
 
+/** What all connections of a door share. */
+export interface FlowParts {
+  readonly budget: InFlightBudget;
+  readonly figures: { bytesRead: number; endedStalled: number; endedUnread: number };
+  readonly log?: DoorLog | undefined;
+  readonly bounds?: Partial<SocketBounds> | undefined;
+}
+
 export interface FlowOptions {
   readonly socket: Socket;
-  readonly budget: InFlightBudget;
-  readonly figures: { bytesRead: number; endedStalled: number };
+  readonly session: Session;
+  readonly parts: FlowParts;
   readonly reader: {
     /** True in the middle of a request. */
     readonly isPartial: boolean;
@@ -39,6 +51,8 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   lastReadAtMs = Date.now();
   readonly #options: FlowOptions;
   readonly #socket: Socket;
+  readonly #parts: FlowParts;
+  readonly #bounds: SocketBounds;
   /** What the budget counts for it. */
   #counted = 0;
   #admitted = 0;
@@ -53,9 +67,11 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   #isStallArmed = false;
 
   constructor(options: FlowOptions) {
-    const { socket } = options;
+    const { socket, parts } = options;
     this.#options = options;
     this.#socket = socket;
+    this.#parts = parts;
+    this.#bounds = { ...socketBounds, ...parts.bounds };
     socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.go());
     socket.on('end', () => this.#onInputEnd());
@@ -64,7 +80,7 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   }
 
   get isIdle(): boolean {
-    return this.#options.pipeline.isEmpty && !this.#isMoving;
+    return !this.#isEnding && this.#options.pipeline.isEmpty && !this.#isMoving;
   }
 
   /** True once no request is run any more: a fault, a client that takes its leave, the end of the input, or of the door. */
@@ -87,7 +103,7 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
 
   /** Asks for room for a request that is being received. False: the connection will be run again. */
   admit(bytes: number, isGrowth: boolean): boolean {
-    if (!this.#options.budget.take(this, bytes, isGrowth)) return false;
+    if (!this.#parts.budget.take(this, bytes, isGrowth)) return false;
     this.#admitted += bytes;
     return true;
   }
@@ -95,7 +111,7 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   /** A request is whole: from here on its bytes are counted with the pipeline. */
   received(admittedBytes: number): void {
     if (admittedBytes === 0) return;
-    const { budget } = this.#options;
+    const { budget } = this.#parts;
     this.#admitted -= admittedBytes;
     budget.add(-admittedBytes);
     budget.settle(this);
@@ -134,7 +150,7 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
     const isStuck = this.#isMoving && !this.#isWaitingForRoom;
     if (isStuck === this.#isStallArmed) return;
     this.#isStallArmed = isStuck;
-    this.#socket.setTimeout(isStuck ? socketStallMaxMs : 0);
+    this.#socket.setTimeout(isStuck ? this.#bounds.stallMaxMs : 0);
   }
 
   end(): void {
@@ -153,9 +169,9 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   }
 
   #onData(chunk: Buffer): void {
-    const { figures, reader } = this.#options;
+    const { reader } = this.#options;
     this.lastReadAtMs = Date.now();
-    figures.bytesRead += chunk.byteLength;
+    this.#parts.figures.bytesRead += chunk.byteLength;
     // A connection that ends reads on, and takes no more requests.
     if (this.#isEnding) return;
     reader.feed(chunk);
@@ -170,13 +186,13 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   #onTimeout(): void {
     if (!this.#socket.writableEnded) {
       if (this.isIdle || this.#isWaitingForRoom) return;
-      this.#options.figures.endedStalled += 1;
+      this.#parts.figures.endedStalled += 1;
     }
     this.#socket.destroy();
   }
 
   #onClose(): void {
-    const { budget } = this.#options;
+    const { budget } = this.#parts;
     this.#isClosed = true;
     budget.settle(this);
     budget.add(-this.#counted - this.#admitted);
@@ -185,11 +201,20 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   }
 
   #count(): void {
-    const { budget, pipeline } = this.#options;
-    const counted = this.#socket.writableLength + pipeline.bytes;
-    if (counted === this.#counted || this.#isClosed) return;
-    budget.add(counted - this.#counted);
+    // When it has closed, nothing is counted any more.
+    if (this.#socket.destroyed) return;
+    const unsentBytes = this.#socket.writableLength;
+    const counted = unsentBytes + this.#options.pipeline.bytes;
+    if (counted !== this.#counted) this.#parts.budget.add(counted - this.#counted);
     this.#counted = counted;
+    if (unsentBytes > this.#bounds.unsentBytesMax) this.#endUnread();
+  }
+
+  #endUnread(): void {
+    const { door, peer } = this.#options.session;
+    this.#parts.figures.endedUnread += 1;
+    this.#parts.log?.warn({ peer, door }, 'a client was ended: it reads too little of what it asks for');
+    this.#socket.destroy();
   }
 
   #pauseOrResume(mustPause: boolean): void {

@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createSecureServer, TLSSocket } from 'node:tls';
 import type { Executor, Session } from '../commands/command.ts';
 import { messageOf } from '../errors.ts';
-import { socketConnectionsMax, socketKeepaliveMs, socketSweepIntervalMs } from '../limits.ts';
+import { socketConnectionsMax, socketKeepaliveMs } from '../limits.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import type { Refusals } from '../security/figures.ts';
 import {
@@ -20,9 +20,10 @@ import {
   shownCertificate,
 } from '../security/tls.ts';
 import type { DoorAddress, DoorLog } from './door.ts';
+import { type SocketBounds, socketBounds } from './socket-bounds.ts';
 
 export interface ListenedConnection {
-  /** True while neither a request nor a reply is on its way. */
+  /** True while neither a request nor a reply is on its way, and it has not been ended. */
   readonly isIdle: boolean;
   readonly lastReadAtMs: number;
   watchForStall(): void;
@@ -44,6 +45,8 @@ export interface SocketDoorOptions {
   /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
   readonly idleTimeoutMs?: (() => number) | undefined;
   readonly inFlightBytesMax?: number | undefined;
+  /** For tests; a listener reads `sweepIntervalMs`, connections the others. */
+  readonly bounds?: Partial<SocketBounds> | undefined;
 }
 
 /** What a listener leaves to its door. */
@@ -102,14 +105,15 @@ export class SocketListener {
   }
 
   listen(): Promise<DoorAddress> {
-    const { host, port, log } = this.#options;
+    const { host, port, log, bounds } = this.#options;
+    const { sweepIntervalMs } = { ...socketBounds, ...bounds };
     const { door } = this.#protocol;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => log?.warn({ error: messageOf(error), door }, 'listener'));
-        this.#sweeper = setInterval(() => this.#sweep(), socketSweepIntervalMs).unref();
+        this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
         resolve({ host, port: this.port });
       });
     });

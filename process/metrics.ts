@@ -135,8 +135,9 @@ export function tcpMetrics(tcp: () => TcpStatistics): ObservedMetric[] {
     counter('kvcache_tcp_written_bytes_total', 'Bytes written.', () => figures().bytesWritten),
     counter(
       'kvcache_tcp_ended_total',
-      'Connections ended here: stalled in a frame, idle.',
+      'Connections ended here: too much unread, stalled in a frame, idle.',
       () => [
+        [figures().endedUnread, 'unread'],
         [figures().endedStalled, 'stalled'],
         [tcp().endedIdle, 'idle'],
       ],

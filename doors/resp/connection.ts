@@ -11,10 +11,10 @@
  * When it reads on and how it ends is flow control's (../flow-control.ts).
  */
 import type { Socket } from 'node:net';
-import type { Command, CommandContext, Upload } from '../../commands/command.ts';
+import type { Command, CommandContext, Session, Upload } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault } from '../../commands/table.ts';
-import { commandDeadlineDefaultMs, respLingerMs, respUnsentBytesMax, socketUnsentBytesHigh } from '../../limits.ts';
+import { commandDeadlineDefaultMs, respLingerMs, socketUnsentBytesHigh } from '../../limits.ts';
 import { Pipeline } from '../pipeline.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
@@ -40,8 +40,7 @@ export class Connection implements ClientConnection {
   /** The same for all commands that begin in one turn. */
   #context: CommandContext | undefined;
 
-  constructor(socket: Socket, parts: DoorParts) {
-    const { executor, budget, figures } = parts;
+  constructor(socket: Socket, session: Session, parts: DoorParts) {
     this.#socket = socket;
     this.#parts = parts;
     this.#reader = new RequestReader(
@@ -49,14 +48,14 @@ export class Connection implements ClientConnection {
       (args, bytes) => this.#beginUpload(args, bytes),
     );
     this.#pipeline = new Pipeline({
-      executor,
+      executor: parts.executor,
       expectedReplyBytes: expectedReplyBytesFirst,
       onSettled: () => this.flow.goLater(),
     });
     this.flow = new FlowControl({
       socket,
-      budget,
-      figures,
+      session,
+      parts,
       reader: this.#reader,
       pipeline: this.#pipeline,
       lingerMs: respLingerMs,
@@ -262,16 +261,6 @@ export class Connection implements ClientConnection {
       for (const piece of pieces) socket.write(piece);
       socket.uncork();
     }
-    if (socket.writableLength > respUnsentBytesMax) this.#endUnread();
-  }
-
-  #endUnread(): void {
-    this.#parts.figures.endedUnread += 1;
-    this.#parts.log?.warn(
-      { peer: this.client.peer },
-      'a RESP client was ended: it reads too little of what it asks for',
-    );
-    this.#socket.destroy();
   }
 
   /** Says why, after everything before it, and ends. */

@@ -4,6 +4,7 @@ import type { Authenticator } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import type { DoorLog } from '../door.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
+import type { SocketBounds } from '../socket-bounds.ts';
 import type { SocketListener } from '../socket-listener.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ClientRegistry } from './client.ts';
@@ -23,6 +24,7 @@ export interface DoorParts {
   readonly budget: InFlightBudget;
   readonly figures: DoorFigures;
   readonly log: DoorLog | undefined;
+  readonly bounds: Partial<SocketBounds> | undefined;
   readonly listener: SocketListener;
   /** One for all connections, which use it one after the other. */
   readonly writer: ReplyWriter;

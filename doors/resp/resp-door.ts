@@ -52,6 +52,7 @@ export class RespDoor implements Door {
       ...options,
       refusals: options.refusals,
       log: options.log,
+      bounds: options.bounds,
       catalogue: new Catalogue(sessionCommands),
       clients: new ClientRegistry(),
       budget: new InFlightBudget(options.inFlightBytesMax ?? socketInFlightBytesMax),
@@ -77,7 +78,7 @@ export class RespDoor implements Door {
   #accept(socket: Socket, session: Session): ListenedConnection {
     const { clients, authenticator } = this.#parts;
     const local = { host: plainAddress(socket.localAddress ?? ''), port: socket.localPort ?? this.#listener.port };
-    const connection = new Connection(socket, this.#parts);
+    const connection = new Connection(socket, session, this.#parts);
     const client = new Client(clients.nextId(), connection, session, !authenticator.isRequired, local);
     clients.add(client);
     socket.once('close', () => clients.remove(client));

@@ -22,9 +22,11 @@ import {
 } from '../../limits.ts';
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
+import type { DoorLog } from '../door.ts';
 import { FlowControl, type FlowOutcome } from '../flow-control.ts';
 import type { InFlightBudget } from '../in-flight-budget.ts';
 import { Pipeline } from '../pipeline.ts';
+import type { SocketBounds } from '../socket-bounds.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
 import { pendingAnswer, pendingCommand, type PendingResponse, responseOf } from './pending.ts';
@@ -39,6 +41,8 @@ export interface TcpParts {
   readonly refusals: Refusals | undefined;
   readonly budget: InFlightBudget;
   readonly figures: TcpFigures;
+  readonly log: DoorLog | undefined;
+  readonly bounds: Partial<SocketBounds> | undefined;
 }
 
 /** Expected before the first: 64 commands at once. */
@@ -56,7 +60,7 @@ export class TcpConnection {
   #context: CommandContext | undefined;
 
   constructor(socket: Socket, session: Session, parts: TcpParts) {
-    const { executor, budget, figures, authenticator } = parts;
+    const { executor, authenticator } = parts;
     this.#socket = socket;
     this.#session = session;
     this.#parts = parts;
@@ -70,8 +74,8 @@ export class TcpConnection {
     });
     this.flow = new FlowControl({
       socket,
-      budget,
-      figures,
+      session,
+      parts,
       reader: this.#reader,
       pipeline: this.#pipeline,
       lingerMs: tcpLingerMs,

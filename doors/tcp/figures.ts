@@ -6,5 +6,7 @@ export class TcpFigures {
   invalid = 0;
   bytesRead = 0;
   bytesWritten = 0;
+  /** Connections ended because they had too much unread, or did not move. */
+  endedUnread = 0;
   endedStalled = 0;
 }

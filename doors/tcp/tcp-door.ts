@@ -25,9 +25,9 @@ export class TcpDoor implements Door {
   readonly #listener: SocketListener;
 
   constructor(options: TcpDoorOptions) {
-    const { executor, authenticator, refusals, inFlightBytesMax = socketInFlightBytesMax } = options;
+    const { executor, authenticator, refusals, log, bounds, inFlightBytesMax = socketInFlightBytesMax } = options;
     const budget = new InFlightBudget(inFlightBytesMax);
-    const parts: TcpParts = { executor, authenticator, refusals, budget, figures: new TcpFigures() };
+    const parts: TcpParts = { executor, authenticator, refusals, budget, figures: new TcpFigures(), log, bounds };
     this.#parts = parts;
     this.#listener = new SocketListener(options, {
       door: 'tcp',

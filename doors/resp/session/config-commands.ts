@@ -4,7 +4,7 @@
  * Redis says of what cannot change.
  */
 import { OK, ReplyError } from '../../../commands/reply.ts';
-import { respUnsentBytesMax, socketKeepaliveMs, valueBytesMax } from '../../../limits.ts';
+import { socketKeepaliveMs, socketUnsentBytesMax, valueBytesMax } from '../../../limits.ts';
 import { parseBytes, parseDurationMs } from '../../../settings/units.ts';
 import type { DoorParts } from '../door-parts.ts';
 import { bulk, RespMap, type RespReply } from '../resp-reply.ts';
@@ -80,7 +80,7 @@ const parameters: readonly Parameter[] = [
   { name: 'bind', read: (settings) => textOf(settings.get('resp.host')) },
   {
     name: 'client-output-buffer-limit',
-    read: () => `normal ${respUnsentBytesMax} 0 0 slave 0 0 0 pubsub ${respUnsentBytesMax} 0 0`,
+    read: () => `normal ${socketUnsentBytesMax} 0 0 slave 0 0 0 pubsub ${socketUnsentBytesMax} 0 0`,
   },
   { name: 'cluster-enabled', read: (_, { cluster }) => yesNo(cluster.isEnabled) },
   { name: 'databases', read: () => '1' },

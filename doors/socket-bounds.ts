@@ -1,0 +1,17 @@
+/** The bounds of connections over plain sockets that tests lower, so that none waits a minute or moves a gigabyte. */
+import { socketStallMaxMs, socketSweepIntervalMs, socketUnsentBytesMax } from '../limits.ts';
+
+export interface SocketBounds {
+  /** How often connections are looked at. */
+  readonly sweepIntervalMs: number;
+  /** How long one may not move in the middle of a request or a reply. */
+  readonly stallMaxMs: number;
+  /** What may wait to be sent. */
+  readonly unsentBytesMax: number;
+}
+
+export const socketBounds: SocketBounds = {
+  sweepIntervalMs: socketSweepIntervalMs,
+  stallMaxMs: socketStallMaxMs,
+  unsentBytesMax: socketUnsentBytesMax,
+};
