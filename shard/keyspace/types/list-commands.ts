@@ -9,9 +9,9 @@ import type { CommandFamily, CommandHandler } from '../handler.ts';
 import { parseCount } from '../../../commands/int64.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { weightOf } from './collection.ts';
-import { countedKeys } from '../../../commands/counted-keys.ts';
 import { List, ListWriter, type Side } from './list.ts';
 import { findPositions, parsePositionOptions } from './list-positions.ts';
+import { type Popped, popOfSeveral } from './pop-of-several.ts';
 import { rangeOf } from './ranges.ts';
 import { bytesOf, bytesOfArguments, textOf } from './texts.ts';
 
@@ -45,13 +45,17 @@ export function listCommands(keyspace: Keyspace): CommandFamily {
       ([from, to, where, whereTo], context) => move(lists, [from!, to!], sideOf(where!), sideOf(whereTo!), context),
     ],
     ['RPOPLPUSH', ([from, to], context) => move(lists, [from!, to!], 'RIGHT', 'LEFT', context)],
-    ['LMPOP', (args, context) => popOfSeveral(lists, args, context)],
+    ['LMPOP', (args, context) => popOfSeveral(lists, args, context, poppingFrom)],
   ];
 }
 
 function sideOf(argument: Buffer): Side | undefined {
   const word = wordOf(argument);
-  return word === 'LEFT' || word === 'RIGHT' ? word : undefined;
+  return isSide(word) ? word : undefined;
+}
+
+function isSide(word: string): word is Side {
+  return word === 'LEFT' || word === 'RIGHT';
 }
 
 // ── Ends ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,32 +113,12 @@ function pop(
   });
 }
 
-function popOfSeveral(lists: Lists, args: readonly Buffer[], context: CommandContext): Answer<Reply> {
-  const counted = countedKeys(args, syntaxError);
-  if (counted instanceof ReplyError) return counted;
-  const { keys, rest } = counted;
-  const [where, ...words] = rest;
-  const side = where && sideOf(where);
-  if (side === undefined) return syntaxError;
-  const count = parsePopCount(words);
-  if (count instanceof ReplyError) return count;
-  return lists.writeAll(keys, bytesOfArguments(keys), context, (found) => {
-    const at = found.findIndex((list) => list !== undefined);
-    if (at < 0) return null;
-    const list = found[at]!;
-    if (list instanceof ReplyError) return list;
+function poppingFrom(side: string): ((list: List, count: number) => Popped) | undefined {
+  if (!isSide(side)) return undefined;
+  return (list, count) => {
     const { texts, edit } = popped(list, side, count);
-    return { reply: [keys[at]!, texts.map(bytesOf)], edits: keys.map((_, place) => (place === at ? edit : undefined)) };
-  });
-}
-
-/** COUNT of LMPOP and ZMPOP, once at most. */
-export function parsePopCount(words: readonly Buffer[]): number | ReplyError {
-  if (words.length === 0) return 1;
-  if (words.length === 1 || wordOf(words[0]!) !== 'COUNT') return syntaxError;
-  const count = parseCount(words[1]!);
-  if (count === undefined || count <= 0) return new ReplyError('ERR', 'count should be greater than 0');
-  return words.length === 2 ? count : syntaxError;
+    return { items: texts.map(bytesOf), edit };
+  };
 }
 
 function move(

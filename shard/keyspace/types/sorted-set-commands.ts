@@ -1,6 +1,5 @@
 /** Sorted sets by member: ZADD, ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD, ZRANK, ZPOPMIN, ZMPOP, ZRANDMEMBER, ZSCAN, … */
 import type { CommandContext } from '../../../commands/command.ts';
-import { countedKeys } from '../../../commands/counted-keys.ts';
 import { parseCount } from '../../../commands/int64.ts';
 import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import { parseFiniteText } from '../../../commands/score.ts';
@@ -11,7 +10,7 @@ import { syntaxError, wordOf } from '../arguments.ts';
 import { Collections, type Edit } from '../collections.ts';
 import type { CommandFamily } from '../handler.ts';
 import type { Keyspace } from '../keyspace.ts';
-import { parsePopCount } from './list-commands.ts';
+import { type Popped, popOfSeveral } from './pop-of-several.ts';
 import { parseRandomCount, randomPlaces } from './random-members.ts';
 import { scanMembers } from './scan-members.ts';
 import { memberWeight, SortedSet, SortedSetWriter } from './sorted-set.ts';
@@ -33,7 +32,7 @@ export function sortedSetCommands(keyspace: Keyspace): CommandFamily {
     ['ZREVRANK', (args) => rank(sets, args, (set, at) => set.size - 1 - at)],
     ['ZPOPMIN', (args, context) => pop(sets, 'MIN', args, context)],
     ['ZPOPMAX', (args, context) => pop(sets, 'MAX', args, context)],
-    ['ZMPOP', (args, context) => popOfSeveral(sets, args, context)],
+    ['ZMPOP', (args, context) => popOfSeveral(sets, args, context, poppingFrom)],
     ['ZRANDMEMBER', (args) => random(sets, args)],
     [
       'ZSCAN',
@@ -170,28 +169,14 @@ function pop(
   });
 }
 
-function popOfSeveral(sets: SortedSets, args: readonly Buffer[], context: CommandContext): Answer<Reply> {
-  const counted = countedKeys(args, syntaxError);
-  if (counted instanceof ReplyError) return counted;
-  const { keys, rest } = counted;
-  const [where, ...words] = rest;
-  const end = where && wordOf(where);
-  if (end !== 'MIN' && end !== 'MAX') return syntaxError;
-  const count = parsePopCount(words);
-  if (count instanceof ReplyError) return count;
-  return sets.writeAll(keys, bytesOfArguments(keys), context, (found) => {
-    const at = found.findIndex((set) => set !== undefined);
-    if (at < 0) return null;
-    const set = found[at]!;
-    if (set instanceof ReplyError) return set;
+function poppingFrom(end: string): ((set: SortedSet, count: number) => Popped) | undefined {
+  if (end !== 'MIN' && end !== 'MAX') return undefined;
+  return (set, count) => {
     const items = taken(set, end, count);
-    const { edit } = removing(
-      set,
-      items.map(({ member }) => member),
-    );
+    const members = items.map(({ member }) => member);
     const pairs = items.map(({ member, score }) => [bytesOf(member), scoreBytes(score)]);
-    return { reply: [keys[at]!, pairs], edits: keys.map((_, place) => (place === at ? edit : undefined)) };
-  });
+    return { items: pairs, edit: removing(set, members).edit };
+  };
 }
 
 // ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────────
