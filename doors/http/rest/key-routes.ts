@@ -5,7 +5,7 @@ import { httpValueBytesMax } from '../../../limits.ts';
 import { type Answer, failure, invalidRequest, json, jsonType } from '../answer.ts';
 import { type Route, route } from '../route.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlSchema } from './rest-parts.ts';
-import { readStored, type StoredValue } from './stored-value.ts';
+import { type PresentValue, readStored } from './stored-value.ts';
 import { bytesOfText, encodings, encodingSchema, shown } from './value-json.ts';
 
 const setBody = z.object({
@@ -48,14 +48,8 @@ export function keyRoutes(run: Run): Route[] {
         },
         404: notFound,
       },
-      handle: async ({ parameter: key, context }) => {
-        const fault = keyFault(key);
-        if (fault) return fault;
-        const value = await readStored(run, key, context);
-        if (value.kind === 'absent') return keyNotFound(key);
-        if (value.kind === 'failed') return failure('get key', value.error);
-        return valueAnswer(key, value);
-      },
+      handle: ({ parameter: key, context }) =>
+        answerStored(run, key, 'get key', context, (value) => valueAnswer(key, value)),
     }),
     route({
       method: 'DELETE',
@@ -91,11 +85,26 @@ export async function set(
   return json(200, { success: true, message: 'key set successfully' });
 }
 
+/** What `make` answers of a key's value, or that there is none, or why `what` could not be done. */
+export async function answerStored(
+  run: Run,
+  key: Buffer,
+  what: string,
+  context: Parameters<Run>[2],
+  make: (value: PresentValue) => Answer,
+): Promise<Answer> {
+  const fault = keyFault(key);
+  if (fault) return fault;
+  const value = await readStored(run, key, context);
+  if (value.kind === 'absent') return keyNotFound(key);
+  return value.kind === 'failed' ? failure(what, value.error) : make(value);
+}
+
 export function keyNotFound(key: Buffer): Answer {
   return json(404, { error: `key not found: ${key.toString('utf8')}` });
 }
 
-function valueAnswer(key: Buffer, value: Extract<StoredValue, { kind: 'bytes' | 'json' }>): Answer {
+function valueAnswer(key: Buffer, value: PresentValue): Answer {
   const length = value.kind === 'json' ? value.json.length : value.bytes.byteLength;
   if (length > httpValueBytesMax) {
     const message = `the value has ${length} bytes, more than JSON is good for: GET /api/v1/values/{key} gives it as it is`;

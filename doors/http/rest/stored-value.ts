@@ -11,12 +11,15 @@ import { type Reply, ReplyError, ReplyMap } from '../../../commands/reply.ts';
 import type { Run } from './rest-parts.ts';
 import { valueBytes } from './value-json.ts';
 
-export type StoredValue =
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'failed'; readonly error: ReplyError }
+export type PresentValue =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
   /** `json` is text of JSON. */
   | { readonly kind: 'json'; readonly json: string; readonly encoding?: 'base64' };
+
+export type StoredValue =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'failed'; readonly error: ReplyError }
+  | PresentValue;
 
 /** Facts of KEY.INFO. */
 export interface KeyInfo {

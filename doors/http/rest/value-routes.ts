@@ -7,9 +7,9 @@ import { slotOf } from '../../../topology/slot.ts';
 import { type Answer, bytesType, failure, json, jsonType } from '../answer.ts';
 import { bytesRoute, type Route, route } from '../route.ts';
 import type { ClusterView } from './cluster-view.ts';
-import { keyNotFound, set } from './key-routes.ts';
+import { answerStored, keyNotFound, set } from './key-routes.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlQuerySchema } from './rest-parts.ts';
-import { type KeyInfo, readInfo, readStored, type StoredValue } from './stored-value.ts';
+import { type KeyInfo, type PresentValue, readInfo } from './stored-value.ts';
 import { encodingSchema, shown, shownKey } from './value-json.ts';
 
 const previewSchema = z
@@ -62,21 +62,7 @@ export function valueRoutes(run: Run, view: ClusterView): Route[] {
         200: { description: 'Its bytes; JSON of a list, a map or a collection.', type: bytesType },
         404: notFound,
       },
-      handle: async ({ parameter: key, context }) => {
-        const fault = keyFault(key);
-        if (fault) return fault;
-        const value = await readStored(run, key, context);
-        if (value.kind === 'absent') return keyNotFound(key);
-        if (value.kind === 'failed') return failure('get key', value.error);
-        // Whatever a value says that it is, a browser that opens it here is not to believe it.
-        const headers = {
-          'content-disposition': 'attachment',
-          'content-security-policy': "default-src 'none'; sandbox",
-        };
-        return value.kind === 'bytes'
-          ? { status: 200, type: bytesType, body: value.bytes, headers }
-          : { status: 200, type: jsonType, body: value.json, headers };
-      },
+      handle: ({ parameter: key, context }) => answerStored(run, key, 'get key', context, asItIs),
     }),
     bytesRoute({
       method: 'PUT',
@@ -106,10 +92,18 @@ async function describe(
   if (info === undefined) return keyNotFound(key);
   // Who asks for nothing of the value must not warm it.
   if (preview === 0) return json(200, { ...shownKey(key), ...placeOf(key, info, view) });
-  const value = await readStored(run, key, context);
-  if (value.kind === 'absent') return keyNotFound(key);
-  if (value.kind === 'failed') return failure('describe key', value.error);
-  return json(200, { ...shownKey(key), ...placeOf(key, info, view), ...begun(value, preview) });
+  return answerStored(run, key, 'describe key', context, (value) =>
+    json(200, { ...shownKey(key), ...placeOf(key, info, view), ...begun(value, preview) }),
+  );
+}
+
+/** Whatever a value says that it is, a browser that opens it here is not to believe it. */
+const distrusted = { 'content-disposition': 'attachment', 'content-security-policy': "default-src 'none'; sandbox" };
+
+function asItIs(value: PresentValue): Answer {
+  return value.kind === 'bytes'
+    ? { status: 200, type: bytesType, body: value.bytes, headers: distrusted }
+    : { status: 200, type: jsonType, body: value.json, headers: distrusted };
 }
 
 function placeOf(key: Buffer, { type, bytes, expireAtMs, tier }: KeyInfo, view: ClusterView): object {
@@ -119,7 +113,7 @@ function placeOf(key: Buffer, { type, bytes, expireAtMs, tier }: KeyInfo, view: 
 }
 
 /** The value's beginning. Text is cut between two characters, JSON is not cut but left out where it is too long. */
-function begun(value: Extract<StoredValue, { kind: 'bytes' | 'json' }>, preview: number): object {
+function begun(value: PresentValue, preview: number): object {
   if (value.kind === 'json') {
     const isTruncated = value.json.length > preview;
     const whole = isTruncated ? value.json.slice(0, preview) : (JSON.parse(value.json) as unknown);
