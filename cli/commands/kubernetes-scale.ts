@@ -6,17 +6,15 @@
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { KvcacheError } from '../../errors.ts';
-import { kubernetesShardsMax } from '../../limits.ts';
+import { kubernetesShardsMax, timerMsMax } from '../../limits.ts';
 import type { KVCache } from '../../operator/api/schema.ts';
 import { parseDurationMs } from '../../settings/units.ts';
 import { cacheResource, nameOfCache } from '../kubernetes/find-cache.ts';
 import type { Kubectl } from '../kubernetes/kubectl.ts';
 import { cacheOf } from '../kubernetes/plugin-flags.ts';
 import { isTrue, messageOfCondition, scalingSentence } from '../kubernetes/words.ts';
+import { shardCountUpTo } from '../shard-count.ts';
 import { styled, type Terminal } from '../terminal.ts';
-
-/** No timer of Node waits for longer, which is 24 days. */
-const timerMsMax = 2 ** 31 - 1;
 
 interface ScaleFlags {
   readonly wait: boolean;
@@ -29,7 +27,7 @@ export function addKubernetesScale(program: Command, terminal: Terminal): void {
     .command('scale')
     .summary('change the number of shards of a KVCache')
     .description('Sets the number of shards and waits until every key is where it belongs, while the cache serves.')
-    .argument('<shards>', `how many there should be, 1 to ${kubernetesShardsMax}`, shardCountOf)
+    .argument('<shards>', `how many there should be, 1 to ${kubernetesShardsMax}`, shardCountUpTo(kubernetesShardsMax))
     .option('--no-wait', 'return as soon as the number is set; status shows how far it is')
     .option('--timeout <time>', 'how long to wait, such as 10m', timeoutMsOf, 3_600_000)
     .option('--json', 'print a line of JSON for every step')
@@ -55,12 +53,6 @@ over, 2 a number that cannot be.`,
     if (!flags.wait) return;
     view.end(await untilScaled(kubectl, name, shards, { timeoutMs: flags.timeout, view }), shards);
   });
-}
-
-function shardCountOf(text: string): number {
-  const shards = Number(text);
-  if (/^\d+$/.test(text) && shards >= 1 && shards <= kubernetesShardsMax) return shards;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${kubernetesShardsMax}.`);
 }
 
 function timeoutMsOf(text: string): number {

@@ -4,7 +4,7 @@
  * The supervisor does it (cli/dev/scaler.ts); this command asks it to and shows how far it is. It may be ended at any
  * time: the change goes on, and the same command again shows the rest of it.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { KvcacheError } from '../../errors.ts';
 import { localShardsMax } from '../../limits.ts';
 import { addConnectionFlags, connectionOf } from '../connection.ts';
@@ -12,6 +12,7 @@ import { askSupervisor } from '../dev/control-client.ts';
 import type { ControlAnswer } from '../dev/control.ts';
 import { findClusterByAddress } from '../dev/state.ts';
 import { settingsOfCommand } from '../setting-flags.ts';
+import { shardCountUpTo } from '../shard-count.ts';
 import type { Terminal } from '../terminal.ts';
 import { scaleView, shardsText } from './scale-view.ts';
 
@@ -29,7 +30,7 @@ export function addScale(program: Command, terminal: Terminal): void {
     .description(
       'Starts or ends shards of the local cluster and moves what they hold, while it serves. Waits until everything has arrived. A second number that is given meanwhile takes the place of the first.',
     )
-    .argument('<shards>', `how many there should be, 1 to ${localShardsMax}`, shardCountOf)
+    .argument('<shards>', `how many there should be, 1 to ${localShardsMax}`, shardCountUpTo(localShardsMax))
     .option('--delete-folders', 'delete the folders of shards that leave; without it they stay on the disk')
     .addOption(
       new Option(
@@ -68,12 +69,6 @@ Ctrl-C ends the command and not the change. Exit codes: 0 done, 1 given up or re
     }
     requireSuccess(last, shards, flags.wait);
   });
-}
-
-function shardCountOf(text: string): number {
-  const shards = Number(text);
-  if (/^\d+$/.test(text) && shards >= 1 && shards <= localShardsMax) return shards;
-  throw new InvalidArgumentError(`It must be a whole number from 1 to ${localShardsMax}.`);
 }
 
 function folderOf(server: string): string {
