@@ -8,6 +8,7 @@
  * member that is there all the while is never left out: the promise of SCAN. The cursor is the place at which the next
  * page begins, counted from 1; 0 is the end.
  */
+import { PlaceMap } from './place-map.ts';
 
 export interface TablePage {
   /** Places from high to low. */
@@ -18,7 +19,7 @@ export interface TablePage {
 
 export class MemberTable {
   readonly names: string[] = [];
-  readonly #places = new Map<string, number>();
+  readonly #places = new PlaceMap();
 
   get size(): number {
     return this.names.length;
