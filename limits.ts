@@ -75,6 +75,10 @@ export const lookupTokensMax = 16 * 1024 * 1024;
 export const partitionKeyBytesMax = 4 * KiB;
 export const locationCharsMax = 8 * KiB;
 
+// ── All doors ───────────────────────────────────────────────────────────────────────────────────────────────────
+/** Connections that the kernel holds until a door takes them: with Node's 511, clients that all come back wait a second. */
+export const listenBacklogMax = 4_096;
+
 // ── gRPC ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const grpcMessageBytesMax = 100 * 1000 * 1000;
 export const grpcStreamsPerConnectionMax = 1_000;
@@ -183,7 +187,7 @@ export const tcpClientCallsMax = 65_536;
 export const tcpConnectTimeoutMs = 5_000;
 
 // ── HTTP ────────────────────────────────────────────────────────────────────────────────────────────────────────
-export const httpConnectionsMax = 1_000;
+export const httpConnectionsMax = 10_000;
 export const httpHeaderBytesMax = 16 * KiB;
 export const httpHeadersMax = 100;
 /** A body of JSON: parsed in one turn of the event loop. */

@@ -9,7 +9,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createSecureServer, TLSSocket } from 'node:tls';
 import type { Executor, Session } from '../commands/command.ts';
 import { messageOf } from '../errors.ts';
-import { socketConnectionsMax, socketKeepaliveMs } from '../limits.ts';
+import { listenBacklogMax, socketConnectionsMax, socketKeepaliveMs } from '../limits.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import type { Refusals } from '../security/figures.ts';
 import {
@@ -110,7 +110,7 @@ export class SocketListener {
     const { door } = this.#protocol;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
+      this.#server.listen({ host, port, backlog: listenBacklogMax }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => log?.warn({ error: messageOf(error), door }, 'listener'));
         this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();

@@ -43,7 +43,9 @@ export function attackedDoors(shard: ShardProcess): readonly AttackedDoor[] {
       port: shard.portOf('http'),
       frames: httpFrames,
       witness: async () => {
-        const answer = await fetch(`${shard.url}/api/v1/get/${encodeURIComponent(witnessKey)}`);
+        // Over a connection of its own, as the other doors are asked.
+        const url = `${shard.url}/api/v1/get/${encodeURIComponent(witnessKey)}`;
+        const answer = await fetch(url, { headers: { connection: 'close' } });
         if (!answer.ok) throw new Error(`HTTP answered ${answer.status} ${await answer.text()}`);
       },
     },

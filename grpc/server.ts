@@ -36,6 +36,7 @@ import {
   grpcStallMaxMs,
   grpcStreamsPerConnectionMax,
   grpcStreamWindowBytes,
+  listenBacklogMax,
 } from '../limits.ts';
 import {
   type HandshakeFault,
@@ -172,7 +173,7 @@ export class GrpcServer {
     this.#keepalive.unref();
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog: listenBacklogMax }, () => {
         server.off('error', reject);
         server.on('error', () => undefined);
         resolve((server.address() as AddressInfo).port);

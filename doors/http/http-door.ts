@@ -30,6 +30,7 @@ import {
   httpKeepAliveTimeoutMs,
   httpRequestTimeoutMs,
   httpStallMaxMs,
+  listenBacklogMax,
 } from '../../limits.ts';
 import type { Refusals } from '../../security/figures.ts';
 import { handshakeFaultOf, listenerTlsOf, secureContextOf } from '../../security/tls.ts';
@@ -103,7 +104,7 @@ export class HttpDoor implements Door {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog: listenBacklogMax }, () => {
         server.off('error', reject);
         server.on('error', (error) => this.#options.log?.warn({ error: messageOf(error) }, 'HTTP listener'));
         resolve({ host, port: (server.address() as AddressInfo).port });
