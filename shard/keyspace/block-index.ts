@@ -12,7 +12,7 @@ import type { Entry } from '../journal.ts';
 import { SlotMap } from './slot-map.ts';
 
 export class BlockIndex {
-  readonly #groups = new SlotMap<Entry | Entry[]>();
+  readonly #groups = new SlotMap<Entry | Entry[]>((group) => digestOf((Array.isArray(group) ? group[0]! : group).key));
   #size = 0;
 
   /** Versions of all blocks. */
@@ -75,7 +75,7 @@ export class BlockIndex {
   /** A leaf of a slot's blocks: those around the hash `from`, and where the next leaf begins. */
   run(slot: number, from: number): { entries: Iterable<Entry>; end: number } | undefined {
     const run = this.#groups.run(slot, from);
-    return run && { entries: [...run.map.values()].flat(), end: run.end };
+    return run && { entries: [...run.leaf.values()].flat(), end: run.end };
   }
 
   isEmptySlot(slot: number): boolean {

@@ -24,7 +24,7 @@ describe('an engine with a million keys', () => {
     for (let slot = 0; slot < 16_384; slot++) {
       for (let from = 0; from < hashEnd;) {
         const run = shard.index.keysBySlot.run(slot, from);
-        largest = Math.max(largest, run?.map.size ?? 0);
+        largest = Math.max(largest, run?.leaf.size ?? 0);
         from = run?.end ?? hashEnd;
       }
     }

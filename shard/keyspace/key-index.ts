@@ -36,10 +36,10 @@ export class KeyIndex implements RecordIndex {
   readonly wheel = new ExpiryWheel();
   /** Entries that storage took out to free a level. */
   readonly evicted: Record<EvictionLevel, number> = { ram: 0, disk: 0, blob: 0 };
-  readonly #keys = new SlotMap<Entry>();
+  readonly #keys = new SlotMap(keyOf);
   readonly #blocks = new BlockIndex();
   readonly #marks = new Map<number, Entry>();
-  readonly #companions = new SlotMap<Entry>();
+  readonly #companions = new SlotMap(keyOf);
   readonly #hot: HotTier;
   readonly #clock: Clock;
   #keyBytes = 0;
@@ -93,7 +93,7 @@ export class KeyIndex implements RecordIndex {
   run(space: MovingSpace, slot: number, from: number): IndexRun | undefined {
     if (space === spaceOfBlocks) return this.#blocks.run(slot, from);
     const run = (space === spaceOfCompanions ? this.#companions : this.#keys).run(slot, from);
-    return run && { entries: run.map.values(), end: run.end };
+    return run && { entries: run.leaf.values(), end: run.end };
   }
 
   /** The slot's mark, if it has one. */
@@ -124,11 +124,9 @@ export class KeyIndex implements RecordIndex {
       previous = this.#marks.get(entry.slot);
       this.#marks.set(entry.slot, entry);
     } else if (entry.space === spaceOfCompanions) {
-      previous = this.#companions.get(entry.slot, entry.key);
-      this.#companions.set(entry.slot, entry.key, entry);
+      previous = this.#companions.set(entry.slot, entry.key, entry);
     } else {
-      previous = this.#keys.get(entry.slot, entry.key);
-      this.#keys.set(entry.slot, entry.key, entry);
+      previous = this.#keys.set(entry.slot, entry.key, entry);
       if (entry.type === storedTypes.versioned) this.#versionedKeys += 1;
       if (previous?.type === storedTypes.versioned) this.#versionedKeys -= 1;
     }
@@ -172,4 +170,8 @@ export class KeyIndex implements RecordIndex {
     if (entry.type === storedTypes.versioned) this.#versionedKeys -= 1;
     return true;
   }
+}
+
+function keyOf({ key }: Entry): string {
+  return key;
 }

@@ -20,10 +20,10 @@ export function randomEntry(
 ): Entry | undefined {
   const slot = slotAt(keys, shows, Math.floor(random() * total));
   if (slot === undefined) return undefined;
-  const { map } = keys.run(slot, Math.floor(random() * hashEnd))!;
+  const { leaf } = keys.run(slot, Math.floor(random() * hashEnd))!;
   // A leaf may be empty while its neighbours are not.
-  const entries = map.size > 0 ? map.values() : keys.values(slot);
-  let skipped = Math.floor(random() * map.size);
+  const entries = leaf.size > 0 ? leaf.values() : keys.values(slot);
+  let skipped = Math.floor(random() * leaf.size);
   for (const entry of entries) if (skipped-- <= 0) return entry;
   return undefined;
 }

@@ -143,9 +143,11 @@ it('bounds a page of keys by their bytes too', () => {
 
 describe('scanPage', () => {
   it('examines a bounded number of keys a page, also when none matches', () => {
-    const keys = new SlotMap<Entry>();
+    const keys = new SlotMap<Entry>(({ key }) => key);
     const total = 250_000;
-    for (let index = 0; index < total; index++) keys.set(index % 128, `key:${index}`, entryOf('key', { slot: 0 }));
+    for (let index = 0; index < total; index++) {
+      keys.set(index % 128, `key:${index}`, entryOf(`key:${index}`, { slot: 0 }));
+    }
     let examined = 0;
     let pages = 0;
     let from = binaryCursor.decode(binaryCursor.encode(undefined));

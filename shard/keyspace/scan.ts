@@ -13,7 +13,7 @@ import type { ScanPosition } from '../../commands/scan-cursor.ts';
 import { scanPageBytesMax, slotCount } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
 import { keyHash, slotOfPrefix } from './key-hash.ts';
-import { hashEnd, type SlotMap } from './slot-map.ts';
+import { hashEnd, type Run, type SlotMap } from './slot-map.ts';
 
 export interface ScanRequest {
   readonly from: ScanPosition;
@@ -52,7 +52,7 @@ export function scanPage(keys: SlotMap<Entry>, request: ScanRequest): ScanPage {
     const run = keys.run(slot, boundary);
     if (run !== undefined) {
       if (page.examined >= request.examinedMax) return page.endingAt({ slot, boundary });
-      const stoppedAt = page.add(run.map, boundary);
+      const stoppedAt = page.add(run.leaf, boundary);
       if (stoppedAt !== undefined) return page.endingAt({ slot, boundary: stoppedAt });
     }
     if (run === undefined || run.end === hashEnd) [slot, boundary] = [slot + 1, 0];
@@ -76,9 +76,9 @@ class PageBuilder {
   }
 
   /** Adds the matching keys of a leaf in the order of hashes; the hash at which the page was full, if it was. */
-  add(map: ReadonlyMap<string, Entry>, boundary: number): number | undefined {
-    this.examined += map.size;
-    const found = this.#matches(map, boundary);
+  add(leaf: Run<Entry>['leaf'], boundary: number): number | undefined {
+    this.examined += leaf.size;
+    const found = this.#matches(leaf.values(), boundary);
     for (let from = 0; from < found.length;) {
       let to = from + 1;
       while (to < found.length && found[to]!.hash === found[from]!.hash) to++;
@@ -90,12 +90,12 @@ class PageBuilder {
     return undefined;
   }
 
-  #matches(map: ReadonlyMap<string, Entry>, boundary: number): Hashed[] {
+  #matches(entries: Iterable<Entry>, boundary: number): Hashed[] {
     const { prefix, shows } = this.#request;
     const found: Hashed[] = [];
-    for (const [key, entry] of map) {
-      if (!key.startsWith(prefix)) continue;
-      const hash = keyHash(key);
+    for (const entry of entries) {
+      if (!entry.key.startsWith(prefix)) continue;
+      const hash = keyHash(entry.key);
       if (hash >= boundary && shows(entry)) found.push({ hash, entry });
     }
     return found.sort((left, right) => left.hash - right.hash);

@@ -2,20 +2,27 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { indexLeafEntriesMax } from '../../limits.ts';
 import { keyHash } from './key-hash.ts';
-import { hashEnd, SlotMap } from './slot-map.ts';
+import { hashEnd, type Run, SlotMap } from './slot-map.ts';
+
+interface Item {
+  readonly key: string;
+  readonly number: number;
+}
+
+const emptyMap = (): SlotMap<Item> => new SlotMap(({ key }) => key);
 
 /** The runs of a slot in order, checked to cover all hashes without gap. */
-function runsOf(map: SlotMap<number>, slot: number): ReadonlyMap<string, number>[] {
-  const runs: ReadonlyMap<string, number>[] = [];
+function runsOf(map: SlotMap<Item>, slot: number): Run<Item>['leaf'][] {
+  const runs: Run<Item>['leaf'][] = [];
   for (let from = 0; from < hashEnd;) {
     const run = map.run(slot, from);
     if (run === undefined) return runs;
     expect(run.end).toBeGreaterThan(from);
-    for (const key of run.map.keys()) {
+    for (const { key } of run.leaf.values()) {
       const hash = keyHash(key);
       if (hash < from || hash >= run.end) expect.fail(`${key} is in the wrong leaf`);
     }
-    runs.push(run.map);
+    runs.push(run.leaf);
     from = run.end;
   }
   return runs;
@@ -30,14 +37,15 @@ describe('SlotMap', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const map = new SlotMap<number>();
-        const model = new Map<string, number>();
-        steps.forEach(({ slot, key, deletes }, value) => {
+        const map = emptyMap();
+        const model = new Map<string, Item>();
+        steps.forEach(({ slot, key, deletes }, number) => {
           const place = `${slot}/${key}`;
           if (deletes) expect(map.delete(slot, `${key}`)).toBe(model.delete(place));
           else {
-            map.set(slot, `${key}`, value);
-            model.set(place, value);
+            const item = { key: `${key}`, number };
+            expect(map.set(slot, item.key, item)).toBe(model.get(place));
+            model.set(place, item);
           }
           expect(map.get(slot, `${key}`)).toBe(model.get(place));
           expect(map.size).toBe(model.size);
@@ -51,14 +59,14 @@ describe('SlotMap', () => {
   });
 
   it('splits a large slot into leaves in the order of hashes, each below the bound', () => {
-    const map = new SlotMap<number>();
+    const map = emptyMap();
     const keys = 100_000;
-    for (let index = 0; index < keys; index++) map.set(5, `key:${index}`, index);
+    for (let number = 0; number < keys; number++) map.set(5, `key:${number}`, { key: `key:${number}`, number });
     const runs = runsOf(map, 5);
     expect(runs.length).toBeGreaterThan(keys / indexLeafEntriesMax);
     for (const run of runs) expect(run.size).toBeLessThanOrEqual(indexLeafEntriesMax);
     for (let index = 0; index < keys; index++) {
-      if (map.get(5, `key:${index}`) !== index) expect.fail(`key:${index} is lost`);
+      if (map.get(5, `key:${index}`)?.number !== index) expect.fail(`key:${index} is lost`);
     }
     expect([...map.values(5)]).toHaveLength(keys);
     for (let index = 0; index < keys; index++) map.delete(5, `key:${index}`);

@@ -1,14 +1,14 @@
 /**
  * A map from (slot, key) to a value that never stalls, whatever its size.
  *
- *   slots[0…16383] → nothing | one Map | directory ─┬─ 00… → leaf (depth 1)
- *                                                   ├─ 01… ↗
- *                                                   ├─ 10… → leaf (depth 2)
- *                                                   └─ 11… → leaf (depth 2)
+ *   slots[0…16383] → nothing | one table | directory ─┬─ 00… → leaf (depth 1)
+ *                                                     ├─ 01… ↗
+ *                                                     ├─ 10… → leaf (depth 2)
+ *                                                     └─ 11… → leaf (depth 2)
  *
  * A JavaScript Map copies itself when it grows (over a second at some millions of entries) and throws at 2^24. Here
- * every slot has a Map of its own, made when its first key comes. Past 2,048 entries it becomes a directory over
- * leaves by the top bits of the keys' hashes (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979): one
+ * every slot has a table of its own (key-table.ts), made when its first key comes. Past 2,048 entries it becomes a
+ * directory over leaves by the top bits of the keys' hashes (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979): one
  * split moves one leaf's entries, and doubling the directory copies pointers. Top bits, so that the leaves of a slot
  * lie in the order of hashes that a scan walks.
  *
@@ -16,26 +16,29 @@
  */
 import { indexLeafEntriesMax, indexSplitBitsMax, slotCount } from '../../limits.ts';
 import { keyHash } from './key-hash.ts';
+import { KeyTable } from './key-table.ts';
 
 /** One past the highest hash. */
 export const hashEnd = 2 ** 32;
 
-interface Leaf<Value> {
-  readonly map: Map<string, Value>;
+interface Leaf<Value extends object> {
+  readonly table: KeyTable<Value>;
   /** How many top bits of the hash all its keys share. */
   depth: number;
 }
 
 /** A slot that has been split. */
-class Directory<Value> {
+class Directory<Value extends object> {
   /** By the top `depth` bits of the hash; 2^depth places, leaves of less depth in several neighbouring ones. */
   leaves: Leaf<Value>[];
   depth = 0;
   size: number;
+  readonly #keyOf: (value: Value) => string;
 
-  constructor(map: Map<string, Value>) {
-    this.leaves = [{ map, depth: 0 }];
-    this.size = map.size;
+  constructor(table: KeyTable<Value>, keyOf: (value: Value) => string) {
+    this.leaves = [{ table, depth: 0 }];
+    this.size = table.size;
+    this.#keyOf = keyOf;
   }
 
   place(hash: number): number {
@@ -55,25 +58,32 @@ class Directory<Value> {
     const width = 2 ** (this.depth - leaf.depth);
     const first = place - (place % width);
     const depth = leaf.depth + 1;
-    const low: Leaf<Value> = { map: new Map(), depth };
-    const high: Leaf<Value> = { map: new Map(), depth };
-    for (const [key, value] of leaf.map) {
+    const low: Leaf<Value> = { table: new KeyTable(this.#keyOf), depth };
+    const high: Leaf<Value> = { table: new KeyTable(this.#keyOf), depth };
+    for (const value of leaf.table.values()) {
+      const key = this.#keyOf(value);
       const isHigh = (keyHash(key) >>> (32 - depth)) & 1;
-      (isHigh ? high : low).map.set(key, value);
+      (isHigh ? high : low).table.set(key, value);
     }
     for (let offset = 0; offset < width; offset++) this.leaves[first + offset] = offset < width / 2 ? low : high;
   }
 }
 
-/** A run of a slot's keys whose hashes are below `end` and not below where the run was asked for. */
-export interface Run<Value> {
-  readonly map: ReadonlyMap<string, Value>;
+/** A run of a slot's values whose keys' hashes are below `end` and not below where the run was asked for. */
+export interface Run<Value extends object> {
+  readonly leaf: Pick<KeyTable<Value>, 'size' | 'values'>;
   readonly end: number;
 }
 
-export class SlotMap<Value> {
-  readonly #slots: (Map<string, Value> | Directory<Value> | undefined)[] = Array.from({ length: slotCount });
+export class SlotMap<Value extends object> {
+  readonly #slots: (KeyTable<Value> | Directory<Value> | undefined)[] = Array.from({ length: slotCount });
+  readonly #keyOf: (value: Value) => string;
   #size = 0;
+
+  /** `keyOf` tells the key that a value was set under. */
+  constructor(keyOf: (value: Value) => string) {
+    this.#keyOf = keyOf;
+  }
 
   /** Keys. */
   get size(): number {
@@ -83,33 +93,25 @@ export class SlotMap<Value> {
   get(slot: number, key: string): Value | undefined {
     const part = this.#slots[slot];
     if (part === undefined) return undefined;
-    if (part instanceof Directory) return part.leaves[part.place(keyHash(key))]!.map.get(key);
-    return part.get(key);
+    return tableOf(part, key).get(key);
   }
 
-  set(slot: number, key: string, value: Value): void {
-    const part = this.#slots[slot];
-    if (part instanceof Directory) {
-      this.#setInDirectory(part, key, value);
-    } else if (part === undefined) {
-      this.#slots[slot] = new Map([[key, value]]);
-      this.#size += 1;
-    } else {
-      const before = part.size;
-      part.set(key, value);
-      this.#size += part.size - before;
-      if (part.size > indexLeafEntriesMax) this.#slots[slot] = splitOnce(new Directory(part));
-    }
+  /** Returns the value that was there. */
+  set(slot: number, key: string, value: Value): Value | undefined {
+    let part = this.#slots[slot];
+    if (part === undefined) this.#slots[slot] = part = new KeyTable(this.#keyOf);
+    const previous = part instanceof Directory ? this.#setInDirectory(part, key, value) : part.set(key, value);
+    if (previous !== undefined) return previous;
+    this.#size += 1;
+    if (part instanceof KeyTable && part.size > indexLeafEntriesMax) this.#split(slot, part);
+    return undefined;
   }
 
   delete(slot: number, key: string): boolean {
     const part = this.#slots[slot];
-    if (part === undefined) return false;
-    const isDirectory = part instanceof Directory;
-    const map = isDirectory ? part.leaves[part.place(keyHash(key))]!.map : part;
-    if (!map.delete(key)) return false;
+    if (part === undefined || !tableOf(part, key).delete(key)) return false;
     this.#size -= 1;
-    if (isDirectory) part.size -= 1;
+    if (part instanceof Directory) part.size -= 1;
     if (part.size === 0) this.#slots[slot] = undefined;
     return true;
   }
@@ -124,7 +126,7 @@ export class SlotMap<Value> {
     for (let from = 0; from < hashEnd;) {
       const run = this.run(slot, from);
       if (run === undefined) return;
-      yield* run.map.values();
+      yield* run.leaf.values();
       from = run.end;
     }
   }
@@ -133,25 +135,30 @@ export class SlotMap<Value> {
   run(slot: number, from: number): Run<Value> | undefined {
     const part = this.#slots[slot];
     if (part === undefined) return undefined;
-    if (!(part instanceof Directory)) return { map: part, end: hashEnd };
+    if (part instanceof KeyTable) return { leaf: part, end: hashEnd };
     const leaf = part.leaves[part.place(from)]!;
     const width = 2 ** (32 - leaf.depth);
-    return { map: leaf.map, end: from - (from % width) + width };
+    return { leaf: leaf.table, end: from - (from % width) + width };
   }
 
-  #setInDirectory(directory: Directory<Value>, key: string, value: Value): void {
+  #setInDirectory(directory: Directory<Value>, key: string, value: Value): Value | undefined {
     const place = directory.place(keyHash(key));
     const leaf = directory.leaves[place]!;
-    const before = leaf.map.size;
-    leaf.map.set(key, value);
-    const added = leaf.map.size - before;
-    directory.size += added;
-    this.#size += added;
-    if (leaf.map.size > indexLeafEntriesMax && leaf.depth < indexSplitBitsMax) directory.split(place);
+    const previous = leaf.table.set(key, value);
+    if (previous !== undefined) return previous;
+    directory.size += 1;
+    if (leaf.table.size > indexLeafEntriesMax && leaf.depth < indexSplitBitsMax) directory.split(place);
+    return undefined;
+  }
+
+  #split(slot: number, table: KeyTable<Value>): void {
+    const directory = new Directory(table, this.#keyOf);
+    directory.split(0);
+    this.#slots[slot] = directory;
   }
 }
 
-function splitOnce<Value>(directory: Directory<Value>): Directory<Value> {
-  directory.split(0);
-  return directory;
+/** The table where the key is, if it is anywhere. */
+function tableOf<Value extends object>(part: KeyTable<Value> | Directory<Value>, key: string): KeyTable<Value> {
+  return part instanceof KeyTable ? part : part.leaves[part.place(keyHash(key))]!.table;
 }

@@ -8,7 +8,9 @@
  *
  * A value record may have expired while a delta gave it more time: so expired value records are kept until the end too.
  */
-import { Entry, type Space } from '../journal.ts';
+import { slotCount } from '../../limits.ts';
+import { Entry, type Space, spaceMax } from '../journal.ts';
+import { SlotMap } from '../keyspace/slot-map.ts';
 import type { HintEntry } from '../log/hint.ts';
 import { previousOf } from '../log/hint.ts';
 
@@ -22,25 +24,29 @@ export interface LoadedDelta extends LoadedRecord {
   readonly previous: number;
 }
 
-const mapCount = 256;
+/** The deltas of a key. */
+interface LoadedKey {
+  readonly space: Space;
+  readonly key: string;
+  readonly deltas: LoadedDelta[];
+}
 
 export class LoadedChains {
-  /** Partitioned: one Map of many millions would stall while it grows. */
-  readonly #deltas: Map<string, LoadedDelta[]>[] = Array.from({ length: mapCount }, () => new Map());
+  /** By space. */
+  readonly #keys = Array.from({ length: spaceMax + 1 }, () => new SlotMap<LoadedKey>(({ key }) => key));
 
   add(segment: number, key: string, record: HintEntry): void {
-    const map = this.#deltas[record.slot % mapCount]!;
-    const name = `${record.space}${key}`;
+    const { space, slot } = record;
     const delta = { segment, record, previous: previousOf(record.extra) };
-    const known = map.get(name);
-    if (known === undefined) map.set(name, [delta]);
-    else known.push(delta);
+    const known = this.#keys[space]!.get(slot, key);
+    if (known === undefined) this.#keys[space]!.set(slot, key, { space, key, deltas: [delta] });
+    else known.deltas.push(delta);
   }
 
   /** Every key that has deltas, once. */
-  *all(): Generator<{ readonly space: Space; readonly key: string; readonly deltas: LoadedDelta[] }> {
-    for (const map of this.#deltas) {
-      for (const [name, deltas] of map) yield { space: deltas[0]!.record.space, key: name.slice(1), deltas };
+  *all(): Generator<LoadedKey> {
+    for (const keys of this.#keys) {
+      for (let slot = 0; slot < slotCount; slot++) yield* keys.values(slot);
     }
   }
 }

@@ -12,6 +12,7 @@
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { hintEntriesPerStep } from '../../limits.ts';
 import { Entry, type RecordIndex, type Space, spaceMax } from '../journal.ts';
+import { SlotMap } from '../keyspace/slot-map.ts';
 import type { HintCursor, HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { decodeParts } from '../log/parts.ts';
@@ -19,17 +20,12 @@ import { isTombstone, recordKinds } from '../log/record.ts';
 import type { SegmentState } from '../log/segment-state.ts';
 import { joinChain, LoadedChains, type LoadedDelta } from './loaded-chains.ts';
 
-const tombstoneMapsPerSpace = 256;
-
-/** A value record whose time is over, unless a delta has given it more. */
-interface Expired {
+/** The newest record that made a key's older ones void: a tombstone, or a value that has expired. */
+interface Buried {
+  readonly key: string;
   readonly sequence: number;
-  readonly segment: SegmentState;
-  readonly record: HintEntry;
-}
-
-function sequenceOf(buried: number | Expired | undefined): number {
-  return typeof buried === 'object' ? buried.sequence : (buried ?? 0);
+  /** The value record whose time is over, unless a delta has given it more. */
+  readonly expired: { readonly segment: SegmentState; readonly record: HintEntry } | undefined;
 }
 
 export class Loader {
@@ -37,11 +33,8 @@ export class Loader {
   readonly #index: RecordIndex;
   readonly #sinceOf: (slot: number) => number;
   readonly #nowMs: number;
-  /** Partitioned: one Map of many millions would stall while it grows. */
-  #tombstones: Map<string, number | Expired>[] = Array.from(
-    { length: (spaceMax + 1) * tombstoneMapsPerSpace },
-    () => new Map(),
-  );
+  /** By space. */
+  #buried = Array.from({ length: spaceMax + 1 }, () => new SlotMap<Buried>(({ key }) => key));
   readonly #chains = new LoadedChains();
   readonly #slotDrops = new Map<number, number>();
   records = 0;
@@ -84,11 +77,12 @@ export class Loader {
     if (isLost) this.lost++;
     if (record.kind === recordKinds.delta) {
       if (!isLost) this.#chains.add(segment.id, key, record.own());
-    } else if (isTombstone(record.kind)) this.#bury(record.space, key, record.slot, record.sequence);
-    else if (isExpired) this.#expire(segment, key, record.own());
-    // An interrupted compaction may have left another copy of it, which is as good.
-    else if (isLost) this.#bury(record.space, key, record.slot, record.sequence - 1);
-    else this.#install(segment, key, record);
+    } else if (isTombstone(record.kind) || isExpired || isLost) {
+      // Of what is lost, an interrupted compaction may have left another copy, which is as good.
+      const sequence = isLost && !isExpired ? record.sequence - 1 : record.sequence;
+      const expired = isExpired && !isTombstone(record.kind) ? { segment, record: record.own() } : undefined;
+      this.#bury(record.space, record.slot, { key, sequence, expired });
+    } else this.#install(segment, key, record);
   }
 
   /** Call once when every segment is loaded. */
@@ -98,7 +92,7 @@ export class Loader {
       for (const entry of dropped) this.#remove(entry);
     }
     for (const { space, key, deltas } of this.#chains.all()) this.#join(space, key, deltas);
-    this.#tombstones = [];
+    this.#buried = [];
     for (const entry of this.#log.live.parts.keys()) this.#log.live.count(entry, 1);
   }
 
@@ -107,35 +101,31 @@ export class Loader {
     if (!this.#log.live.parts.has(entry)) this.#log.live.count(entry, sign);
   }
 
-  #tombstonesOf(space: Space, slot: number): Map<string, number | Expired> {
-    return this.#tombstones[space * tombstoneMapsPerSpace + (slot % tombstoneMapsPerSpace)]!;
+  #buriedOf(space: Space, slot: number, key: string): Buried | undefined {
+    const buried = this.#buried[space]!;
+    return buried.size === 0 ? undefined : buried.get(slot, key);
   }
 
   /** Makes the key's records up to this sequence void. */
-  #bury(space: Space, key: string, slot: number, sequence: number): void {
+  #bury(space: Space, slot: number, buried: Buried): void {
+    const { key, sequence } = buried;
     const existing = this.#index.findInSlot(space, slot, key);
     if (existing !== undefined && existing.sequence <= sequence) this.#remove(existing);
-    const map = this.#tombstonesOf(space, slot);
-    if (sequence > sequenceOf(map.get(key))) map.set(key, sequence);
-  }
-
-  /** As a tombstone, but remembered with its place. */
-  #expire(segment: SegmentState, key: string, record: HintEntry): void {
-    const { space, slot, sequence } = record;
-    this.#bury(space, key, slot, sequence);
-    const map = this.#tombstonesOf(space, slot);
-    if (map.get(key) === sequence) map.set(key, { sequence, segment, record });
+    const before = this.#buriedOf(space, slot, key);
+    const tellsMore = buried.expired !== undefined && before?.sequence === sequence && before.expired === undefined;
+    if (sequence > (before?.sequence ?? 0) || tellsMore) this.#buried[space]!.set(slot, key, buried);
   }
 
   /** Makes the state of a key that has deltas of its newest value record and them. */
   #join(space: Space, key: string, deltas: readonly LoadedDelta[]): void {
     const { slot } = deltas[0]!.record;
     const installed = this.#index.findInSlot(space, slot, key);
-    const buried = this.#tombstonesOf(space, slot).get(key);
-    const voidUpTo = Math.max(this.#slotDrops.get(slot) ?? 0, sequenceOf(buried));
-    const isExpiredBase = installed === undefined && typeof buried === 'object' && buried.sequence === voidUpTo;
-    const base = isExpiredBase ? entryOf(buried.segment, key, buried.record) : installed;
-    if (isExpiredBase) this.#noteSpecial(base!, buried.record);
+    const buried = this.#buriedOf(space, slot, key);
+    const voidUpTo = Math.max(this.#slotDrops.get(slot) ?? 0, buried?.sequence ?? 0);
+    const expired = installed === undefined && buried?.sequence === voidUpTo ? buried.expired : undefined;
+    const isExpiredBase = expired !== undefined;
+    const base = isExpiredBase ? entryOf(expired.segment, key, expired.record) : installed;
+    if (isExpiredBase) this.#noteSpecial(base!, expired.record);
     const floor = Math.max(voidUpTo, base?.sequence ?? 0);
     const younger = deltas.filter(({ record }) => record.sequence > floor);
     if (younger.length === 0) {
@@ -166,7 +156,7 @@ export class Loader {
 
   #install(segment: SegmentState, key: string, record: HintEntry): void {
     const { space, slot, sequence } = record;
-    if (sequenceOf(this.#tombstonesOf(space, slot).get(key)) >= sequence) return;
+    if ((this.#buriedOf(space, slot, key)?.sequence ?? 0) >= sequence) return;
     const dropped = this.#slotDrops.get(slot);
     if (dropped !== undefined && dropped > sequence) return;
     const entry = entryOf(segment, key, record);
