@@ -15,12 +15,12 @@ import type { Command, CommandContext, Session, Upload } from '../../commands/co
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault } from '../../commands/table.ts';
 import { commandDeadlineDefaultMs, respLingerMs, socketUnsentBytesHigh } from '../../limits.ts';
+import { FlowControl, type FlowOutcome } from '../flow-control.ts';
 import { Pipeline } from '../pipeline.ts';
 import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
 import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
-import { FlowControl, type FlowOutcome } from '../flow-control.ts';
 import { pendingAnswer, pendingCommand, type PendingReply, type Showing } from './pending.ts';
 import { RequestReader } from './request-reader.ts';
 import { ErrorBytes, nilArray, type RespReply, shapedReply } from './resp-reply.ts';

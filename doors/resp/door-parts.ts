@@ -2,18 +2,16 @@
 import type { Executor } from '../../commands/command.ts';
 import type { Authenticator } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
-import type { DoorLog } from '../door.ts';
+import type { FlowParts } from '../flow-control.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
-import type { SocketBounds } from '../socket-bounds.ts';
 import type { SocketListener } from '../socket-listener.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ClientRegistry } from './client.ts';
 import type { ClusterNodes } from './cluster-nodes.ts';
 import type { DoorFigures } from './figures.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import type { InFlightBudget } from '../in-flight-budget.ts';
 
-export interface DoorParts {
+export interface DoorParts extends FlowParts {
   readonly executor: Executor;
   readonly settings: RuntimeConfig;
   readonly authenticator: Authenticator;
@@ -21,10 +19,7 @@ export interface DoorParts {
   readonly catalogue: Catalogue;
   readonly clients: ClientRegistry;
   readonly cluster: ClusterNodes;
-  readonly budget: InFlightBudget;
   readonly figures: DoorFigures;
-  readonly log: DoorLog | undefined;
-  readonly bounds: Partial<SocketBounds> | undefined;
   readonly listener: SocketListener;
   /** One for all connections, which use it one after the other. */
   readonly writer: ReplyWriter;

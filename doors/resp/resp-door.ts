@@ -51,8 +51,6 @@ export class RespDoor implements Door {
     this.#parts = {
       ...options,
       refusals: options.refusals,
-      log: options.log,
-      bounds: options.bounds,
       catalogue: new Catalogue(sessionCommands),
       clients: new ClientRegistry(),
       budget: new InFlightBudget(options.inFlightBytesMax ?? socketInFlightBytesMax),

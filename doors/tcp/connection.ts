@@ -22,11 +22,8 @@ import {
 } from '../../limits.ts';
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
-import type { DoorLog } from '../door.ts';
-import { FlowControl, type FlowOutcome } from '../flow-control.ts';
-import type { InFlightBudget } from '../in-flight-budget.ts';
+import { FlowControl, type FlowOutcome, type FlowParts } from '../flow-control.ts';
 import { Pipeline } from '../pipeline.ts';
-import type { SocketBounds } from '../socket-bounds.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
 import { pendingAnswer, pendingCommand, type PendingResponse, responseOf } from './pending.ts';
@@ -35,14 +32,11 @@ import { requestOf, type TypedRequest } from './requests.ts';
 import { bytesOf, encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
 
 /** What all connections of a door share. */
-export interface TcpParts {
+export interface TcpParts extends FlowParts {
   readonly executor: Executor;
   readonly authenticator: Authenticator;
   readonly refusals: Refusals | undefined;
-  readonly budget: InFlightBudget;
   readonly figures: TcpFigures;
-  readonly log: DoorLog | undefined;
-  readonly bounds: Partial<SocketBounds> | undefined;
 }
 
 /** Expected before the first: 64 commands at once. */
