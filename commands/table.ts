@@ -11,7 +11,8 @@
  *   KEYS pattern                                   bounded: above `keysReplyBytesMax` an error says to use SCAN
  *   COUNTKEYSINSLOT slot, GETKEYSINSLOT slot count what CLUSTER's subcommands of these names answer
  *   PREFIXSCAN cursor prefix count KEYS|VALUES|ALL → [cursor, [key…]] or [cursor, [key, value, key, value…]]
- *       cursor is opaque bytes, empty to begin and when done; VALUES leaves collections out, whose value is nil with ALL
+ *       cursor is opaque bytes, empty to begin and when done; VALUES leaves collections out. With ALL the
+ *       value of what is no text is nil: of collections, lists, maps and Null
  *   BLOCK.PUT blockKey meta body                   → OK. blockKey: layout in commands/block-key.ts;
  *       meta: a serialized kvstore.PromptChunk without its buffer; body: the buffer
  *   BLOCK.GET blockKey                             → [meta, body] | nil

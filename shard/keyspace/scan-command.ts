@@ -9,7 +9,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { binaryCursor, numericCursor } from '../../commands/scan-cursor.ts';
 import { parseScanOptions, type ScanOptions } from '../../commands/scan-options.ts';
-import { isCollection, redisTypeName, storedTypes } from '../../commands/stored-type.ts';
+import { isCollection, redisTypeName, type StoredType, storedTypes } from '../../commands/stored-type.ts';
 import { isText, textOf } from '../../commands/typed-text.ts';
 import {
   keysReplyBytesMax,
@@ -72,18 +72,26 @@ function prefixScan(keyspace: Keyspace, args: readonly Buffer[]): Answer<Reply> 
   });
   const nextCursor = binaryCursor.encode(next);
   if (word === 'KEYS') return [nextCursor, entries.map(keyOf)];
-  return andThen(keysAndValues(keyspace, entries), (pairs) => [nextCursor, pairs]);
+  const isApart = word === 'ALL' ? isNoText : isCollection;
+  return andThen(keysAndValues(keyspace, entries, isApart), (pairs) => [nextCursor, pairs]);
 }
 
-/**
- * Key, value, key, value…; a key that goes while its value is read is left out. A collection has no value that stands in
- * one piece of bytes: nil.
- */
-function keysAndValues(keyspace: Keyspace, entries: readonly Entry[]): Answer<Reply[]> {
-  const reading = entries.map((entry) => (isCollection(entry.type) ? undefined : keyspace.peek(entry)));
+/** What `ALL` shows nil for: what no text door reads, and what is JSON or nothing at all to those. */
+function isNoText(type: StoredType): boolean {
+  const { array, map, null: nothing } = storedTypes;
+  return isCollection(type) || type === array || type === map || type === nothing;
+}
+
+/** Key, value, key, value…; a key that goes while its value is read is left out. Nil for the value of what is apart. */
+function keysAndValues(
+  keyspace: Keyspace,
+  entries: readonly Entry[],
+  isApart: (type: StoredType) => boolean,
+): Answer<Reply[]> {
+  const reading = entries.map((entry) => (isApart(entry.type) ? undefined : keyspace.peek(entry)));
   return andThen(allOf(reading), (values) =>
     entries.flatMap((entry, place) => {
-      if (isCollection(entry.type)) return [keyOf(entry), null];
+      if (isApart(entry.type)) return [keyOf(entry), null];
       const value = values[place];
       const text = value && textOf(value.type ?? storedTypes.bytes, value.body);
       return text === undefined ? [] : [keyOf(entry), text];

@@ -1,12 +1,13 @@
 /** S1's routes of several keys: mset, mget, mdelete. */
 import { z } from 'zod';
-import { type Reply, ReplyError } from '../../../commands/reply.ts';
-import { httpKeysMax, httpValueBytesMax } from '../../../limits.ts';
+import { ReplyError } from '../../../commands/reply.ts';
+import { httpKeysMax } from '../../../limits.ts';
 import { type Answer, failure, invalidRequest, json } from '../answer.ts';
 import { type Route, route } from '../route.ts';
-import { collectionsShape, listCollections } from './listed-collections.ts';
+import { othersShape } from './listed-others.ts';
+import { readMany } from './read-many.ts';
 import { doneSchema, keyFault, type Run, ttlSchema } from './rest-parts.ts';
-import { bytesOfText, type Encoding, encodings, pairsShape, shownPairs, valueBytes } from './value-json.ts';
+import { bytesOfText, type Encoding, encodings, pairsShape, shownPairs } from './value-json.ts';
 
 /** Not z.record, which leaves out the key `__proto__`. */
 const textMap = z
@@ -50,7 +51,7 @@ export function batchRoutes(run: Run): Route[] {
       answers: {
         200: {
           description: 'The values that are there; keys that are not are left out.',
-          schema: z.object({ keys: z.array(z.string()), count: z.int(), ...pairsShape, ...collectionsShape }),
+          schema: z.object({ keys: z.array(z.string()), count: z.int(), ...pairsShape, ...othersShape }),
         },
       },
       handle: ({ body: { keys }, context }) => getMany(run, keys, context),
@@ -104,40 +105,14 @@ async function setMany(
 }
 
 async function getMany(run: Run, keys: readonly string[], context: Parameters<Run>[2]): Promise<Answer> {
-  const names = keys.map((key) => Buffer.from(key));
+  const names = [...new Set(keys)].map((key) => Buffer.from(key));
   const fault = keysFault(names);
   if (fault) return fault;
-  const reply = await run('MGET', names, context);
-  if (reply instanceof ReplyError) return failure('get keys', reply);
-  const values = reply as Reply[];
-  const broken = values.find((value) => value instanceof ReplyError);
-  if (broken) return failure('get keys', broken);
-  const found = new Map<string, readonly [Buffer, Buffer]>();
-  // What is no text is nil to MGET, as what is not there.
-  const others = new Map<string, Buffer>();
-  let bytes = 0;
-  for (const [place, value] of values.entries()) {
-    if (value === null) {
-      others.set(keys[place]!, names[place]!);
-      continue;
-    }
-    const pair = [names[place]!, valueBytes(value)] as const;
-    bytes += pair[1].byteLength;
-    found.set(keys[place]!, pair);
-  }
-  if (bytes > httpValueBytesMax) {
-    const message = `the values have ${bytes} bytes, more than ${httpValueBytesMax}: ask for fewer keys at a time`;
-    return failure('get keys', new ReplyError('TOOLARGE', message));
-  }
-  const listed = await listCollections(run, [...others.values()], httpValueBytesMax - bytes, context);
-  if (listed instanceof ReplyError) return failure('get keys', listed);
-  const { collections } = listed;
-  return json(200, {
-    keys,
-    count: found.size + collections.length,
-    ...shownPairs([...found.values()]),
-    ...(collections.length > 0 && { collections }),
-  });
+  const values = await readMany(run, names, context);
+  if (values instanceof ReplyError) return failure('get keys', values);
+  const { texts, others } = values;
+  const count = texts.length + others.length;
+  return json(200, { keys, count, ...shownPairs(texts), ...(others.length > 0 && { others }) });
 }
 
 function keysFault(keys: readonly Buffer[]): Answer | undefined {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { libraryContext } from '../../../commands/command.ts';
 import { OK, type Reply, ReplyError } from '../../../commands/reply.ts';
+import { type StoredType, storedTypes } from '../../../commands/stored-type.ts';
 import { httpBodyBytesMax, httpListedValueBytesMax, httpValueBytesMax } from '../../../limits.ts';
 import { TestApi } from '../testing/api.ts';
 
@@ -219,7 +220,7 @@ describe('keys that hold no text', () => {
       limit: 100,
       count: 5,
       results: { 'c:text': 'value' },
-      collections,
+      others: collections,
     });
     // Few at a time they are all seen, too.
     let cursor = '';
@@ -239,31 +240,49 @@ describe('keys that hold no text', () => {
       keys,
       count: 3,
       results: { 'c:text': 'value' },
-      collections: [collections[2], collections[0]],
+      others: [collections[2], collections[0]],
     });
+  });
+
+  test('are lists, maps and Null of the binary protocol too, with exact numbers; and JSON that is text is none', async () => {
+    const value = (key: string, type: StoredType, body: Buffer): Promise<Reply> =>
+      run('VALUE.SET', key, `${type}`, body, '0');
+    // One item, an Int: 2^53 + 1.
+    await value('t:list', storedTypes.array, Buffer.from('00000001010020000000000001', 'hex'));
+    await value('t:null', storedTypes.null, Buffer.alloc(0));
+    await run('SET', 't:text', '[1]');
+    await run('SET', 't:empty', '');
+    const others = [
+      { key: 't:list', type: 'array', bytes: 13, value: [2 ** 53] },
+      { key: 't:null', type: 'null', bytes: 0, value: null },
+    ];
+    const results = { 't:empty': '', 't:text': '[1]' };
+    expect((await get('scan?prefix=t:')).body).toMatchObject({ count: 4, results, others });
+    const keys = ['t:list', 't:null', 't:text', 't:empty'];
+    expect((await post('mget', { keys })).body).toMatchObject({ count: 4, results, others });
+    const written = await (await fetch(`${api.url}/api/v1/scan?prefix=t:list`)).text();
+    expect(written).toContain('"value":[9007199254740993]');
   });
 
   test('are told as base64 where a key or a member is not text', async () => {
     await run('RPUSH', Buffer.from([0x64, 0xff]), 'a', Buffer.from([0xff]));
     expect((await get('scan?prefix=d')).body).toMatchObject({
-      collections: [
-        { key: 'ZP8=', encoding: 'base64', type: 'list', value: ['YQ==', '/w=='], value_encoding: 'base64' },
-      ],
+      others: [{ key: 'ZP8=', encoding: 'base64', type: 'list', value: ['YQ==', '/w=='], value_encoding: 'base64' }],
     });
   });
 
   test('are listed without their value where that is large, or where all together are', async () => {
     await run('HSET', 'large', 'f', 'x'.repeat(httpListedValueBytesMax));
     const { body } = await get('scan?prefix=large');
-    expect(body).toMatchObject({ count: 1, collections: [{ key: 'large', type: 'hash' }] });
+    expect(body).toMatchObject({ count: 1, others: [{ key: 'large', type: 'hash' }] });
     expect(JSON.stringify(body)).not.toContain('xxx');
     const bytes = httpListedValueBytesMax / 2;
     api.cache.intercept = ({ name }) =>
       name === 'KEY.INFO' ? Buffer.from(JSON.stringify({ type: 'list', bytes, tier: 'ram' })) : undefined;
     const keys = Array.from({ length: (2 * httpValueBytesMax) / bytes }, (_, number) => `none:${number}`);
-    const listed = (await post('mget', { keys })).body as { collections: { value?: unknown }[] };
-    expect(listed.collections.length).toBe(keys.length);
-    expect(listed.collections.filter(({ value }) => value !== undefined).length).toBe(keys.length / 2);
+    const listed = (await post('mget', { keys })).body as { others: { value?: unknown }[] };
+    expect(listed.others.length).toBe(keys.length);
+    expect(listed.others.filter(({ value }) => value !== undefined).length).toBe(keys.length / 2);
   });
 
   test('fail the answer where their shard does', async () => {

@@ -11,7 +11,7 @@ import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import { httpScanLimitDefault, httpScanLimitMax, httpValueBytesMax } from '../../../limits.ts';
 import { failure, json } from '../answer.ts';
 import { type Route, route } from '../route.ts';
-import { collectionsShape, listCollections, type ListedCollection } from './listed-collections.ts';
+import { knownKeys, type ListedOther, listOthers, othersShape } from './listed-others.ts';
 import type { Run } from './rest-parts.ts';
 import { encodingSchema, pairsShape, shownKey, shownPairs, valueBytes } from './value-json.ts';
 
@@ -52,7 +52,7 @@ export function scanRoutes(run: Run): Route[] {
             limit: z.int(),
             count: z.int(),
             ...pairsShape,
-            ...collectionsShape,
+            ...othersShape,
             cursor: nextCursor,
           }),
         },
@@ -60,14 +60,14 @@ export function scanRoutes(run: Run): Route[] {
       handle: async ({ query: { prefix, limit, cursor }, context }) => {
         const found = await scanValues(run, { prefix, limit, cursor }, context);
         if (found instanceof ReplyError) return failure('scan keys', found);
-        const { pairs, collections } = found;
-        const count = pairs.length + collections.length;
+        const { pairs, others } = found;
+        const count = pairs.length + others.length;
         return json(200, {
           prefix,
           limit,
           count,
           ...shownPairs(pairs),
-          ...(collections.length > 0 && { collections }),
+          ...(others.length > 0 && { others }),
           ...cursorOf(found),
         });
       },
@@ -131,35 +131,37 @@ type Pair = [key: Buffer, value: Buffer];
 
 interface ScannedValues extends ScannedTo {
   readonly pairs: readonly Pair[];
-  readonly collections: readonly ListedCollection[];
+  readonly others: readonly ListedOther[];
 }
 
 async function scanValues(run: Run, request: Scan, context: CommandContext): Promise<ScannedValues | ReplyError> {
   const pairs: Pair[] = [];
-  const collections: ListedCollection[] = [];
+  const others: ListedOther[] = [];
   const scanned = await scan(run, request, 'ALL', context, async (page, bytesLeft) => {
-    const others: Buffer[] = [];
+    const keysOfOthers: Buffer[] = [];
     let bytes = 0;
     for (let at = 0; at < page.length; at += 2) {
       const key = valueBytes(page[at]!);
       const value = page[at + 1]!;
       if (value === null) {
-        others.push(key);
+        keysOfOthers.push(key);
       } else {
         const pair: Pair = [key, valueBytes(value)];
         bytes += key.byteLength + pair[1].byteLength;
         pairs.push(pair);
       }
     }
-    const listed = await listCollections(run, others, bytesLeft - bytes, context);
+    const known = await knownKeys(run, keysOfOthers, context);
+    if (known instanceof ReplyError) return known;
+    const listed = await listOthers(run, known, bytesLeft - bytes, context);
     if (listed instanceof ReplyError) return listed;
-    collections.push(...listed.collections);
+    others.push(...listed.others);
     return { keys: page.length / 2, bytes: bytes + listed.bytes };
   });
   if (scanned instanceof ReplyError) return scanned;
   pairs.sort(([a], [b]) => Buffer.compare(a, b));
-  collections.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { ...scanned, pairs, collections };
+  others.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return { ...scanned, pairs, others };
 }
 
 interface Taken {

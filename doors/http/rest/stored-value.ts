@@ -64,21 +64,31 @@ export async function readStored(run: Run, key: Buffer, context: CommandContext)
   if (bytes !== undefined && !mayBeJson(bytes)) return { kind: 'bytes', bytes };
   const info = await readInfo(run, key, context);
   if (info instanceof ReplyError) return bytes ? { kind: 'bytes', bytes } : { kind: 'failed', error: info };
-  if (bytes !== undefined) {
-    if (info?.type === 'null' && bytes.byteLength === 0) return { kind: 'json', json: 'null' };
-    const isJson = (info?.type === 'array' || info?.type === 'map') && isValidJson(bytes);
-    return isJson ? { kind: 'json', json: bytes.toString('utf8') } : { kind: 'bytes', bytes };
-  }
-  return readCollection(run, key, info, reply as ReplyError, context);
+  return bytes === undefined
+    ? readCollection(run, key, info, reply as ReplyError, context)
+    : valueOfText(bytes, info?.type);
 }
 
 /** The same where it is known already what the key holds. */
 export async function readKnown(run: Run, key: Buffer, info: KeyInfo, context: CommandContext): Promise<StoredValue> {
-  if (collections[info.type] === undefined) return readStored(run, key, context);
-  return readCollection(run, key, info, wrongType, context);
+  if (collections[info.type] !== undefined) return readCollection(run, key, info, wrongType, context);
+  const reply = await run('GET', [key], context);
+  if (reply === null) return { kind: 'absent' };
+  return reply instanceof ReplyError ? { kind: 'failed', error: reply } : valueOfText(valueBytes(reply), info.type);
 }
 
 const wrongType = new ReplyError('WRONGTYPE', 'the key holds a value that HTTP cannot show');
+
+/** True for types of the binary protocol whose text is JSON: with Null, which is no text, and empty as one. */
+export function isJsonType(type: string | undefined): boolean {
+  return type === 'array' || type === 'map' || type === 'null';
+}
+
+function valueOfText(bytes: Buffer, type: string | undefined): PresentValue {
+  if (type === 'null' && bytes.byteLength === 0) return { kind: 'json', json: 'null' };
+  const isJson = isJsonType(type) && isValidJson(bytes);
+  return isJson ? { kind: 'json', json: bytes.toString('utf8') } : { kind: 'bytes', bytes };
+}
 
 async function readCollection(
   run: Run,
@@ -100,7 +110,7 @@ async function readCollection(
 }
 
 /** What text doors read of a list or a map begins with `[` or `{`; of Null it is nothing. */
-function mayBeJson(bytes: Buffer): boolean {
+export function mayBeJson(bytes: Buffer): boolean {
   return bytes.byteLength === 0 || bytes[0] === 0x5b || bytes[0] === 0x7b;
 }
 

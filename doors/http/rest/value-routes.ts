@@ -7,6 +7,7 @@ import { slotOf } from '../../../topology/slot.ts';
 import { type Answer, bytesType, failure, json, jsonType } from '../answer.ts';
 import { bytesRoute, type Route, route } from '../route.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { parseExact } from './exact-json.ts';
 import { answerStored, keyNotFound, set } from './key-routes.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlQuerySchema } from './rest-parts.ts';
 import { type KeyInfo, type PresentValue, readInfo } from './stored-value.ts';
@@ -116,7 +117,7 @@ function placeOf(key: Buffer, { type, bytes, expireAtMs, tier }: KeyInfo, view: 
 function begun(value: PresentValue, preview: number): object {
   if (value.kind === 'json') {
     const isTruncated = value.json.length > preview;
-    const whole = isTruncated ? value.json.slice(0, preview) : (JSON.parse(value.json) as unknown);
+    const whole = isTruncated ? value.json.slice(0, preview) : parseExact(value.json);
     return { value: whole, ...(value.encoding && { value_encoding: value.encoding }), is_truncated: isTruncated };
   }
   const { bytes } = value;

@@ -1,0 +1,66 @@
+/** The values of several keys: texts, and apart from them what is JSON (listed-others.ts). */
+import type { CommandContext } from '../../../commands/command.ts';
+import { type Reply, ReplyError } from '../../../commands/reply.ts';
+import { httpValueBytesMax } from '../../../limits.ts';
+import { type KnownKey, knownKeys, type ListedOther, listOthers } from './listed-others.ts';
+import type { Run } from './rest-parts.ts';
+import { isJsonType, mayBeJson } from './stored-value.ts';
+import { valueBytes } from './value-json.ts';
+
+type Pair = readonly [key: Buffer, value: Buffer];
+
+export interface ManyValues {
+  readonly texts: readonly Pair[];
+  readonly others: readonly ListedOther[];
+}
+
+/** Of keys that are there, in their order. No key may come twice. */
+export async function readMany(
+  run: Run,
+  keys: readonly Buffer[],
+  context: CommandContext,
+): Promise<ManyValues | ReplyError> {
+  const reply = await run('MGET', keys, context);
+  if (reply instanceof ReplyError) return reply;
+  const texts: (Buffer | undefined)[] = [];
+  let bytes = 0;
+  for (const value of reply as Reply[]) {
+    if (value instanceof ReplyError) return value;
+    const text = value === null ? undefined : valueBytes(value);
+    bytes += text?.byteLength ?? 0;
+    texts.push(text);
+  }
+  if (bytes > httpValueBytesMax) {
+    const message = `the values have ${bytes} bytes, more than ${httpValueBytesMax}: ask for fewer keys at a time`;
+    return new ReplyError('TOOLARGE', message);
+  }
+  const apart = await keysApart(run, keys, texts, context);
+  if (apart instanceof ReplyError) return apart;
+  const listed = await listOthers(run, [...apart.values()], httpValueBytesMax - bytes, context);
+  if (listed instanceof ReplyError) return listed;
+  const pairs: Pair[] = [];
+  for (const [place, text] of texts.entries()) if (text && !apart.has(place)) pairs.push([keys[place]!, text]);
+  return { texts: pairs, others: listed.others };
+}
+
+/** By their places, the keys that hold no text. What is no text is nil to MGET, as what is not there, or JSON. */
+async function keysApart(
+  run: Run,
+  keys: readonly Buffer[],
+  texts: readonly (Buffer | undefined)[],
+  context: CommandContext,
+): Promise<ReadonlyMap<number, KnownKey> | ReplyError> {
+  const unsure = [...keys.keys()].filter((place) => texts[place] === undefined || mayBeJson(texts[place]));
+  const known = await knownKeys(
+    run,
+    unsure.map((place) => keys[place]!),
+    context,
+  );
+  if (known instanceof ReplyError) return known;
+  const apart = new Map<number, KnownKey>();
+  for (const [at, place] of unsure.entries()) {
+    const key = known[at]!;
+    if (texts[place] === undefined || isJsonType(key.info?.type)) apart.set(place, key);
+  }
+  return apart;
+}
