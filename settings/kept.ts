@@ -24,6 +24,8 @@ export interface KeptSettingsLog {
   warn(fields: object, message: string): void;
 }
 
+type NamedChange = readonly [name: SettingName, change: KeptChange];
+
 export class KeptSettings {
   readonly #live: LiveSettings;
   readonly #path: string;
@@ -111,21 +113,28 @@ export class KeptSettings {
   }
 
   async #take(changes: readonly ClusterChange[]): Promise<void> {
-    const kept = new Map(this.#kept);
-    const taken: SettingChange[] = [];
-    for (const { name: written, value, over, stamp } of changes) {
-      const name = settingNamed(written);
-      if (name === undefined || over !== told(name, this.#base) || !isNewer({ value, stamp }, kept.get(name))) continue;
-      const fault = this.#live.faultOf([...taken, { name, raw: value }]);
-      if (fault === undefined) {
-        taken.push({ name, raw: value });
-        kept.set(name, { value, over, stamp });
-      } else
-        this.#log?.warn({ setting: name, fault }, 'a setting that was changed at other shards is not in force here');
-    }
+    const taken = this.#fitting(changes.flatMap((change) => this.#unseen(change)));
     if (taken.length === 0) return;
-    await this.#keep(kept);
-    this.#live.apply(taken);
+    await this.#keep(new Map([...this.#kept, ...taken]));
+    this.#live.apply(taken.map(askedOf));
+  }
+
+  #unseen({ name: written, value, over, stamp }: ClusterChange): NamedChange[] {
+    const name = settingNamed(written);
+    if (name === undefined || over !== told(name, this.#base)) return [];
+    return isNewer({ value, stamp }, this.#kept.get(name)) ? [[name, { value, over, stamp }]] : [];
+  }
+
+  /** All, or where these do not fit together, those that do one after the other. */
+  #fitting(changes: readonly NamedChange[]): readonly NamedChange[] {
+    if (this.#live.faultOf(changes.map(askedOf)) === undefined) return changes;
+    const fitting: NamedChange[] = [];
+    for (const change of changes) {
+      const fault = this.#live.faultOf([...fitting, change].map(askedOf));
+      if (fault === undefined) fitting.push(change);
+      else this.#log?.warn({ setting: change[0], fault }, 'a setting was changed at other shards and cannot be here');
+    }
+    return fitting;
   }
 
   async #keep(kept: KeptChanges): Promise<void> {
@@ -158,6 +167,10 @@ export class KeptSettings {
   #faultOf(name: SettingName, value: string): string | undefined {
     return this.#live.faultOf([{ name, raw: value }]);
   }
+}
+
+function askedOf([name, { value }]: NamedChange): SettingChange {
+  return { name, raw: value };
 }
 
 function changedNames(from: Settings, to: Settings): SettingName[] {
