@@ -13,6 +13,7 @@ async function run({ port, path, contentType, bodies, inFlight, ...rest }: H2Run
   const processor = process.cpuUsage();
   const beganMs = performance.now();
   const endMs = beganMs + rest.measuredMs;
+  const callsMin = rest.callsMin ?? 0;
   let calls = 0;
   let failed = 0;
   let bytes = 0;
@@ -21,7 +22,7 @@ async function run({ port, path, contentType, bodies, inFlight, ...rest }: H2Run
     const next = (connection: H2Connection): void => {
       const startMs = performance.now();
       // A server that is gone fails calls at once: it must not be asked for ever.
-      if (startMs >= endMs || failed > inFlight) {
+      if ((startMs >= endMs && calls >= callsMin) || failed > inFlight) {
         if (--open === 0) resolve();
         return;
       }

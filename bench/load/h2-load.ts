@@ -16,6 +16,8 @@ export interface H2Run {
   readonly inFlight: number;
   readonly connections: number;
   readonly measuredMs: number;
+  /** It goes on until there were so many, however long that takes: what fills a side must not leave keys out. */
+  readonly callsMin?: number;
 }
 
 export interface H2Result {

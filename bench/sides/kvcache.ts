@@ -28,6 +28,8 @@ export interface KvcacheProcess extends SideProcess {
 
 const root = resolve(import.meta.dirname, '../..');
 const shards = 3;
+/** Lines that are kept of what a process says. */
+const lastWordsMax = 10;
 
 /** Every door on this machine alone, at a port that the system chooses: whatever doors there are. */
 const anyPorts: Settings = Object.fromEntries(
@@ -76,10 +78,15 @@ async function startProcess(bench: Bench, { name, role, dataPath, settings }: St
 function untilReady(child: ChildProcess): Promise<Readonly<Record<string, string>>> {
   return new Promise((ready, reject) => {
     const said: string[] = [];
-    child.once('exit', (code) => reject(new Error(`kvcache ended with ${code}: ${said.slice(-5).join('\n')}`)));
-    child.stderr!.resume();
+    const hear = (line: string): void => {
+      said.push(line);
+      if (said.length > lastWordsMax) said.shift();
+    };
+    // Its streams are read to their ends before this, so that its last words are there.
+    child.once('close', (code) => reject(new Error(`kvcache ended with ${code}: ${said.join('\n')}`)));
+    createInterface({ input: child.stderr! }).on('line', hear);
     createInterface({ input: child.stdout! }).on('line', (line) => {
-      if (said.length < 100) said.push(line);
+      hear(line);
       if (!line.includes('"ready"')) return;
       const { msg, addresses } = JSON.parse(line) as { msg: string; addresses: Record<string, string> };
       if (msg === 'ready') ready(addresses);
