@@ -89,9 +89,14 @@ export class HotTier {
 
   /** The value, now the most recently used, or undefined. A small one is a copy of its own, an object is encoded. */
   get(entry: Entry): StoredValue | undefined {
+    if (entry.hot !== undefined) this.#use(entry.hot);
+    return this.peek(entry);
+  }
+
+  /** The same, which is no use of it: the order stays. */
+  peek(entry: Entry): StoredValue | undefined {
     const copy = entry.hot;
     if (copy === undefined) return undefined;
-    this.#use(copy);
     const { slab, object } = copy;
     if (object !== undefined) return { type: entry.type, meta: undefined, body: object.encode() };
     if (slab === undefined) return copy.value;

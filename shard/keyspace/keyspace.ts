@@ -148,9 +148,9 @@ export class Keyspace {
     return this.#readBelow(entry, isReadOften);
   }
 
-  /** The value of a live entry for internal use: not counted as a hit, and it brings nothing into RAM. */
+  /** The value of a live entry for internal use: not counted as a hit or a use, and it brings nothing into RAM. */
   peek(entry: Entry): Answer<StoredValue | undefined> {
-    const value = this.isReadAsStored(entry) ? undefined : this.hot.get(entry);
+    const value = this.isReadAsStored(entry) ? undefined : this.hot.peek(entry);
     if (value !== undefined) return value;
     if (entry.type !== storedTypes.versioned) return readCold(this, entry);
     return readCold(this, entry).then((read) => {

@@ -118,6 +118,20 @@ describe('PREFIXSCAN', () => {
     expect(listed('KEYS').map(String).sort()).toEqual(['a', 'h']);
   });
 
+  it('leaves the order of use in RAM as it was', () => {
+    const shard = new TestShard();
+    const names = Array.from({ length: 50 }, (_, number) => `key-${number}`);
+    for (const name of names) shard.run('SET', name, 'v'.repeat(100));
+    shard.run('HSET', 'hash', 'field', 'value');
+    const order = (): string[] => [...shard.hot.leastUsed()].map(({ key }) => key);
+    shard.run('PREFIXSCAN', '', '', 100, 'VALUES');
+    shard.run('SCAN', '0');
+    for (const name of ['hash', ...names]) shard.run('OBJECT', 'ENCODING', name);
+    expect(order()).toEqual([...names, 'hash']);
+    shard.run('GET', 'key-0');
+    expect(order().at(-1)).toBe('key-0');
+  });
+
   it('ends a page of values before it holds too many bytes', () => {
     const shard = new TestShard({ hotBytes: 1 << 30, diskThresholdBytes: 1 << 30 });
     for (let key = 0; key < 6; key++) shard.run('SET', `${key}`, Buffer.alloc(scanPageBytesMax / 2 - 1));
