@@ -82,7 +82,8 @@ ENV NODE_ENV=production \
     UV_THREADPOOL_SIZE=16 \
     MALLOC_ARENA_MAX=2 \
     MALLOC_MMAP_THRESHOLD_=131072 \
-    MALLOC_TRIM_THRESHOLD_=131072
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    NODE_OPTIONS=--max-semi-space-size=8
 USER 1000:1000
 WORKDIR /var/lib/kvcache
 # gRPC, HTTP (health, metrics), the link between shards and routers.

@@ -17,14 +17,15 @@ const lockPath = path.join(root, 'package-lock.json');
 const installedLockPath = path.join(root, 'node_modules', '.package-lock.json');
 
 /**
- * What a process reads before our first line runs: the size of libuv's pool, which fsync, cold reads and DNS share, and
- * how glibc gives freed memory back (shard/hot/shard-environment.ts has the reasons; a test keeps the two equal).
+ * What a process reads before our first line runs: the size of libuv's pool, which fsync, cold reads and DNS share, how
+ * glibc gives freed memory back, and the room of V8's young generation (shard/hot/shard-environment.ts has the reasons; a test keeps the two equal).
  */
 const startEnvironment = {
   UV_THREADPOOL_SIZE: '16',
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',
+  NODE_OPTIONS: '--max-semi-space-size=8',
 };
 
 /** @param {string} message One sentence that says what is wrong and what to do. */

@@ -119,9 +119,10 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
 /** This process's environment without its own settings, and those of the child: secrets stay off command lines. */
 function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Record<string, string | undefined> {
   return {
-    ...inheritedEnvironment(),
     UV_THREADPOOL_SIZE: `${threadPoolSize}`,
     ...shardEnvironment,
+    // As in the launcher, what people set themselves counts, such as options of Node.
+    ...inheritedEnvironment(),
     ...environmentFor(given, role),
   };
 }

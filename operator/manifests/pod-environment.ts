@@ -24,9 +24,9 @@ export function podEnvironment(cache: KVCache, component: Component): Variable[]
 function runtimeVariables({ spec }: KVCache, component: Component): Variable[] {
   const heapMebibytes = component === 'shard' ? shardHeapMebibytes(spec) : routerHeapMebibytes(spec);
   const variables = {
-    NODE_OPTIONS: `--max-old-space-size=${heapMebibytes}`,
-    UV_THREADPOOL_SIZE: `${threadPoolSize}`,
     ...shardEnvironment,
+    NODE_OPTIONS: `${shardEnvironment.NODE_OPTIONS} --max-old-space-size=${heapMebibytes}`,
+    UV_THREADPOOL_SIZE: `${threadPoolSize}`,
   };
   return Object.entries(variables).map(([name, value]) => ({ name, value }));
 }
