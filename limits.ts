@@ -61,9 +61,9 @@ export const randomMembersMax = 1 << 20;
 export const collectionStepBytes = 16 * KiB;
 /** Elements of a collection that are encoded in one such step. */
 export const collectionStepElements = 512;
-/** Names of a collection beyond which they are looked up in so many maps: a larger map stalls when it grows. */
+/** Names of a collection beyond which they are looked up in 2^bits maps: a larger map stalls when it grows. */
 export const collectionMapNamesMax = 8_192;
-export const collectionMapParts = 64;
+export const collectionMapPartBits = 6;
 /** Deltas and their bytes, in multiples of what makes a new base due, at which a write waits for none and makes it itself. */
 export const overdueBaseRatio = 4;
 

@@ -19,7 +19,7 @@ export interface TablePage {
 
 export class MemberTable {
   readonly names: string[] = [];
-  readonly #places = new PlaceMap();
+  readonly #places = new PlaceMap(this.names);
 
   get size(): number {
     return this.names.length;
@@ -27,27 +27,27 @@ export class MemberTable {
 
   /** The member's place, or -1. */
   placeOf(name: string): number {
-    return this.#places.get(name) ?? -1;
+    return this.#places.placeOf(name);
   }
 
   has(name: string): boolean {
-    return this.#places.has(name);
+    return this.placeOf(name) >= 0;
   }
 
   /** The place of a member that was not there. */
   add(name: string): number {
     const place = this.names.push(name) - 1;
-    this.#places.set(name, place);
+    this.#places.add(name, place);
     return place;
   }
 
   /** Takes out the member of a place; the member of the last place has moved there. */
   removeAt(place: number): void {
-    this.#places.delete(this.names[place]!);
+    this.#places.remove(this.names[place]!, place);
     const last = this.names.pop()!;
     if (place === this.names.length) return;
     this.names[place] = last;
-    this.#places.set(last, place);
+    this.#places.move(last, this.names.length, place);
   }
 
   /** A page of about `count` members from `cursor` down; a cursor of 0 begins at the top. */
