@@ -131,6 +131,10 @@ export const secretsAcceptedMax = 16;
 
 // ── Doors over plain sockets: RESP and the binary protocol ──────────────────────────────────────────────────────
 export const socketConnectionsMax = 10_000;
+/** Connections beyond it that are told so at one time, and that are shaking hands; any more are closed without a word. */
+export const socketRefusedMax = 256;
+/** How long a client that was told so gets to read it and to end its side. */
+export const socketRefusedLingerMs = 1_000;
 /** Bulk strings and payloads of clients that have not shown their password yet. */
 export const socketUnauthenticatedBytesMax = 16 * KiB;
 /** Bulk strings and payloads above this wait for room in the budget of all connections when they lie in several reads. */

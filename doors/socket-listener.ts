@@ -2,14 +2,15 @@
  * The listener of a door that speaks over plain sockets: TLS, certificates, a bound on connections, connections that are
  * looked at now and then, and an end that lets them finish. What is said on a connection is its door's business.
  *
- * A socket is known from its first byte on, a connection only when its handshake is done: a door that ends waits for the
- * former, and counts and asks the latter.
+ * A socket is known from the beginning, a connection only when its handshake is done: a door that ends waits for the
+ * former, and counts and asks the latter. Beyond the bound on connections a client is told so, which takes a socket for a
+ * moment; those have a bound of their own, and further ones are closed as they come.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createSecureServer, TLSSocket } from 'node:tls';
 import type { Executor, Session } from '../commands/command.ts';
 import { messageOf } from '../errors.ts';
-import { listenBacklogMax, socketConnectionsMax, socketKeepaliveMs } from '../limits.ts';
+import { listenBacklogMax, socketConnectionsMax, socketKeepaliveMs, socketRefusedMax } from '../limits.ts';
 import type { Authenticator } from '../security/authenticator.ts';
 import type { Refusals } from '../security/figures.ts';
 import {
@@ -45,7 +46,7 @@ export interface SocketDoorOptions {
   /** A connection from which nothing comes for so long is ended; 0 for never. Read at every look. */
   readonly idleTimeoutMs?: (() => number) | undefined;
   readonly inFlightBytesMax?: number | undefined;
-  /** For tests; a listener reads `sweepIntervalMs`, connections the others. */
+  /** For tests. */
   readonly bounds?: Partial<SocketBounds> | undefined;
 }
 
@@ -75,6 +76,7 @@ export class SocketListener {
   readonly connectionsMax: number;
   readonly #options: SocketDoorOptions;
   readonly #protocol: SocketProtocol;
+  readonly #bounds: SocketBounds;
   readonly #server: Server;
   readonly #connections = new Set<ListenedConnection>();
   /** Also those whose handshake is under way. */
@@ -86,8 +88,11 @@ export class SocketListener {
   constructor(options: SocketDoorOptions, protocol: SocketProtocol) {
     this.#options = options;
     this.#protocol = protocol;
+    this.#bounds = { ...socketBounds, ...options.bounds };
     this.connectionsMax = options.connectionsMax ?? socketConnectionsMax;
     this.#server = this.#createServer();
+    this.#server.maxConnections = this.connectionsMax + socketRefusedMax;
+    this.#server.on('drop', () => (this.refused += 1));
   }
 
   get connections(): number {
@@ -105,15 +110,14 @@ export class SocketListener {
   }
 
   listen(): Promise<DoorAddress> {
-    const { host, port, log, bounds } = this.#options;
-    const { sweepIntervalMs } = { ...socketBounds, ...bounds };
+    const { host, port, log } = this.#options;
     const { door } = this.#protocol;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ host, port, backlog: listenBacklogMax }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => log?.warn({ error: messageOf(error), door }, 'listener'));
-        this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
+        this.#sweeper = setInterval(() => this.#sweep(), this.#bounds.sweepIntervalMs).unref();
         resolve({ host, port: this.port });
       });
     });
@@ -161,13 +165,11 @@ export class SocketListener {
 
   #accept(socket: Socket): void {
     const { refusals, tls, log } = this.#options;
-    const { door, tooMany, accept } = this.#protocol;
+    const { door, accept } = this.#protocol;
     const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     socket.on('error', (error) => log?.debug({ peer, door, error: error.message }, 'client'));
     if (this.#connections.size >= this.connectionsMax) {
-      this.refused += 1;
-      socket.end(tooMany);
-      socket.resume();
+      this.#refuse(socket);
       return;
     }
     const shown = socket instanceof TLSSocket ? shownCertificate(socket) : undefined;
@@ -181,6 +183,15 @@ export class SocketListener {
     const connection = accept(socket, { door, peer, tenant: '', ...(identity !== undefined && { identity }) });
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
+  }
+
+  /** What it still sends is read, or the reset that its end would be took the answer from it; but not for long. */
+  #refuse(socket: Socket): void {
+    this.refused += 1;
+    socket.end(this.#protocol.tooMany);
+    socket.resume();
+    const linger = setTimeout(() => socket.destroy(), this.#bounds.refusedLingerMs);
+    socket.once('close', () => clearTimeout(linger));
   }
 
   #sweep(): void {
