@@ -287,7 +287,7 @@ export const logSyncIntervalMs = 1_000;
 /** Pause before a failed write or fsync is tried again. */
 export const logRetryDelayMs = 250;
 /** Entries of a hint handled in one step of the event loop. */
-export const hintEntriesPerStep = 4_096;
+export const hintEntriesPerStep = 1_024;
 /** Segment files whose first bytes are looked at together when a shard starts. */
 export const fileLooksInFlightMax = 16;
 /** Hints read at the same time during a restore from Blob. */

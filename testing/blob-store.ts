@@ -4,7 +4,7 @@ import { BlobStore } from '../shard/blob/blob-store.ts';
 import { impatient } from '../shard/blob/fixtures.ts';
 import { WriteBehind } from '../shard/blob/write-behind.ts';
 import { systemClock } from '../shard/clock.ts';
-import type { StorageOptions } from '../shard/storage/storage.ts';
+import type { StorageOptions } from '../shard/storage/storage-options.ts';
 import { TestStore } from './store.ts';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../shard/clock.ts';
 import type { Entry, JournalPosition, JournalWrite } from '../shard/journal.ts';
-import { openStorage, type Storage, type StorageOptions } from '../shard/storage/storage.ts';
+import { openStorage, type Storage } from '../shard/storage/storage.ts';
+import type { StorageOptions } from '../shard/storage/storage-options.ts';
 import { slotOf } from '../topology/slot.ts';
 import { MapIndex } from './map-index.ts';
 

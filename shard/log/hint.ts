@@ -74,11 +74,13 @@ const chunkBytes = 256 * 1024;
 
 /**
  * Collects a segment's entries while it is written. Entries go into a list of chunks, so that nothing large is ever
- * copied on the way; the Bloom filter and the checksums are made at the end, by `buildHint` in a worker.
+ * copied on the way; the Bloom filter and the checksums are made at the end, by `buildHint` in a worker. The chunks are
+ * memory that threads share: to hand a copy of half a million entries over would stall the loop for 20 ms, and given away
+ * they would not be there for another try when the disk is full.
  */
 export class HintBuilder {
   readonly #full: Buffer[] = [];
-  #chunk = Buffer.alloc(0);
+  #chunk: Buffer = noBytes;
   #length = 0;
   #count = 0;
   #newestMs = 0;
@@ -103,7 +105,7 @@ export class HintBuilder {
     const bytesOfEntry = entryHeadBytes + entry.key.byteLength + entry.extra.byteLength;
     if (this.#length + bytesOfEntry > this.#chunk.byteLength) {
       this.#endChunk();
-      this.#chunk = Buffer.allocUnsafeSlow(Math.max(bytesOfEntry, chunkBytes));
+      this.#chunk = Buffer.from(new SharedArrayBuffer(Math.max(bytesOfEntry, chunkBytes)));
     }
     writeEntry(this.#chunk, this.#length, entry);
     this.#length += bytesOfEntry;
@@ -121,7 +123,7 @@ export class HintBuilder {
 
   #endChunk(): void {
     if (this.#length > 0) this.#full.push(this.#chunk.subarray(0, this.#length));
-    this.#chunk = Buffer.alloc(0);
+    this.#chunk = noBytes;
     this.#length = 0;
   }
 }

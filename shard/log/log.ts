@@ -21,15 +21,17 @@ import { syncFolder } from '../../durable-file.ts';
 import { KvcacheError } from '../../errors.ts';
 import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
-import { Entry, type JournalPosition, type JournalWrite, type Space } from '../journal.ts';
+import type { Entry, JournalPosition, JournalWrite, Space } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
-import { chainBehind, chainWith } from './chain.ts';
+import { chainBehind } from './chain.ts';
 import { createFile, type FileOperations, untilRoom } from './files.ts';
 import { LiveRecords } from './live.ts';
 import { LogWorker } from './log-worker-client.ts';
 import type { Part } from './parts.ts';
 import {
   chunkPlacements,
+  entryAt,
+  entryOfDelta,
   groupFlags,
   markerOf,
   needsParts,
@@ -147,9 +149,9 @@ export class Log implements SegmentSource {
       const at = this.#place(placement, groupFlags(index, placements.length));
       if (placement.kind === recordKinds.tombstone) return undefined;
       const { deltaOf } = writes[index]!;
-      return deltaOf === undefined
-        ? this.#entryOf(placement, at, parts[index])
-        : this.#entryOfDelta(placement, at, deltaOf);
+      const entry = deltaOf === undefined ? entryAt(placement, at) : entryOfDelta(placement, at, deltaOf);
+      this.#enter(entry, placement, deltaOf === undefined ? parts[index] : this.live.parts.get(deltaOf));
+      return entry;
     });
     return { entries, position: this.position() };
   }
@@ -344,37 +346,11 @@ export class Log implements SegmentSource {
     return segment.place(placement, flags, this.#options.epoch(), writtenAtMs);
   }
 
-  #entryOf(placement: Placement, at: Part, parts: readonly Part[] | undefined): Entry {
-    const entry = new Entry(
-      placement.space,
-      placement.type,
-      placement.key.toString('latin1'),
-      placement.slot,
-      placement.sequence,
-      placement.expireAtMs,
-      placement.bodyBytes,
-      at.segment,
-      at.offset,
-      at.recordBytes,
-    );
+  /** A new entry is live from now on. */
+  #enter(entry: Entry, { kind }: Placement, parts: readonly Part[] | undefined): void {
     if (parts !== undefined) this.live.parts.set(entry, parts);
-    if (placement.kind === recordKinds.away) this.live.addAway(entry);
+    if (kind === recordKinds.away) this.live.addAway(entry);
     this.live.count(entry, 1);
-    return entry;
-  }
-
-  /** The state that a delta makes of another one: it lies where that lies, and the delta besides. */
-  #entryOfDelta(placement: Placement, at: Part, of: Entry): Entry {
-    const { space, type, slot, key, sequence, expireAtMs, bodyBytes } = placement;
-    const { segment, offset, recordBytes } = of;
-    const name = key.toString('latin1');
-    const total = of.bodyBytes + bodyBytes;
-    const entry = new Entry(space, type, name, slot, sequence, expireAtMs, total, segment, offset, recordBytes);
-    entry.chain = chainWith(of, { sequence, bodyBytes, ...at });
-    const parts = this.live.parts.get(of);
-    if (parts !== undefined) this.live.parts.set(entry, parts);
-    this.live.count(entry, 1);
-    return entry;
   }
 
   #appendMarker(kind: RecordKind, space: Space, slot: number, key: Buffer): void {

@@ -1,7 +1,8 @@
-/** What the log places: one record before it has a place. */
+/** What the log places: one record before it has a place, and the entry that it becomes there. */
 import { chunkBytes, wholeRecordBytesMax } from '../../limits.ts';
 import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
-import type { Entry, JournalWrite, Space } from '../journal.ts';
+import { Entry, type JournalWrite, type Space } from '../journal.ts';
+import { chainWith } from './chain.ts';
 import { encodeParts, type Part } from './parts.ts';
 import {
   awayValue,
@@ -94,6 +95,24 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
     const common = { space, type, slot, sequence, expireAtMs, key };
     yield { kind: recordKinds.chunk, ...common, meta: undefined, value, bodyBytes: 0 };
   }
+}
+
+/** The entry of a record that has got its place. */
+export function entryAt(placement: Placement, at: Part): Entry {
+  const { space, type, key, slot, sequence, expireAtMs, bodyBytes } = placement;
+  const name = key.toString('latin1');
+  return new Entry(space, type, name, slot, sequence, expireAtMs, bodyBytes, at.segment, at.offset, at.recordBytes);
+}
+
+/** The state that a delta makes of another one: it lies where that lies, and the delta besides. */
+export function entryOfDelta(placement: Placement, at: Part, of: Entry): Entry {
+  const { space, type, slot, key, sequence, expireAtMs, bodyBytes } = placement;
+  const { segment, offset, recordBytes } = of;
+  const name = key.toString('latin1');
+  const total = of.bodyBytes + bodyBytes;
+  const entry = new Entry(space, type, name, slot, sequence, expireAtMs, total, segment, offset, recordBytes);
+  entry.chain = chainWith(of, { sequence, bodyBytes, ...at });
+  return entry;
 }
 
 /** The write that would store an entry's state again in one record, with its value or as away. */

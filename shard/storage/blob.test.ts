@@ -7,7 +7,7 @@ import { startTestAzurite, type TestAzurite } from '../../testing/azurite.ts';
 import { type BlobTestStore, openBlobTestStore } from '../../testing/blob-store.ts';
 import { roomyEviction, temporaryFolder } from '../../testing/store.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
-import type { StorageOptions } from './storage.ts';
+import type { StorageOptions } from './storage-options.ts';
 
 const MiB = 1024 * 1024;
 /** Only a bound for a hang. */

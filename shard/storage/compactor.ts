@@ -15,16 +15,15 @@ import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promi
 import { KvcacheError } from '../../errors.ts';
 import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
-import { liesAt, liesIn } from '../log/chain.ts';
-import { type HintCursor, hintCursor, type HintEntry } from '../log/hint.ts';
+import { liesIn } from '../log/chain.ts';
+import type { HintEntry } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { CompactResult } from '../log/log-tasks.ts';
-import { isTombstone, isWhole, recordKinds } from '../log/record.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { SegmentState } from '../log/segment-state.ts';
+import { type Place, type Plan, placesForWorker, planOf } from './compaction-plan.ts';
 import { untilDurable } from './durability.ts';
-import { OlderRecords } from './older-records.ts';
 import type { Reader } from './reader.ts';
 import { rewrite } from './rewrite.ts';
 import type { TierBelow } from './tier-below.ts';
@@ -47,23 +46,6 @@ export interface CompactorStatistics {
   bytesCopied: number;
   tombstonesCarried: number;
   tombstonesDropped: number;
-}
-
-/** A record of a victim that must be kept: a live one, or a tombstone to carry. */
-interface Place {
-  readonly offset: number;
-  readonly recordBytes: number;
-  /** Undefined for a tombstone. */
-  readonly entry: Entry | undefined;
-  readonly tombstone: HintEntry | undefined;
-}
-
-interface Plan {
-  readonly victim: SegmentState;
-  /** In the order of their offsets. */
-  readonly places: Place[];
-  /** Live values with deltas of which some record lies here. */
-  readonly chains: Set<Entry>;
 }
 
 export class Compactor {
@@ -202,44 +184,10 @@ export class Compactor {
     return plans;
   }
 
-  /** Decides about every record that the victim's hint lists. */
   async #planOf(victim: SegmentState): Promise<Plan> {
-    const plan: Plan = { victim, places: [], chains: new Set() };
-    const older = await OlderRecords.outside(this.#log, victim);
-    const nowMs = this.#log.now();
-    let inStep = 0;
-    for (const record = hintCursor(await this.#hintOf(victim)); record.next();) {
-      if (++inStep === hintEntriesPerStep) {
-        inStep = 0;
-        await nextStep();
-      }
-      const entry = record.kind === recordKinds.slotDrop ? undefined : this.#find(record);
-      if (entry !== undefined && liesAt(entry, victim.id, record.offset)) {
-        const { offset, recordBytes } = record;
-        if (entry.chain !== undefined) plan.chains.add(entry);
-        else if (isWhole(record.kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
-        continue;
-      }
-      const isExpired = record.expireAtMs !== 0 && record.expireAtMs <= nowMs && !isTombstone(record.kind);
-      const buries = isTombstone(record.kind) || record.kind === recordKinds.slotDrop || isExpired;
-      if (!buries || entry !== undefined) continue;
-      if (!older.mayExist(record.key, record.space, record.sequence)) this.statistics.tombstonesDropped++;
-      else plan.places.push({ ...placeOf(record), entry: undefined, tombstone: ownTombstone(record, isExpired) });
-    }
+    const plan = await planOf({ log: this.#log, index: this.#index, below: this.#below }, victim);
+    this.statistics.tombstonesDropped += plan.tombstonesDropped;
     return plan;
-  }
-
-  #find(record: HintCursor): Entry | undefined {
-    return this.#index.findInSlot(record.space, record.slot, record.name);
-  }
-
-  async #hintOf(segment: SegmentState): Promise<Buffer> {
-    try {
-      return await this.#log.readHint(segment.id);
-    } catch (error) {
-      if (this.#below === undefined) throw error;
-      return this.#below.readHint(segment.summary());
-    }
   }
 
   /** Lets the worker merge what is alive into a new sealed segment, then moves the entries there. */
@@ -252,7 +200,7 @@ export class Compactor {
     const sources = plans.map((plan) => ({
       path: plan.victim.file!.path,
       salt: plan.victim.salt,
-      records: triplesOf(plan),
+      records: placesForWorker(plan),
     }));
     const hintPath = log.hintPathOf(identity.id);
     const { bytesPerSecond } = this.#options;
@@ -302,7 +250,7 @@ export class Compactor {
 
   /** What is live of the key now, if it still begins at this place: the entry, or a later state of it. */
   #liveAt(entry: Entry, segment: number, offset: number): Entry | undefined {
-    const live = this.#index.find(entry.space, entry.key);
+    const live = this.#index.findInSlot(entry.space, entry.slot, entry.key);
     return live?.segment === segment && live.offset === offset ? live : undefined;
   }
 
@@ -330,8 +278,8 @@ export class Compactor {
 
   /** Values with deltas of which some record lies in the victim; they may have changed since the plan was made. */
   async #foldChains({ chains, victim }: Plan): Promise<void> {
-    for (const { space, key } of chains) {
-      const live = this.#index.find(space, key);
+    for (const { space, slot, key } of chains) {
+      const live = this.#index.findInSlot(space, slot, key);
       if (live !== undefined && liesIn(live, victim.id)) await this.#rewrite(live);
     }
   }
@@ -342,7 +290,7 @@ export class Compactor {
       .filter(([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id))
       .map(([entry]) => entry);
     for (const entry of entries) {
-      if (this.#index.find(entry.space, entry.key) === entry) await this.#rewrite(entry);
+      if (this.#index.findInSlot(entry.space, entry.slot, entry.key) === entry) await this.#rewrite(entry);
       else this.#log.live.parts.delete(entry);
     }
   }
@@ -357,7 +305,7 @@ export class Compactor {
     } catch (error) {
       if (!(error instanceof KvcacheError) || error.code !== 'CORRUPT') throw error;
       // Nobody can read it any more: from now on it is a miss, and an older version must not take its place.
-      if (this.#index.find(entry.space, entry.key) !== entry) return;
+      if (this.#index.findInSlot(entry.space, entry.slot, entry.key) !== entry) return;
       this.#log.appendEvicted(entry);
       this.#log.live.release(entry);
       this.#index.remove(entry);
@@ -388,23 +336,4 @@ export class Compactor {
     }
     victim.liveBytes = 0;
   }
-}
-
-function triplesOf(plan: Plan): Float64Array {
-  const triples = new Float64Array(plan.places.length * 3);
-  plan.places.forEach((place, index) => {
-    triples[index * 3] = place.offset;
-    triples[index * 3 + 1] = place.recordBytes;
-    triples[index * 3 + 2] = place.tombstone?.kind === recordKinds.tombstone ? 1 : 0;
-  });
-  return triples;
-}
-
-function placeOf(record: HintEntry): { offset: number; recordBytes: number } {
-  return { offset: record.offset, recordBytes: record.recordBytes };
-}
-
-/** A tombstone that outlives the hint it was read from; an expired record becomes a plain one. */
-function ownTombstone(record: HintCursor, isExpired: boolean): HintEntry {
-  return { ...record.own(), kind: isExpired ? recordKinds.tombstone : record.kind };
 }

@@ -18,6 +18,7 @@ import { liesAt } from '../log/chain.ts';
 import { type HintCursor, hintCursor } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import type { SegmentState } from '../log/segment-state.ts';
+import { hintOf } from './compaction-plan.ts';
 import type { Compactor } from './compactor.ts';
 import type { Reader } from './reader.ts';
 import { rewrite } from './rewrite.ts';
@@ -169,7 +170,7 @@ export class Evictor {
   }
 
   async #evictKeysOf(segment: SegmentState, reason: EvictionReason, level: EvictionLevel): Promise<void> {
-    const hint = await this.#hintOf(segment);
+    const hint = await hintOf({ log: this.#log, below: this.#below }, segment);
     const mayHaveOlder = this.#hasOlderElsewhere(segment);
     let inBatch = 0;
     let inStep = 0;
@@ -195,21 +196,13 @@ export class Evictor {
     }
     for (const [entry, parts] of this.#log.live.parts) {
       if (!parts.some((part) => part.segment === segment.id)) continue;
-      if (this.#index.find(entry.space, entry.key) === entry) this.#evictKey(entry, level, reason, true);
+      if (this.#index.findInSlot(entry.space, entry.slot, entry.key) === entry)
+        this.#evictKey(entry, level, reason, true);
     }
     // Tombstones of the segment may still be needed: compaction knows which, and removes the file.
     if (reason === 'blob_full') await this.#compactor.removeUnflushed(segment);
     else if (mayHaveOlder) await this.#compactor.compact([segment]);
     else await this.#compactor.remove([segment]);
-  }
-
-  async #hintOf(segment: SegmentState): Promise<Buffer> {
-    try {
-      return await this.#log.readHint(segment.id);
-    } catch (error) {
-      if (this.#below === undefined) throw error;
-      return this.#below.readHint(segment.summary());
-    }
   }
 
   #hasOlderElsewhere(segment: SegmentState): boolean {

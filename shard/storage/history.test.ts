@@ -15,7 +15,7 @@ import { openBlobTestStore } from '../../testing/blob-store.ts';
 import { MemoryAccount, MemoryTier } from '../../testing/memory-tier.ts';
 import { roomyEviction, setOf, temporaryFolder, TestStore } from '../../testing/store.ts';
 import type { Clock } from '../clock.ts';
-import type { StorageOptions } from './storage.ts';
+import type { StorageOptions } from './storage-options.ts';
 
 const keys = ['{a}1', '{a}2', '{b}1', 'c', 'd', 'e'];
 

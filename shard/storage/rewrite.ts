@@ -28,7 +28,7 @@ export async function rewrite(
   const { meta, body: stored } = await reader.read(state);
   const body = condense === undefined ? stored : await condense(stored);
   await log.admit(body.byteLength);
-  const current = index.find(state.space, state.key);
+  const current = index.findInSlot(state.space, state.slot, state.key);
   if (current === undefined || current.segment !== segment || current.offset !== offset) return undefined;
   // At the same place lies the same record: what is live now is this state, or it with deltas behind it.
   if (baseSequenceOf(current) !== baseSequence) return undefined;

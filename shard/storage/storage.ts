@@ -12,49 +12,22 @@ import { mkdir } from 'node:fs/promises';
 import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { slotDropEntriesPerStep, takeoverRetryDelayMs } from '../../limits.ts';
-import type { Clock } from '../clock.ts';
-import type { Condense, Entry, Journal, JournalPosition, JournalWrite, RecordIndex, StoredValue } from '../journal.ts';
-import { type FileOperations, systemFiles } from '../log/files.ts';
-import { type FsyncPolicy, Log } from '../log/log.ts';
-import { Compactor, type CompactorOptions } from './compactor.ts';
+import type { Condense, Entry, Journal, JournalPosition, JournalWrite, StoredValue } from '../journal.ts';
+import { systemFiles } from '../log/files.ts';
+import { Log } from '../log/log.ts';
+import { Compactor } from './compactor.ts';
 import { untilDurable } from './durability.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { Evictor, type EvictorOptions } from './evictor.ts';
+import { Evictor } from './evictor.ts';
 import { Folder } from './folder.ts';
-import { type Inventory, takeInventory, writeMark } from './inventory.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
+import { logStatistics } from './log-statistics.ts';
+import { Mark } from './mark.ts';
 import { Reader } from './reader.ts';
 import { recover, type RecoveryReport, wroteSince } from './recovery.ts';
 import { Room } from './room.ts';
+import type { StorageOptions } from './storage-options.ts';
 import type { Takeover, TierBelow } from './tier-below.ts';
-
-export interface StorageLogger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface StorageOptions {
-  readonly folder: string;
-  readonly fsync: FsyncPolicy;
-  readonly segmentBytes: number;
-  readonly segmentAgeMs: number;
-  readonly eviction: EvictorOptions;
-  /** How often eviction looks by itself, beside writes that cross the threshold. */
-  readonly evictionIntervalMs: number;
-  readonly compaction: CompactorOptions;
-  /** How long a write waits for room on the disk or in Blob before it fails. */
-  readonly fullWaitMs: number;
-  readonly clock: Clock;
-  readonly logger: StorageLogger;
-  readonly index: RecordIndex;
-  readonly below?: TierBelow | undefined;
-  readonly epoch?: () => number;
-  /** Epoch since which this shard owns a slot, for recovery; older records of it are not its own. */
-  readonly sinceOf?: (slot: number) => number;
-  /** The epoch of the topology that `sinceOf` goes by. */
-  readonly recoveryEpoch?: number;
-  readonly files?: FileOperations;
-}
 
 /** Locks the directory, recovers what it and Blob hold into the index, and opens the log for writing. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
@@ -106,9 +79,7 @@ export class Storage implements Journal {
   #compacting: Promise<void> | undefined;
   #stopTicking: (() => void) | undefined;
   readonly #background = new Set<Promise<void>>();
-  /** The incarnation that shard.json says, and the writes of that file, one after the other. */
-  #marked: number | undefined;
-  #marking: Promise<void> = Promise.resolve();
+  readonly #mark: Mark;
 
   constructor(options: StorageOptions, lock: DirectoryLock) {
     this.#options = options;
@@ -124,6 +95,7 @@ export class Storage implements Journal {
       epoch: options.epoch ?? (() => 0),
     });
     const { log } = this;
+    this.#mark = new Mark(options.folder, () => log.nextSegment);
     const { index } = options;
     const below = options.below;
     this.reader = new Reader(log, below, (segment, offset, where) =>
@@ -166,8 +138,8 @@ export class Storage implements Journal {
     logger[isClean ? 'info' : 'warn']({ ...this.report, keys: index.size }, 'recovered');
     this.incarnation = takeover?.incarnation ?? (inventory.incarnation ?? 0) + 1;
     // Detached, the number stays as it was: the takeover must still see under which one this disk was written.
-    this.#marked = inventory.incarnation;
-    if (!this.isDetached) await this.#mark(this.incarnation);
+    this.#mark.incarnation = inventory.incarnation;
+    if (!this.isDetached) await this.#mark.write(this.incarnation);
     this.log.start(this.incarnation);
     // Also before the takeover: what waits for Blob must be known.
     this.#below?.start(this.log);
@@ -269,18 +241,9 @@ export class Storage implements Journal {
 
   /** Numbers for metrics and status. */
   stats(): Record<string, unknown> {
-    const segments = [...this.log.segments.values()];
-    const sum = (of: (segment: (typeof segments)[number]) => number): number =>
-      segments.reduce((total, segment) => total + of(segment), 0);
     return {
       incarnation: this.incarnation,
-      sequence: this.log.sequence,
-      segments: segments.length,
-      localSegments: segments.filter((segment) => segment.file !== undefined).length,
-      localBytes: this.log.localBytes(),
-      liveBytes: sum((segment) => segment.liveBytes),
-      totalBytes: sum((segment) => segment.bytes),
-      pendingBytes: this.log.active?.writer?.pendingBytes ?? 0,
+      ...logStatistics(this.log),
       unflushedBytes: this.#below?.unflushedBytes() ?? 0,
       isDetached: this.isDetached,
       reads: this.reader.statistics,
@@ -351,7 +314,7 @@ export class Storage implements Journal {
     if (wroteSince(takeover, inventory)) {
       throw new KvcacheError('FENCED', 'another process wrote this shard while this one could not reach Blob');
     }
-    await this.#mark(takeover.incarnation);
+    await this.#mark.write(takeover.incarnation);
     this.incarnation = takeover.incarnation;
     this.log.incarnation = takeover.incarnation;
     this.isDetached = false;
@@ -363,20 +326,11 @@ export class Storage implements Journal {
    */
   async #rememberNumbers(): Promise<void> {
     if (this.log.active?.isEmpty !== true || this.#fault?.code === 'FENCED') return;
-    await this.#mark().catch((error: unknown) =>
-      this.#options.logger.warn({ error: messageOf(error) }, 'the numbers of segments cannot be remembered'),
-    );
-  }
-
-  /** Writes shard.json; without an incarnation, the one that stands there stays. */
-  #mark(incarnation?: number): Promise<void> {
-    const written = this.#marking.then(async () => {
-      this.#marked = incarnation ?? this.#marked;
-      if (this.#marked === undefined) return;
-      await writeMark(this.#options.folder, { incarnation: this.#marked, nextSegment: this.log.nextSegment });
-    });
-    this.#marking = written.catch(() => undefined);
-    return written;
+    await this.#mark
+      .write()
+      .catch((error: unknown) =>
+        this.#options.logger.warn({ error: messageOf(error) }, 'the numbers of segments cannot be remembered'),
+      );
   }
 
   #tickLater(): void {

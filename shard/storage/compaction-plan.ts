@@ -1,0 +1,97 @@
+/**
+ * What a compaction does with each record of a victim, told by the victim's hint and the index.
+ *
+ *   the newest of its key          copied with its sequence, or, where it has deltas, folded with them
+ *   a tombstone, or expired        carried as a tombstone while an older record of the key may lie elsewhere
+ *   anything else                  left behind
+ *
+ * The plan is made while writes go on: whoever carries it out looks again whether an entry is still where it was.
+ */
+import { setImmediate as nextStep } from 'node:timers/promises';
+import { hintEntriesPerStep } from '../../limits.ts';
+import type { Entry, RecordIndex } from '../journal.ts';
+import { liesAt } from '../log/chain.ts';
+import { type HintCursor, hintCursor, type HintEntry } from '../log/hint.ts';
+import type { Log } from '../log/log.ts';
+import { isTombstone, isWhole, recordKinds } from '../log/record.ts';
+import type { SegmentState } from '../log/segment-state.ts';
+import { OlderRecords } from './older-records.ts';
+import type { TierBelow } from './tier-below.ts';
+
+export interface PlanParts {
+  readonly log: Log;
+  readonly index: RecordIndex;
+  readonly below: TierBelow | undefined;
+}
+
+/** A record of a victim that must be kept: a live one, or a tombstone to carry. */
+export interface Place {
+  readonly offset: number;
+  readonly recordBytes: number;
+  /** Undefined for a tombstone. */
+  readonly entry: Entry | undefined;
+  readonly tombstone: HintEntry | undefined;
+}
+
+export interface Plan {
+  readonly victim: SegmentState;
+  /** In the order of their offsets. */
+  readonly places: Place[];
+  /** Live values with deltas of which some record lies here. */
+  readonly chains: Set<Entry>;
+  tombstonesDropped: number;
+}
+
+/** Decides about every record that the victim's hint lists. */
+export async function planOf(parts: PlanParts, victim: SegmentState): Promise<Plan> {
+  const { log, index } = parts;
+  const plan: Plan = { victim, places: [], chains: new Set(), tombstonesDropped: 0 };
+  const older = await OlderRecords.outside(log, victim);
+  const nowMs = log.now();
+  let inStep = 0;
+  for (const record = hintCursor(await hintOf(parts, victim)); record.next();) {
+    if (++inStep === hintEntriesPerStep) {
+      inStep = 0;
+      await nextStep();
+    }
+    const { kind, space, slot, sequence, expireAtMs, offset, recordBytes } = record;
+    const entry = kind === recordKinds.slotDrop ? undefined : index.findInSlot(space, slot, record.name);
+    if (entry !== undefined && liesAt(entry, victim.id, offset)) {
+      if (entry.chain !== undefined) plan.chains.add(entry);
+      else if (isWhole(kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
+      continue;
+    }
+    const isExpired = expireAtMs !== 0 && expireAtMs <= nowMs && !isTombstone(kind);
+    const buries = isTombstone(kind) || kind === recordKinds.slotDrop || isExpired;
+    if (!buries || entry !== undefined) continue;
+    if (!older.mayExist(record.key, space, sequence)) plan.tombstonesDropped++;
+    else plan.places.push({ offset, recordBytes, entry: undefined, tombstone: ownTombstone(record, isExpired) });
+  }
+  return plan;
+}
+
+/** The hint of a segment, from this disk or from Blob. */
+export async function hintOf({ log, below }: Pick<PlanParts, 'log' | 'below'>, segment: SegmentState): Promise<Buffer> {
+  try {
+    return await log.readHint(segment.id);
+  } catch (error) {
+    if (below === undefined) throw error;
+    return below.readHint(segment.summary());
+  }
+}
+
+/** The places as the worker takes them: (offset, length, 1 to write a tombstone in its place) triples, in shared memory. */
+export function placesForWorker({ places }: Plan): Float64Array {
+  const triples = new Float64Array(new SharedArrayBuffer(places.length * 3 * Float64Array.BYTES_PER_ELEMENT));
+  places.forEach((place, index) => {
+    triples[index * 3] = place.offset;
+    triples[index * 3 + 1] = place.recordBytes;
+    triples[index * 3 + 2] = place.tombstone?.kind === recordKinds.tombstone ? 1 : 0;
+  });
+  return triples;
+}
+
+/** A tombstone that outlives the hint it was read from; an expired record becomes a plain one. */
+function ownTombstone(record: HintCursor, isExpired: boolean): HintEntry {
+  return { ...record.own(), kind: isExpired ? recordKinds.tombstone : record.kind };
+}
