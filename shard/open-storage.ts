@@ -3,38 +3,13 @@ import type { Logger } from 'pino';
 import { segmentAgeMaxMs } from '../limits.ts';
 import { hasBlob } from '../settings/blob-conflicts.ts';
 import type { LiveSettings } from '../settings/live.ts';
-import type { Settings } from '../settings/schema.ts';
 import type { TopologySource } from '../topology/source.ts';
-import { openBlobAccount } from './blob/blob-account.ts';
-import { blobSecrets } from './blob/blob-secrets.ts';
-import { BlobStore } from './blob/blob-store.ts';
-import { TopologyBlob } from './blob/topology-blob.ts';
-import { WriteBehind } from './blob/write-behind.ts';
+import type { TopologyBlob } from './blob/topology-blob.ts';
+import type { WriteBehind } from './blob/write-behind.ts';
 import { systemClock } from './clock.ts';
 import type { RecordIndex } from './journal.ts';
 import { compactorOptions, evictorOptions } from './live-options.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
-
-function openBlobStore(settings: Settings, logger: Logger): BlobStore | undefined {
-  if (!hasBlob(settings)) return undefined;
-  const account = openBlobAccount({
-    ...blobSecrets(settings),
-    accountUrl: settings['blob.account_url'],
-    identityClientId: settings['blob.identity_client_id'],
-    container: settings['blob.container'],
-    prefix: settings['blob.prefix'],
-  });
-  logger.info({ blob: account.description }, 'Blob tier');
-  return new BlobStore(account);
-}
-
-/** The copy of the topology in Blob; where the disk has none, it may be the only one there is. */
-async function openTopologyBlob(store: BlobStore, topology: TopologySource, logger: Logger): Promise<TopologyBlob> {
-  const blob = new TopologyBlob(store, logger);
-  const found = topology.hadCopy ? undefined : await blob.read();
-  if (found !== undefined && topology.offer(found)) logger.info({ epoch: found.epoch }, 'the topology came from Blob');
-  return blob;
-}
 
 export interface OpenedStorage {
   readonly storage: Storage;
@@ -55,14 +30,16 @@ export async function openShardStorage(
 ): Promise<OpenedStorage> {
   const settings = live.current;
   const shard = settings['shard.name'];
-  const store = openBlobStore(settings, logger);
-  const topologyBlob = store && (await openTopologyBlob(store, topology, logger));
+  // A shard without Blob does without Azure's libraries, whose code is a third of all that it would load.
+  const blob = hasBlob(settings) ? await import('./blob/open-blob.ts') : undefined;
+  const store = blob?.openBlobStore(settings, logger);
+  const topologyBlob = store && (await blob?.openTopologyBlob(store, topology, logger));
   // Recovery goes by one topology from its first record to its last, whatever comes meanwhile.
   const { slots } = topology;
   let storage: Storage | undefined;
   const writeBehind =
     store &&
-    new WriteBehind(store, {
+    blob?.openWriteBehind(store, {
       shard,
       flushIntervalMs: settings['blob.flush_interval'],
       onFenced: (reason) => {
