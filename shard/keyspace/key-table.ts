@@ -5,9 +5,9 @@
  *        ─▶ Meeting [v, v, …]    keys of one hash: one pair in millions, unless somebody could choose them
  *
  * Rejected: a JavaScript Map by key. V8 (14.6, Node 26) makes every string that a Map is asked for one of the process's
- * internalized strings, also those that are not in the Map. That look-up takes ten times as long as the Map's own; the
- * table of these strings doubles in one go, which stalls for 0.1 s at a million keys and for a second at ten; and every
- * collection of garbage walks it. A Map by number has none of it. `===` of two strings compares their bytes.
+ * internalized strings, also those that are not in the Map. The table of these strings doubles in one go, which stalls for
+ * 0.1 s at a million keys and longer beyond; every full collection of garbage walks it; and a look into it misses
+ * the processor's cache once more. A Map by number has none of it. `===` of two strings compares their bytes.
  *
  * The hash is HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; its 32-bit form as in
  * Linux' hash tables) under a key that each process draws, so that nobody can choose keys that meet.
