@@ -10,8 +10,9 @@
  *
  * A process can be stopped at any moment (SIGSTOP, a paused virtual machine, a long collection), also between a check and
  * a write. So the check is not a flag that a timer clears: every write asks `remainingMs()`, which reads the clocks, in the
- * same turn of the event loop in which its bytes leave, and must be answered before the lease ends. Two clocks are read:
- * the monotonic one may stand still while a machine is suspended, the wall clock may be set back; the later one counts.
+ * same turn of the event loop in which its bytes leave, and must be answered before the lease ends. What remains is the
+ * one write between whose check and bytes the process was stopped. Two clocks are read: the monotonic one may stand still
+ * while a machine is suspended, the wall clock may be set back; the later one counts.
  *
  * Rejected: writes conditional on the Lease, which Kubernetes does not have; and going on as a candidate after a loss,
  * because everything in memory was decided by a leader that is no more.
