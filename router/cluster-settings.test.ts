@@ -93,6 +93,8 @@ test('what cannot change is told, and nothing is changed anywhere', async () => 
   expect(fault).toBe('grpc.port does not change while the router runs; start it again with the new value');
   expect(await settings.update('{"disk":{"size":"1GiB"}}')).toContain('disk.size does not change while the shard runs');
   expect(await settings.update('{"shard":{"name":"other"}}')).toContain('shard.name is no setting of this router');
+  expect(await settings.update('{"cache":{"enabled":false}}')).toContain('cache.enabled cannot change');
+  expect(await settings.update('{"batch":{"max_size":5}}')).toContain('batch.max_size cannot change');
   expect(await settings.update('no json')).toContain('the settings are no JSON');
   expect(members.map(({ current }) => current['eviction.batch_size'])).toEqual([100, 100]);
 });

@@ -48,7 +48,18 @@ test('a wrong value, a conflict and what is no JSON are told', () => {
   expect(live.update('[]')).toContain('must be a JSON object');
 });
 
-test('names that other systems have are accepted and change nothing', () => {
-  const live = liveOf();
-  expect(live.update('{"cache":{"enabled":true},"rocksdb":{"options":{"a":1},"path":"./data"}}')).toBeUndefined();
+test('names that other systems have are accepted as they are shown, and told to be without effect otherwise', () => {
+  const live = liveOf({ 'rocksdb-options': { a: 1, b: 2 }, 'batch-max-size': '1000' });
+  const shown = '{"cache":{"enabled":true},"rocksdb":{"options":{"b":2,"a":1},"path":"./data"},"batch.max_size":1000}';
+  expect(live.update(shown)).toBeUndefined();
+  const before = live.current;
+  const update = { cache: { enabled: false }, batch: { max_size: 5 }, rocksdb: { options: {} }, log_level: 'debug' };
+  expect(live.update(JSON.stringify(update))).toBe(
+    [
+      'cache.enabled cannot change: Accepted so that files of the Go KVCache load; without effect. The hot tier is always there.',
+      'batch.max_size cannot change: Accepted so that files of the Go KVCache load; without effect. Batches are bound by bytes.',
+      'rocksdb.options cannot change: Accepted so that files of the Go KVCache load; without effect.',
+    ].join('\n'),
+  );
+  expect(live.current).toBe(before);
 });

@@ -5,8 +5,10 @@
  * force with the next look and nobody needs to be told. What somebody must act on is told by `onChange`.
  *
  * An update is taken as a whole or not at all. It may name every setting, as a client does that reads all, changes one
- * and writes all back: what stays as it is is no change, and a masked secret stays as it is.
+ * and writes all back: what stays as it is is no change, and a masked secret stays as it is. Names of other systems that
+ * have no effect here are taken as they are shown; another value is refused, for nobody would act on it.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { KvcacheError, messageOf } from '../errors.ts';
 import { conflicts, deriveSettings } from './derive.ts';
 import { flattened, isMap } from './file.ts';
@@ -111,8 +113,12 @@ export class LiveSettings {
   }
 
   #collect({ name, raw }: SettingChange, changed: Record<string, unknown>, faults: string[]): void {
-    const { type, changeable, secret, ignored, usedBy } = settingOf(name);
-    if (ignored || (secret && raw === mask)) return;
+    const { type, changeable, secret, ignored, usedBy, description } = settingOf(name);
+    if (secret && raw === mask) return;
+    if (ignored) {
+      if (!isShown(name, raw, this.#current)) faults.push(`${name} cannot change: ${description}`);
+      return;
+    }
     const result = type.schema.safeParse(raw);
     if (!result.success) {
       faults.push(`${name} is ${shownRaw(name, raw)}; it must be ${type.expected}`);
@@ -128,6 +134,13 @@ export class LiveSettings {
       changed[name] = result.data;
     }
   }
+}
+
+/** True for what GetConfig shows of a setting without effect, in whatever form it is written back. */
+function isShown(name: SettingName, raw: unknown, settings: Settings): boolean {
+  const shown: unknown = settings[name];
+  const { format } = settingOf(name).type;
+  return isDeepStrictEqual(raw, shown) || format(raw) === format(shown);
 }
 
 function parseMap(json: string): Record<string, unknown> {
