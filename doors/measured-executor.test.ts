@@ -22,8 +22,15 @@ describe('a measured executor', () => {
     const commands: [string, string, ...string[]][] = [
       ['set', 'SET', 'k', 'v'],
       ['get', 'GET', 'k'],
+      ['set', 'INCR', 'k'],
+      ['set', 'HSET', 'h', 'f', 'v'],
+      ['set', 'VALUE.INCR', 'k', '1'],
+      ['get', 'GETEX', 'k'],
+      ['get', 'LRANGE', 'l', '0', '1'],
       ['delete', 'DEL', 'k'],
+      ['delete', 'VERSION.DEL', 'k', 'clock'],
       ['mdelete', 'DEL', 'a', 'b'],
+      ['mdelete', 'UNLINK', 'a', 'b'],
       ['mset', 'MSET', 'a', '1'],
       ['mset', 'MSETEX', '5', 'a', '1'],
       ['mget', 'MGET', 'a'],
@@ -31,6 +38,9 @@ describe('a measured executor', () => {
       ['block_lookup', 'BLOCK.VERSIONS', 'd', '0'],
       ['block_read', 'BLOCK.GET', 'k'],
       ['block_write', 'BLOCK.PUT', 'k', 'm', 'b'],
+      ['other', 'EXISTS', 'k'],
+      ['other', 'SINTER', 'a', 'b'],
+      ['other', 'DBSIZE'],
     ];
     for (const [, name, ...args] of commands) expect(run(name, ...args)).toBe('OK');
     const text = await registry.metrics();
@@ -49,7 +59,7 @@ describe('a measured executor', () => {
   it('leaves what is answered at once at once, and waits for the rest', async () => {
     const late = Promise.withResolvers<Reply>();
     const { registry, run } = measured((name) => (name === 'GET' ? late.promise : null));
-    expect(run('DBSIZE')).toBeNull();
+    expect(run('EXISTS', 'k')).toBeNull();
     const reply = run('GET', 'k');
     expect(reply).toBeInstanceOf(Promise);
     expect(await registry.metrics()).toContain('\nkv_gets_total 0\n');

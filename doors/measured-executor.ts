@@ -1,7 +1,7 @@
 /**
  * What doors ask of an executor, counted and timed under the names that users of the Go KVCache have in their
- * dashboards: kv_gets_total, kv_get_errors_total, kv_get_latency_seconds and so on for every kind of command. Prompt
- * blocks have the same three under kv_block_lookup, kv_block_read and kv_block_write.
+ * dashboards: kv_gets_total, kv_get_errors_total, kv_get_latency_seconds and so on for every kind of command
+ * (command-kinds.ts). Prompt blocks have the same three under kv_block_lookup, kv_block_read and kv_block_write.
  *
  * A command that is answered at once costs two looks at the clock and three additions: no closure, no promise, no
  * label. A miss is a success; a command fails when its reply is an error.
@@ -10,6 +10,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { type Command, type CommandContext, type Executor, libraryContext, type Upload } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { metricsGatherTimeoutMs } from '../limits.ts';
+import { type CommandKind, commandKinds, kindsOfCommands } from './command-kinds.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 
 /** What is counted of one kind of command since the start; `latency` has a count for each of `latencyBounds` and one more. */
@@ -59,36 +60,19 @@ function counter(registry: Registry, name: string, help: string, value: () => nu
 
 /** Registers all names at once, so that a dashboard finds them at zero. */
 export class KvMetrics {
+  readonly #byKind: ReadonlyMap<CommandKind, CommandFigures>;
   readonly #byCommand: ReadonlyMap<string, CommandFigures>;
+  readonly #deletes: CommandFigures;
   readonly #manyDeletes: CommandFigures;
   readonly #healthChecks: LatencyHistogram;
   #configUpdates = 0;
 
   constructor(registry: Registry) {
-    const figures = (kind: string, what: string): CommandFigures => new CommandFigures(registry, kind, what);
-    const set = figures('set', 'writes of a key');
-    const get = figures('get', 'reads of a key');
-    const getMany = figures('mget', 'reads of several keys');
-    const setMany = figures('mset', 'writes of several keys');
-    this.#manyDeletes = figures('mdelete', 'deletes of several keys');
-    this.#byCommand = new Map([
-      ['SET', set],
-      ['VALUE.SET', set],
-      ['VERSION.PUT', set],
-      ['GET', get],
-      ['VALUE.GET', get],
-      ['VERSION.GET', get],
-      ['DEL', figures('delete', 'deletes of a key')],
-      ['PREFIXSCAN', figures('scan', 'pages of scans')],
-      ['MSET', setMany],
-      ['MSETEX', setMany],
-      ['VALUE.MSET', setMany],
-      ['MGET', getMany],
-      ['VALUE.MGET', getMany],
-      ['BLOCK.VERSIONS', figures('block_lookup', 'lookups of prompts')],
-      ['BLOCK.GET', figures('block_read', 'reads of a prompt block')],
-      ['BLOCK.PUT', figures('block_write', 'writes of a prompt block')],
-    ]);
+    const kinds = Object.entries(commandKinds) as [CommandKind, string][];
+    this.#byKind = new Map(kinds.map(([kind, what]) => [kind, new CommandFigures(registry, kind, what)]));
+    this.#byCommand = new Map([...kindsOfCommands].map(([name, kind]) => [name, this.#byKind.get(kind)!]));
+    this.#deletes = this.#byKind.get('delete')!;
+    this.#manyDeletes = this.#byKind.get('mdelete')!;
     this.#healthChecks = new LatencyHistogram(
       registry,
       'kv_health_check_latency_seconds',
@@ -108,14 +92,14 @@ export class KvMetrics {
 
   /** By kind: `get`, `mget`, `block_lookup` and so on. */
   figures(): Record<string, KindFigures> {
-    const all = new Set([...this.#byCommand.values(), this.#manyDeletes]);
-    return Object.fromEntries([...all].map(({ kind, figures }) => [kind, figures]));
+    return Object.fromEntries([...this.#byKind].map(([kind, { figures }]) => [kind, figures]));
   }
 
-  /** Undefined for commands that are not counted by kind. */
-  figuresOf(command: Command): CommandFigures | undefined {
-    if (command.name === 'DEL' && command.args.length > 1) return this.#manyDeletes;
-    return this.#byCommand.get(command.name);
+  /** Undefined for commands that are not counted. */
+  figuresOf({ name, args }: Command): CommandFigures | undefined {
+    const figures = this.#byCommand.get(name);
+    // The second argument of VERSION.DEL is a clock, and not another key.
+    return figures === this.#deletes && args.length > 1 && name !== 'VERSION.DEL' ? this.#manyDeletes : figures;
   }
 }
 

@@ -16,6 +16,7 @@ const commands: readonly (readonly [kind: string, name: string])[] = [
   ['delete', 'delete'],
   ['mdelete', 'delete many'],
   ['scan', 'scan'],
+  ['other', 'other'],
 ];
 
 const overview: Row = {
