@@ -4,7 +4,8 @@
  * `sum` adds integers, `by-key` puts items back where their keys stood, `all-ok` is OK if every shard said so,
  * `concat` joins arrays, `any` picks one of those that are not nil, `collect` lists the replies in the order of the
  * shards. If a part fails the whole fails, and for a write the message
- * says where it failed and where it was done, because a command over several shards is not atomic.
+ * says where it failed and where it was done, because a command over several shards is not atomic. What every shard says
+ * in the same words is about the command and about no shard: it is told as it is.
  */
 import type { Command } from '../commands/command.ts';
 import { endOfKeys, keysOf, slotOfArgument } from '../commands/key-slots.ts';
@@ -106,6 +107,9 @@ export class FanOut implements PartOwner {
 
   #failure(first: number): ReplyError {
     const fault = this.#replies[first] as ReplyError;
+    const saysTheSame = (reply: Reply): boolean =>
+      reply instanceof ReplyError && reply.code === fault.code && reply.message === fault.message;
+    if (this.#replies.every(saysTheSame)) return fault;
     const shardsWhere = (isFailed: boolean): string =>
       this.#parts
         .filter((_, index) => this.#replies[index] instanceof ReplyError === isFailed)

@@ -89,6 +89,8 @@ describe('commands', () => {
       new ReplyError('DISKFULL', 'MSET failed on shard-1, done on shard-0: the disk is full'),
     );
     expect(await run('MGET', ...keys)).toEqual(new ReplyError('DISKFULL', 'MGET failed on shard-1: the disk is full'));
+    cluster!.executors[0]!.intercept = cluster!.executors[1]!.intercept;
+    expect(await run('MGET', ...keys)).toEqual(new ReplyError('DISKFULL', 'the disk is full'));
   });
 });
 

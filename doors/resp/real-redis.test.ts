@@ -1,5 +1,6 @@
 /** Bytes of any kind to this door and to a real redis-server: what comes back is the same, byte by byte. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Cluster } from '../../router/testing/cluster.ts';
 import { TestExecutor } from '../../router/testing/test-executor.ts';
 import { hasRedisServer, RedisServer } from '../../testing/redis-server.ts';
 import { fuzzedFrames } from './testing/frames.ts';
@@ -15,12 +16,18 @@ describe.skipIf(!hasRedisServer())('held against a real redis-server', () => {
   const executor = new TestExecutor('shard');
   let redis: RedisServer;
   let open: OpenDoor;
+  let cluster: Cluster;
+  let openAtRouter: OpenDoor;
   beforeAll(async () => {
     redis = await RedisServer.start();
     open = await OpenDoor.open(executor);
+    cluster = await Cluster.start(3);
+    openAtRouter = await OpenDoor.open(cluster.router);
   });
   afterAll(async () => {
     await open[Symbol.asyncDispose]();
+    await openAtRouter[Symbol.asyncDispose]();
+    await cluster.stop();
     await redis.stop();
     executor.close();
   });
@@ -46,7 +53,12 @@ describe.skipIf(!hasRedisServer())('held against a real redis-server', () => {
     }
   });
 
-  test.each([2, 3])('each type of value is shown the same in RESP%i', async (protocol) => {
+  test.each([
+    [2, 'a shard'],
+    [3, 'a shard'],
+    [2, 'a router with three shards'],
+    [3, 'a router with three shards'],
+  ] as const)('each type of value is shown the same in RESP%i by %s', async (protocol, where) => {
     // Of one item each: in which order a hash or a set lists several is its own business.
     const prelude = ['FLUSHALL', `HELLO ${protocol}`];
     const commands = [
@@ -121,6 +133,6 @@ describe.skipIf(!hasRedisServer())('held against a real redis-server', () => {
       return answers.slice(prelude.length);
     };
     const theirs = await replies(redis.port);
-    expect(await replies(open.port)).toEqual(theirs);
+    expect(await replies(where === 'a shard' ? open.port : openAtRouter.port)).toEqual(theirs);
   });
 });
