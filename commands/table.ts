@@ -6,6 +6,7 @@
  *   Commands that Redis has too are as Redis 7's, options and errors included. Beside them, and where we differ:
  *   COPY source destination [DB 0] [REPLACE]       there is one database
  *   MSET key value [key value]…                    → OK; atomic on each shard, all-or-nothing per shard only
+ *   TEXT.MGET key…                                 → as MGET, with WRONGTYPE in the place of what is no text
  *   MSETEX ms key value [key value]…               → OK; the same with one absolute expiry (0: none)
  *   FLUSHALL, FLUSHDB [ASYNC | SYNC]               → OK when all plain keys are gone, with ASYNC too; blocks stay
  *   KEYS pattern                                   bounded: above `keysReplyBytesMax` an error says to use SCAN
@@ -159,6 +160,7 @@ const stringSpecs: readonly CommandSpec[] = [
   reads('GETRANGE', 3, 3, one, 'A part of a value.', noBytes),
   reads('SUBSTR', 3, 3, one, 'A part of a value: the old name of GETRANGE.', noBytes),
   spec('MGET', 1, Infinity, many, false, 'by-key', 'The values of keys.'),
+  own(spec('TEXT.MGET', 1, Infinity, many, false, 'by-key', 'The values of keys, or what keeps them from being text.')),
   writes('SET', 2, Infinity, one, 'Stores a value.', OK),
   writes('SETNX', 2, 2, one, 'Stores a value if there is none.'),
   writes('SETEX', 3, 3, one, 'Stores a value with a time to live in seconds.', OK),

@@ -37,6 +37,7 @@ const kindByName: ReadonlyMap<string, CommandKind> = new Map([
   ['MSETEX', 'mset'],
   ['VALUE.MSET', 'mset'],
   ['MGET', 'mget'],
+  ['TEXT.MGET', 'mget'],
   ['VALUE.MGET', 'mget'],
   ['PREFIXSCAN', 'scan'],
   ['SCAN', 'scan'],

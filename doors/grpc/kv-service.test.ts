@@ -1,6 +1,7 @@
 import { Client, credentials, type Metadata, status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { libraryContext } from '../../commands/command.ts';
 import { ReplyError } from '../../commands/reply.ts';
 import { bytesOf, type MessageParts } from '../../grpc/method.ts';
 import { grpcScanReplyBytesMax } from '../../limits.ts';
@@ -92,6 +93,31 @@ describe('plain keys', () => {
     expect((await call(client.scanKeyValues, { prefix: bytes('user:') })).keyValues).toEqual(keyValues);
     expect((await call(client.scanKeys, { prefix: Buffer.alloc(0) })).keys).toHaveLength(2_501);
     expect(await call(client.scanKeys, { prefix: bytes('nobody:') })).toEqual({ keys: [], error: '' });
+  });
+});
+
+describe('what is no text', () => {
+  beforeEach(async () => {
+    await call(client.set, { key: bytes('text'), value: bytes('v'), ttl: undefined });
+    const push = { name: 'RPUSH', args: ['list', 'a'].map(bytes) };
+    expect(await door.execute(push, libraryContext(1_000))).toBe(1);
+  });
+  const error = 'Operation against a key holding the wrong kind of value';
+
+  it('is a fault to who asks for it by its key, alone or among others', async () => {
+    expect(await call(client.get, { key: bytes('list') })).toMatchObject({ found: false, error });
+    for (const keys of [['list'], ['text', 'list'], ['list', 'text']]) {
+      expect(await call(client.mGet, { keys: keys.map(bytes) })).toEqual({ keyValues: {}, error });
+    }
+    expect((await call(client.mGet, { keys: ['text', 'absent'].map(bytes) })).keyValues).toEqual({ text: bytes('v') });
+  });
+
+  it('is named by a scan, and left out where values are asked for', async () => {
+    expect((await call(client.scanKeys, { prefix: bytes('') })).keys.map(String).sort()).toEqual(['list', 'text']);
+    expect(await call(client.scanKeyValues, { prefix: bytes('') })).toEqual({
+      keyValues: { text: bytes('v') },
+      error: '',
+    });
   });
 });
 

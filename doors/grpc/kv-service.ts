@@ -3,6 +3,8 @@
  * the call ends with OK; the fault's code is in the trailer `kvcache-code`.
  *
  * Scans have no cursor in this contract: they walk all pages and answer at once, bounded by `grpcScanReplyBytesMax`.
+ * Hashes, lists, sets and sorted sets are WRONGTYPE to who asks for one by its key. A scan with values leaves them out, for
+ * one of them would keep everybody from the values of all others; ScanKeys names them.
  */
 import { isUtf8 } from 'node:buffer';
 import type { Command, CommandContext, Executor } from '../../commands/command.ts';
@@ -185,7 +187,7 @@ function setMany(executor: Executor, { pairs, ttl }: IncomingKeyValues, call: Se
   return whenDone(executor.execute(command, contextOf(call)), call);
 }
 
-/** Keys that are not there are left out of the map. */
+/** Keys that are not there are left out of the map; one that holds no text is a fault, as it is to Get. */
 function getMany(
   executor: Executor,
   keys: readonly Buffer[],
@@ -193,7 +195,7 @@ function getMany(
 ): OutgoingKeyValues | Promise<OutgoingKeyValues> {
   const fault = keysFault(keys) ?? mapKeysFault(keys);
   if (fault !== undefined) return { pairs: [], error: fault };
-  return settle(executor.execute({ name: 'MGET', args: keys }, cancellableContextOf(call)), (reply) => {
+  return settle(executor.execute({ name: 'TEXT.MGET', args: keys }, cancellableContextOf(call)), (reply) => {
     const values = reply as ReplyError | Reply[];
     if (values instanceof ReplyError) return { pairs: [], error: faultText(values, call) };
     const broken = values.find((value) => value instanceof ReplyError);

@@ -1,4 +1,4 @@
-/** Text by key: GET, STRLEN, MGET, MSET, MSETNX, MSETEX. Grammar: commands/table.ts. */
+/** Text by key: GET, STRLEN, MGET, TEXT.MGET, MSET, MSETNX, MSETEX. Grammar: commands/table.ts. */
 import type { CommandContext } from '../../commands/command.ts';
 import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
 import { storedTypes } from '../../commands/stored-type.ts';
@@ -16,7 +16,8 @@ export function stringCommands(keyspace: Keyspace): CommandFamily {
   return [
     ['GET', (args) => get(keyspace, args[0]!)],
     ['STRLEN', (args) => textLength(keyspace, args[0]!)],
-    ['MGET', (args) => mget(keyspace, args)],
+    ['MGET', (args) => mget(keyspace, args, null)],
+    ['TEXT.MGET', (args) => mget(keyspace, args, wrongType)],
     ['MSET', (args, context) => mset(keyspace, args, context)],
     ['MSETNX', (args, context) => msetnx(keyspace, args, context)],
     ['MSETEX', (args, context) => msetex(keyspace, args, context)],
@@ -47,11 +48,12 @@ function textLength(keyspace: Keyspace, key: Buffer): Answer<Reply> {
 }
 
 /** What is no text is answered as if it were absent. */
-function mget(keyspace: Keyspace, keys: readonly Buffer[]): Answer<Reply> {
+/** What is no text is `ofOthers`. */
+function mget(keyspace: Keyspace, keys: readonly Buffer[], ofOthers: Reply): Answer<Reply> {
   const replies: Answer<Reply>[] = [];
   for (const key of keys) {
-    const reply = andThen(get(keyspace, key), (text) => (text === wrongType ? null : text));
-    if (reply instanceof ReplyError) return reply;
+    const reply = andThen(get(keyspace, key), (text) => (text === wrongType ? ofOthers : text));
+    if (reply instanceof ReplyError && reply !== ofOthers) return reply;
     replies.push(reply);
   }
   return allOf(replies);
