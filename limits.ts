@@ -288,6 +288,8 @@ export const logSyncIntervalMs = 1_000;
 export const logRetryDelayMs = 250;
 /** Entries of a hint handled in one step of the event loop. */
 export const hintEntriesPerStep = 1_024;
+/** Of a segment under eviction, what may be appended once more because RAM has it. */
+export const secondChanceShareMax = 0.5;
 /** Segment files whose first bytes are looked at together when a shard starts. */
 export const fileLooksInFlightMax = 16;
 /** Hints read at the same time during a restore from Blob. */

@@ -4,6 +4,8 @@ import type { Entry, RecordIndex, Space } from '../shard/journal.ts';
 export class MapIndex implements RecordIndex {
   readonly entries = new Map<string, Entry>();
   readonly evicted: string[] = [];
+  /** Whether a key counts as being in RAM. */
+  isInMemory: (key: string) => boolean = () => false;
 
   get size(): number {
     return this.entries.size;
@@ -35,7 +37,7 @@ export class MapIndex implements RecordIndex {
     for (const entry of this.entries.values()) if (entry.slot === slot) yield entry;
   }
 
-  isHot(_entry: Entry): boolean {
-    return false;
+  isHot(entry: Entry): boolean {
+    return this.isInMemory(entry.key);
   }
 }

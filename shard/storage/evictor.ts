@@ -3,7 +3,8 @@
  *
  *   disk   above the threshold, the oldest segments that are safe in Blob lose their file. Without Blob, the oldest
  *          segments' keys are evicted in batches; those with a copy in RAM were asked for lately and get a second
- *          chance: they are appended again.
+ *          chance: they are appended again, but for no more than a share of each segment. Where RAM holds all that the
+ *          disk does, room would else come only after everything had been written once more.
  *   blob   segments older than the retention, or beyond its size, are taken off with their keys.
  *   full   with `evict-unflushed`, the oldest bytes that Blob does not have are evicted when they reach their bound.
  *
@@ -12,7 +13,7 @@
  */
 import { setImmediate as nextStep } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { hintEntriesPerStep } from '../../limits.ts';
+import { hintEntriesPerStep, secondChanceShareMax } from '../../limits.ts';
 import { type Entry, type EvictionLevel, isEvictable, type RecordIndex } from '../journal.ts';
 import { liesAt } from '../log/chain.ts';
 import { type HintCursor, hintCursor } from '../log/hint.ts';
@@ -43,6 +44,11 @@ export interface EvictorOptions {
 const chancesMax = 3;
 
 export type EvictionReason = 'disk_threshold' | 'retention_age' | 'retention_size' | 'blob_full';
+
+/** What is left of them for a segment under eviction. */
+interface Chances {
+  bytesLeft: number;
+}
 
 export interface EvictorStatistics {
   /** Segment files given up because Blob has them; no key is lost by it. */
@@ -172,6 +178,7 @@ export class Evictor {
   async #evictKeysOf(segment: SegmentState, reason: EvictionReason, level: EvictionLevel): Promise<void> {
     const hint = await hintOf({ log: this.#log, below: this.#below }, segment);
     const mayHaveOlder = this.#hasOlderElsewhere(segment);
+    const chances = { bytesLeft: segment.bytes * secondChanceShareMax };
     let inBatch = 0;
     let inStep = 0;
     for (const record = hintCursor(hint); record.next();) {
@@ -185,7 +192,7 @@ export class Evictor {
       // Whatever ran meanwhile may have overwritten or deleted it, where a marker now would bury the newer record, or
       // changed it, where the record still counts.
       for (let attempt = 1; attempt <= chancesMax && live !== undefined; attempt++) {
-        const wasKept = await this.#wasKept(live, level, segment);
+        const wasKept = await this.#wasKept(live, level, segment, chances);
         live = this.#liveAt(record, segment);
         if (!wasKept) break;
       }
@@ -232,16 +239,19 @@ export class Evictor {
    * lately. Only once: where there is room for nothing else, away records would be written again and again. A value
    * with deltas is as young as the last of them.
    */
-  async #wasKept(entry: Entry, level: EvictionLevel, segment: SegmentState): Promise<boolean> {
+  async #wasKept(entry: Entry, level: EvictionLevel, segment: SegmentState, chances: Chances): Promise<boolean> {
     if (!isEvictable(entry)) return this.#appendAgain(entry);
     const newest = entry.chain?.deltas.at(-1);
     if (newest !== undefined && newest.segment !== segment.id) return this.#appendAgain(entry);
     const isAway = this.#log.live.isAway(entry);
-    const deservesChance = isAway || (level === 'disk' && this.#index.isHot(entry));
+    const isWanted = level === 'disk' && entry.recordBytes <= chances.bytesLeft && this.#index.isHot(entry);
+    const deservesChance = isAway || isWanted;
     if (!deservesChance || this.#hadChance.has(entry)) return false;
     if (!(await this.#appendAgain(entry))) return false;
     this.#hadChance.add(entry);
-    if (!isAway) this.statistics.secondChances++;
+    if (isAway) return true;
+    chances.bytesLeft -= entry.recordBytes;
+    this.statistics.secondChances++;
     return true;
   }
 

@@ -226,6 +226,31 @@ describe('eviction without Blob', () => {
     expect(await store.text('key-0')).toBeUndefined();
     await store.close();
   });
+
+  test('keys in RAM get a second chance, and where all of them are, room still comes', async () => {
+    const eviction = { ...roomyEviction, diskBytes: 8 * 1024 * 1024 };
+    const store = await TestStore.open(folder.path, { eviction, segmentBytes: 1024 * 1024, fullWaitMs: 5000 });
+    const value = 'v'.repeat(64 * 1024);
+    const fill = async (from: number, to: number): Promise<void> => {
+      for (let key = from; key < to; key++) {
+        await store.storage.admit(value.length);
+        store.set(`key-${key}`, value);
+      }
+    };
+    const { statistics } = store.storage.evictor;
+    store.index.isInMemory = (key) => key === 'key-0';
+    await fill(0, 150);
+    expect(await store.text('key-0')).toBe(value);
+    expect(await store.text('key-1')).toBeUndefined();
+    expect(statistics.secondChances).toBe(1);
+    store.index.isInMemory = () => true;
+    const evictedBefore = store.index.evicted.length;
+    await fill(150, 550);
+    expect(statistics.secondChances).toBeGreaterThan(50);
+    expect(store.index.evicted.length - evictedBefore).toBeGreaterThanOrEqual(statistics.secondChances - 1);
+    expect(store.storage.log.localBytes()).toBeLessThanOrEqual(eviction.diskBytes);
+    await store.close();
+  });
 });
 
 test('a second process is refused the directory, with what to do', async () => {
