@@ -6,7 +6,7 @@ import { flushEntriesPerTurn } from '../../limits.ts';
 import { TestShard } from '../../testing/engine-shard.ts';
 import { hasRedisServer, RedisServer } from '../../testing/redis-server.ts';
 import { slotOf } from '../../topology/slot.ts';
-import { compileGlob } from './glob.ts';
+import { compileGlob } from '../../commands/glob.ts';
 
 const textOf = (reply: Reply): string => (reply as Buffer).toString('latin1');
 

@@ -23,7 +23,7 @@ import {
 import type { Entry } from '../journal.ts';
 import { allOf, andThen, type Answer } from './answer.ts';
 import { notAnInteger, parseInteger, syntaxError, wordOf } from './arguments.ts';
-import { compileGlob, type Glob } from './glob.ts';
+import { compileGlob, type Glob } from '../../commands/glob.ts';
 import type { CommandFamily } from './handler.ts';
 import { parseCount } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';

@@ -1,4 +1,5 @@
 /** COMMAND: what there is, as clients ask at their start. Everything is told from the tables of commands. */
+import { compileGlob } from '../../../commands/glob.ts';
 import { keysOf } from '../../../commands/key-slots.ts';
 import { ReplyError } from '../../../commands/reply.ts';
 import { arityFault } from '../../../commands/table.ts';
@@ -128,35 +129,11 @@ function list(args: readonly Buffer[], catalogue: Catalogue): RespReply {
       return [];
     case 'ACLCAT':
       return named(catalogue.commands.filter((command) => categoriesOf(command).includes(`@${text}`)));
-    case 'PATTERN':
-      return named(catalogue.commands.filter(({ name }) => matchesGlob(text, name.toLowerCase())));
+    case 'PATTERN': {
+      const glob = compileGlob(text);
+      return named(catalogue.commands.filter(({ name }) => glob.matches(name.toLowerCase())));
+    }
     default:
       return syntaxError;
   }
-}
-
-/** `*` and `?` alone, which is what patterns of command names have. Linear: after a star only the last one is tried. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  let at = 0;
-  let star = -1;
-  let resumeAt = 0;
-  let index = 0;
-  while (index < text.length) {
-    if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[index])) {
-      at += 1;
-      index += 1;
-    } else if (pattern[at] === '*') {
-      star = at;
-      resumeAt = index;
-      at += 1;
-    } else if (star >= 0) {
-      at = star + 1;
-      resumeAt += 1;
-      index = resumeAt;
-    } else {
-      return false;
-    }
-  }
-  while (pattern[at] === '*') at += 1;
-  return at === pattern.length;
 }

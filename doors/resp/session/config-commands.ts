@@ -3,12 +3,12 @@
  * by CONFIG SET, in all shards where a router is asked; a value that is what it is already is taken; the rest says what
  * Redis says of what cannot change.
  */
+import { compileGlob } from '../../../commands/glob.ts';
 import { OK, ReplyError } from '../../../commands/reply.ts';
 import { socketKeepaliveMs, socketUnsentBytesMax, valueBytesMax } from '../../../limits.ts';
 import { parseBytes, parseDurationMs } from '../../../settings/units.ts';
 import type { DoorParts } from '../door-parts.ts';
 import { bulk, RespMap, type RespReply } from '../resp-reply.ts';
-import { matchesGlob } from './command-commands.ts';
 import { dispatch, type SessionCommand, syntaxError, takes } from './session-command.ts';
 
 const help = [
@@ -141,9 +141,9 @@ function textOf(value: unknown): string | undefined {
 
 async function get(patterns: readonly Buffer[], parts: DoorParts): Promise<RespReply> {
   const settings = await readSettings(parts);
-  const globs = patterns.map((pattern) => pattern.toString('latin1').toLowerCase());
+  const globs = patterns.map((pattern) => compileGlob(pattern.toString('latin1').toLowerCase()));
   const found = parameters
-    .filter(({ name }) => globs.some((glob) => matchesGlob(glob, name)))
+    .filter(({ name }) => globs.some((glob) => glob.matches(name)))
     .flatMap(({ name, read }): [RespReply, RespReply][] => {
       const value = read(settings, parts);
       return value === undefined ? [] : [[bulk(name), bulk(value)]];

@@ -4,7 +4,7 @@ import { scanCountMax } from '../../../limits.ts';
 import type { Answer } from '../answer.ts';
 import { notAnInteger, syntaxError, wordOf } from '../arguments.ts';
 import type { Collections } from '../collections.ts';
-import { compileGlob } from '../glob.ts';
+import { compileGlob } from '../../../commands/glob.ts';
 import { parseCount } from '../../../commands/int64.ts';
 import type { Collection } from './collection.ts';
 import type { TablePage } from './member-table.ts';
