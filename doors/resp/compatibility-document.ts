@@ -1,7 +1,8 @@
 /** `docs/redis-compatibility.md`, written from the tables of commands by `npm run generate`. */
 import type { KeySpec } from '../../commands/table.ts';
 import { Catalogue, type KnownCommand } from './catalogue.ts';
-import { redisCommands } from './redis-commands.ts';
+import { laterCommands, redisCommands } from './redis-commands.ts';
+import { redisSubcommands } from './redis-subcommands.ts';
 import { sessionCommands } from './session/session-commands.ts';
 import { respVersion } from './version.ts';
 
@@ -28,12 +29,14 @@ const titles: Readonly<Record<string, string>> = {
 export function compatibilityDocument(): string {
   const catalogue = new Catalogue(sessionCommands);
   const known = new Map(catalogue.commands.map((command) => [command.name, command]));
-  const listed = new Set(Object.values(redisCommands).flat());
-  const newer = catalogue.commands.filter(({ name }) => !listed.has(name));
   const groups = Object.entries(redisCommands).map(([group, names]) => {
-    const there = names.flatMap((name) => known.get(name) ?? []);
-    const missing = names.filter((name) => !known.has(name));
-    return section(titles[group] ?? group, there, missing);
+    const { there, missing } = parted(names, known);
+    return section(titles[group] ?? group, there, missing.length === 0 ? [] : [`Not there: ${shown(missing)}.`]);
+  });
+  const later = parted(Object.values(laterCommands).flat(), known);
+  const laterMissing = Object.entries(laterCommands).flatMap(([version, names]) => {
+    const { missing } = parted(names, known);
+    return missing.length === 0 ? [] : [`Not there of Redis ${version}: ${shown(missing)}.`];
   });
   return `# Redis compatibility
 
@@ -41,7 +44,7 @@ export function compatibilityDocument(): string {
 
 What a Redis client can ask at the RESP port of a router or a shard ([which client to use where](doors.md)). Replies,
 arities and error texts are those of Redis 7; \`HELLO\` and \`INFO\` call it version ${respVersion}. A command that is not
-here answers \`ERR unknown command\`, as Redis answers what it does not know.
+here answers \`ERR unknown command\`, a subcommand \`ERR unknown subcommand\`, as Redis answers what it does not know.
 
 ## Over several shards
 
@@ -71,18 +74,34 @@ are answered in their order always.
   some moment while the command was under way.
 - Keys have up to 64 KiB, values 512 MiB, collections 16 MiB.
 
-${[...groups, ...(newer.length === 0 ? [] : [section('Of later versions', newer, [])])].join('\n\n')}
+${[...groups, section('Of later versions', later.there, laterMissing)].join('\n\n')}
 `;
 }
 
-function section(title: string, there: readonly KnownCommand[], missing: readonly string[]): string {
+interface Parted {
+  readonly there: readonly KnownCommand[];
+  readonly missing: readonly string[];
+}
+
+function parted(names: readonly string[], known: ReadonlyMap<string, KnownCommand>): Parted {
+  return { there: names.flatMap((name) => known.get(name) ?? []), missing: names.filter((name) => !known.has(name)) };
+}
+
+function shown(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ');
+}
+
+function section(title: string, there: readonly KnownCommand[], absent: readonly string[]): string {
   const rows = there.map((command) => {
     const { summary } = (command.spec ?? command.session)!;
     return `| \`${command.name}\` | ${summary} | ${overShards(command)} |`;
   });
   const table = ['| Command | What it does | Over several shards |', '| --- | --- | --- |', ...rows].join('\n');
-  const absent = `Not there: ${missing.map((name) => `\`${name}\``).join(', ')}.`;
-  return [`## ${title}`, ...(rows.length === 0 ? [] : [table]), ...(missing.length === 0 ? [] : [absent])].join('\n\n');
+  const parts = there.flatMap(({ name }) => {
+    const missing = redisSubcommands.get(name)?.missing ?? [];
+    return missing.length === 0 ? [] : [`\`${name}\` is there without ${shown(missing)}.`];
+  });
+  return [`## ${title}`, ...(rows.length === 0 ? [] : [table]), ...parts, ...absent].join('\n\n');
 }
 
 function overShards({ spec }: KnownCommand): string {

@@ -230,3 +230,12 @@ export const redisCommands: Readonly<Record<string, readonly string[]>> = {
   transactions: ['DISCARD', 'EXEC', 'MULTI', 'UNWATCH', 'WATCH'],
   scripting: ['EVAL', 'EVALSHA', 'EVALSHA_RO', 'EVAL_RO', 'FCALL', 'FCALL_RO', 'FUNCTION', 'SCRIPT'],
 };
+
+/** Commands that came with later versions of Redis, by version. */
+export const laterCommands: Readonly<Record<string, readonly string[]>> = {
+  '7.2': ['WAITAOF'],
+  '7.4': ['HEXPIRE', 'HEXPIREAT', 'HEXPIRETIME', 'HPERSIST', 'HPEXPIRE', 'HPEXPIREAT', 'HPEXPIRETIME', 'HPTTL', 'HTTL'],
+  '8.0': ['HGETDEL', 'HGETEX', 'HSETEX'],
+  '8.2': ['XACKDEL', 'XDELEX'],
+  '8.4': ['DELEX', 'DIGEST', 'MSETEX'],
+};
