@@ -62,7 +62,7 @@ const introduction = `# Settings
 <!-- Generated from settings/schema.ts by \`npm run generate\`; edit that file. -->
 
 A setting comes from a flag, else from the environment, else from the file that \`--config FILE\` or \`KVCACHE_CONFIG\`
-names (YAML or JSON, nested or with dotted names), else from its default. \`kvcache config\` shows every setting with its
+names (YAML or JSON; nested, with dotted names, or flat with underscores as in \`eviction_batch_size\`), else from its default. \`kvcache config\` shows every setting with its
 value and where it came from; with \`--server\`, \`--port-base\` or \`--running\` it shows what a cluster runs with, and
 \`kvcache config set NAME VALUE\` changes what may change at run time, on all shards and for good, over restarts too. A client
 does the same with kv.KeyValueService's GetConfig and UpdateConfig, where names of the Go KVCache stand beside ours. Everything is checked at start: all mistakes are told at once, and the exit code is 2.
@@ -78,7 +78,7 @@ eviction.disk_usage_threshold: 80
 
 - Sizes: bytes, or a number with KB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024).
 - Durations: seconds, or a number with ms, s, m, h or d.
-- Percentages and shares: \`80\` or \`80%\`; \`0.5\` or \`50%\`.
+- Percentages: \`80\`, \`80%\` or \`0.8\`. Shares: \`0.5\` or \`50%\`.
 - In a pod, Kubernetes adds variables such as \`KVCACHE_HTTP_PORT=tcp://…\` for Services of that name; they are skipped.
 `;
 

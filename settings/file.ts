@@ -1,7 +1,8 @@
 /**
- * A settings file: YAML, of which JSON is a part, nested or with dotted names, both in one file if need be.
+ * A settings file: YAML, of which JSON is a part, nested, with dotted names, or flat with underscores; all in one file if
+ * need be.
  *
- *   grpc:            is the same as   grpc.port: 50051
+ *   grpc:            is the same as   grpc.port: 50051   and as   grpc_port: 50051
  *     port: 50051
  */
 import { readFileSync } from 'node:fs';

@@ -15,6 +15,29 @@ test('a changeable setting changes, nested or by its dotted name, and listeners 
   expect(told).toEqual([50, 60]);
 });
 
+test('flat names are taken beside dotted and nested ones, and a share for a percentage', () => {
+  const live = liveOf();
+  const update = {
+    eviction_disk_usage_threshold: 0.75,
+    value_disk_threshold: '2MB',
+    'eviction.batch_size': 7,
+    eviction: { check_interval: 30 },
+    rocksdb_path: './data',
+    rocksdb_options: {},
+    cache_enabled: true,
+  };
+  expect(live.update(JSON.stringify(update))).toBeUndefined();
+  expect(live.current).toMatchObject({
+    'eviction.disk_usage_threshold': 75,
+    'value.disk_threshold': 2_000_000,
+    'eviction.batch_size': 7,
+    'eviction.check_interval': 30_000,
+  });
+  expect(live.update('{"rocksdb_path":"/elsewhere","batch_max_size":5}')).toMatch(
+    /^data\.path does not change .*\nbatch\.max_size cannot change/,
+  );
+});
+
 test('all settings read and written back are no change', () => {
   const live = liveOf({ 'blob-account-url': 'https://a', 'blob-account-key': 'c2VjcmV0', 'disk-size': '1GiB' });
   const before = live.current;

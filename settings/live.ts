@@ -23,7 +23,7 @@ export interface SettingChange {
   readonly raw: unknown;
 }
 
-/** The settings that `json` names, nested or with dotted names. Throws CONFIG for no JSON and for unknown names. */
+/** The settings that `json` names: nested, with dotted names, or flat with underscores. Throws CONFIG for no JSON and for unknown names. */
 export function changesOf(json: string): SettingChange[] {
   const named = [...flattened(parseMap(json), '', (name) => settingNamed(name) !== undefined)];
   const unknown = named.filter(([written]) => settingNamed(written) === undefined);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KvcacheError } from '../errors.ts';
-import { describeSource, type LoadedSettings, loadSettings, type SettingsInput } from './load.ts';
+import { describeSource, type LoadedSettings, loadSettings, settingNamed, type SettingsInput } from './load.ts';
+import { settingNames, settingOf } from './schema.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -52,10 +53,18 @@ describe('where a value comes from', () => {
     expect(describeSource(sources.get('hot.size')!)).toBe('derived');
   });
 
-  test('the file may be JSON, nested or with dotted names, and named by the environment', () => {
-    const filePath = fileOf(JSON.stringify({ grpc: { port: 7001 }, 'http.port': 7002 }));
+  test('the file may be JSON, nested, with dotted names or flat, and named by the environment', () => {
+    const filePath = fileOf(JSON.stringify({ grpc: { port: 7001 }, 'http.port': 7002, resp_port: 7003 }));
     const { settings } = load({ environment: { KVCACHE_CONFIG: filePath } });
-    expect([settings['grpc.port'], settings['http.port']]).toEqual([7001, 7002]);
+    expect([settings['grpc.port'], settings['http.port'], settings['resp.port']]).toEqual([7001, 7002, 7003]);
+  });
+
+  test('every setting has a flat name of its own, and so has every alias', () => {
+    for (const name of settingNames) {
+      for (const written of [name, ...(settingOf(name).aliases.names ?? [])]) {
+        expect(settingNamed(written.replaceAll('.', '_')), written).toBe(name);
+      }
+    }
   });
 
   test('an empty file and empty variables change nothing', () => {
@@ -145,7 +154,7 @@ describe('faults', () => {
     [
       'a percentage',
       { 'eviction-disk-usage-threshold': '180%' },
-      "eviction.disk_usage_threshold is '180%' (flag --eviction-disk-usage-threshold); it must be a percentage such as 80 or 80%, at least 1%",
+      "eviction.disk_usage_threshold is '180%' (flag --eviction-disk-usage-threshold); it must be a percentage such as 80, 80% or 0.8, at least 1%",
     ],
     [
       'a share',

@@ -8,7 +8,7 @@ import { conflicts, deriveSettings } from './derive.ts';
 import { readSettingsFile } from './file.ts';
 import { nearest } from './nearest.ts';
 import { type GivenSettings, settingNames, type SettingName, settingOf, type Settings } from './schema.ts';
-import { environmentNameOf, flagOf, type ProcessRole } from './setting.ts';
+import { environmentNameOf, flagOf, flatNameOf, type ProcessRole } from './setting.ts';
 
 export type SettingSource =
   | { readonly kind: 'default' | 'derived' }
@@ -39,19 +39,24 @@ interface Candidate {
 }
 
 const nameByAlias = new Map<string, SettingName>();
+/** As clients of the Go KVCache write names that they do not nest: `value_disk_threshold`. */
+const nameByFlatName = new Map<string, SettingName>();
 const nameByFlag = new Map<string, SettingName>();
 const nameByEnvironment = new Map<string, SettingName>();
 for (const name of settingNames) {
   const { aliases } = settingOf(name);
-  for (const alias of [name, ...(aliases.names ?? [])]) nameByAlias.set(alias, name);
+  for (const alias of [name, ...(aliases.names ?? [])]) {
+    nameByAlias.set(alias, name);
+    nameByFlatName.set(flatNameOf(alias), name);
+  }
   for (const flag of [flagOf(name), ...(aliases.flags ?? [])]) nameByFlag.set(flag, name);
   for (const variable of [environmentNameOf(name), ...(aliases.environment ?? [])])
     nameByEnvironment.set(variable, name);
 }
 
-/** The setting of this name or alias. */
+/** The setting of this name or alias, its dots as they are or as underscores. */
 export function settingNamed(name: string): SettingName | undefined {
-  return nameByAlias.get(name);
+  return nameByAlias.get(name) ?? nameByFlatName.get(name);
 }
 
 /** The variable that names the settings file. */
@@ -138,8 +143,8 @@ function fromFile({ filePath, environment }: SettingsInput, faults: string[]): C
   if (path === undefined || path === '') return [];
   const candidates: Candidate[] = [];
   const seen = new Map<SettingName, string>();
-  for (const [written, raw] of readSettingsFile(path, (candidate) => nameByAlias.has(candidate))) {
-    const name = nameByAlias.get(written);
+  for (const [written, raw] of readSettingsFile(path, (candidate) => settingNamed(candidate) !== undefined)) {
+    const name = settingNamed(written);
     if (name === undefined) {
       const meant = nearest(written, nameByAlias.keys());
       faults.push(

@@ -2,7 +2,7 @@
  * What is declared of one setting. Everything else follows from it: the flag, the environment variable, the place in
  * a file, validation, `docs/settings.md` and what `kvcache config` shows.
  *
- *   memory.limit   →   --memory-limit SIZE   KVCACHE_MEMORY_LIMIT   memory: { limit: … }
+ *   memory.limit   →   --memory-limit SIZE   KVCACHE_MEMORY_LIMIT   memory: { limit: … }   memory_limit: …
  */
 import type { SettingType } from './types.ts';
 
@@ -110,7 +110,12 @@ export function flagOf(name: string): string {
   return name.replaceAll(/[._]/g, '-');
 }
 
+/** `blob.flush_interval` → `blob_flush_interval`. */
+export function flatNameOf(name: string): string {
+  return name.replaceAll('.', '_');
+}
+
 /** `blob.flush_interval` → `KVCACHE_BLOB_FLUSH_INTERVAL`. */
 export function environmentNameOf(name: string): string {
-  return `KVCACHE_${name.replaceAll('.', '_').toUpperCase()}`;
+  return `KVCACHE_${flatNameOf(name).toUpperCase()}`;
 }

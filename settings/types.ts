@@ -92,7 +92,7 @@ export function share(range: Range = {}): SettingType<number> {
 
 /** 0 to 100. */
 export function percent(range: Range = {}): SettingType<number> {
-  return quantity('percent', 'a percentage such as 80 or 80%', parsePercent, (value) => `${value}%`, range);
+  return quantity('percent', 'a percentage such as 80, 80% or 0.8', parsePercent, (value) => `${value}%`, range);
 }
 
 /** A part of another size: a share of it, or bytes. Resolved by derive.ts. */

@@ -69,6 +69,7 @@ test('shares and percentages take a percent sign', () => {
   expect(parseShare(2)).toBeUndefined();
   expect(parsePercent('80%')).toBe(80);
   expect(parsePercent(80)).toBe(80);
+  expect([0.8, '0.29', '0.8%', 1, 0].map(parsePercent)).toEqual([80, 29, 0.8, 1, 0]);
   expect(parsePercent('101')).toBeUndefined();
   expect(parsePercent('80 MB')).toBeUndefined();
 });

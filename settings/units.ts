@@ -4,7 +4,7 @@
  *   size      1024, '64MiB', '1.5GB', '512 KiB'   bytes; KB, MB, GB, TB are powers of 1000, KiB … of 1024
  *   duration  60, '60s', '500ms', '1.5h', '7d'    milliseconds; a plain number is seconds
  *   share     0.5, '50%'                          0 to 1
- *   percent   80, '80%'                           0 to 100
+ *   percent   80, '80%', 0.8                      0 to 100; a plain number below 1 is a share
  *
  * Every parser takes what a flag, an environment variable or a YAML file gives (a string or a number), answers
  * undefined for anything it does not understand, and never rounds: '0.3B' is a mistake, not zero.
@@ -80,10 +80,11 @@ export function parseShare(written: Written): number | undefined {
   return share <= 1 ? share : undefined;
 }
 
-/** 0 to 100, or undefined: 80 and '80%' are the same. */
+/** 0 to 100, or undefined: 80, '80%' and 0.8 are the same; '0.8%' is less than one percent. */
 export function parsePercent(written: Written): number | undefined {
   const quantity = quantityOf(written);
   if (!quantity || (quantity.unit !== '' && quantity.unit !== '%')) return undefined;
+  if (quantity.unit === '' && quantity.amount < 1) return Number((quantity.amount * 100).toPrecision(12));
   return quantity.amount <= 100 ? quantity.amount : undefined;
 }
 

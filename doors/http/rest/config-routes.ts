@@ -41,8 +41,8 @@ export function configRoutes(
       tag: 'config',
       summary: 'Changes settings',
       description:
-        'Nested or with dotted names, on all shards and for good: it outlasts restarts. Everything is checked before ' +
-        'anything is changed; what does not change at run time is named in the error. What is written back as it was ' +
+        'Nested, with dotted names, or flat (`eviction_batch_size`), on all shards and for good: it outlasts restarts. ' +
+        'Everything is checked before anything is changed; what does not change at run time is named in the error. What is written back as it was ' +
         'read is no change.',
       json: configSchema,
       answers: {
