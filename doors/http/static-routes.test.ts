@@ -9,6 +9,7 @@ test('the dashboard is there for everybody, under a policy that lets it load not
   try {
     for (const [path, type] of [
       ['/', 'text/html'],
+      ['/web/index.html', 'text/html'],
       ['/dashboard.js', 'text/javascript'],
       ['/dashboard.css', 'text/css'],
     ] as const) {

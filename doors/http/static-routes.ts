@@ -27,6 +27,8 @@ const contentSecurityPolicy = [
 
 const files = [
   { path: '/', file: 'index.html', type: 'text/html; charset=utf-8', operation: 'dashboard' },
+  // Where the Go KVCache has its page: what was bookmarked there is found here.
+  { path: '/web/index.html', file: 'index.html', type: 'text/html; charset=utf-8', operation: 'dashboardOfWeb' },
   { path: '/dashboard.js', file: 'dashboard.js', type: 'text/javascript; charset=utf-8', operation: 'dashboardScript' },
   { path: '/dashboard.css', file: 'dashboard.css', type: 'text/css; charset=utf-8', operation: 'dashboardStyle' },
 ] as const;
