@@ -11,7 +11,7 @@ import { ShardProcess } from '../acceptance/shard-process.ts';
 import { commandTable } from '../commands/table.ts';
 import { hasRedisServer, RedisServer } from '../testing/redis-server.ts';
 import { MemoryEngine } from './memory-engine.ts';
-import { type BufferMethod, type EngineMethod, engineMethods } from './methods.ts';
+import { type BufferMethod, type EngineMethod, engineMethods, processMethods } from './methods.ts';
 
 /** What each is to a program. */
 type Client = Pick<Redis, EngineMethod | BufferMethod>;
@@ -196,6 +196,21 @@ describe.each(targets)('$name', ({ isHere, start }) => {
     expect(failed).toBe('ERR value is not an integer or out of range');
   });
 
+  test.runIf(isHere)('answers who only asks whether it is there', async () => {
+    expect(await client.ping()).toBe('PONG');
+    expect(await client.ping('hello')).toBe('hello');
+    expect(await client.pingBuffer('hello')).toEqual(Buffer.from('hello'));
+    expect(await client.echo('grüße')).toBe('grüße');
+    expect(await client.select(0)).toBe('OK');
+    await expect(client.select(99)).rejects.toThrow('ERR');
+    const [seconds, microseconds] = await client.time();
+    expect(Math.abs(Number(seconds) - Date.now() / 1_000)).toBeLessThan(60);
+    expect(Number(microseconds)).toBeLessThan(1_000_000);
+    await expect((client as Redis).call('PING', 'a', 'b')).rejects.toThrow(
+      "ERR wrong number of arguments for 'ping' command",
+    );
+  });
+
   test.runIf(isHere)('refuses a wrong number of arguments as Redis does', async () => {
     const call = client as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     await expect(call['get']!()).rejects.toThrow("ERR wrong number of arguments for 'get' command");
@@ -211,6 +226,7 @@ describe('the engine alone', () => {
       .map(({ name }) => name.toLowerCase())
       .filter((name) => typeof (client as unknown as Record<string, unknown>)[name] === 'function');
     client.disconnect();
+    common.push(...processMethods);
     expect([...engineMethods].sort()).toEqual(common.sort());
     const methods = MemoryEngine.prototype as unknown as Record<string, unknown>;
     for (const name of common) expect([name, typeof methods[name]]).toEqual([name, 'function']);

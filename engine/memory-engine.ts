@@ -31,6 +31,7 @@ import { commandArguments, type EngineArgument } from './command-arguments.ts';
 import { type EngineReply, engineReply } from './command-reply.ts';
 import { type EngineMethods, installMethods } from './methods.ts';
 import { EnginePipeline } from './pipeline.ts';
+import { processReply } from './process-commands.ts';
 
 export interface MemoryEngineOptions {
   /** Bytes, or a size such as '256MiB': of keys, values and what both take beside. Default 256 MiB. */
@@ -118,7 +119,8 @@ export class MemoryEngine {
 
   async #run(name: string, args: readonly EngineArgument[], asBuffers: boolean): Promise<EngineReply> {
     const context: CommandContext = libraryContext(Infinity);
-    const reply = await this.#engine.execute({ name, args: commandArguments(name, args) }, context);
+    const command = { name, args: commandArguments(name, args) };
+    const reply = processReply(name, command.args) ?? (await this.#engine.execute(command, context));
     if (commandTable.get(name)?.writes === true) this.#yieldToIndex();
     return engineReply(name, reply, asBuffers);
   }

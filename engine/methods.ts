@@ -1,11 +1,16 @@
 /**
  * The names of the engine's methods, and their types, which are ioredis' own: whatever compiles against `Redis` compiles
- * against the engine. A test holds the list equal to what the command table and ioredis have in common.
+ * against the engine. A test holds the list equal to what the command table and ioredis have in common,
+ * and a few that are about no key.
  */
 import type { Redis } from 'ioredis';
 import type { EngineArgument } from './command-arguments.ts';
 
+/** About the process, not about keys (process-commands.ts). */
+export const processMethods = ['ping', 'echo', 'time', 'select'] as const satisfies readonly (keyof Redis)[];
+
 export const engineMethods = [
+  ...processMethods,
   'get',
   'strlen',
   'getrange',

@@ -1,4 +1,5 @@
 /** HELLO, AUTH, SELECT, PING, ECHO, QUIT, RESET, READONLY, READWRITE, ASKING, TIME. */
+import { echo, ping, time } from '../../../commands/keyless-commands.ts';
 import { OK, ReplyError } from '../../../commands/reply.ts';
 import type { Admission } from '../../../security/authenticator.ts';
 import { respVersion } from '../version.ts';
@@ -6,7 +7,7 @@ import type { Client } from '../client.ts';
 import type { DoorParts } from '../door-parts.ts';
 import { bulk, ErrorLine, RespMap, type RespReply } from '../resp-reply.ts';
 import { clientNameFault } from './client-commands.ts';
-import { integerOf, type SessionCommand, syntaxError, takes, upperWord } from './session-command.ts';
+import { integerOf, type SessionCommand, takes, upperWord } from './session-command.ts';
 
 const wrongPassword = new ErrorLine('WRONGPASS', 'invalid username-password pair or user is disabled.');
 const notAuthenticated = new ReplyError(
@@ -24,15 +25,15 @@ export const connectionCommands: readonly SessionCommand[] = [
   command('HELLO', takes(0, Infinity), 'Chooses the protocol, and shows a password.', hello, true),
   command('AUTH', takes(1, 2), 'Shows a password.', auth, true),
   command('SELECT', takes(1), 'Chooses the database, of which there is one.', ([index]) => select(index!)),
-  command('PING', takes(0, 1), 'Answers.', ([text]) => text ?? 'PONG'),
-  command('ECHO', takes(1), 'Answers with its argument.', ([text]) => text!),
+  command('PING', ping.arguments, 'Answers.', ping.run),
+  command('ECHO', echo.arguments, 'Answers with its argument.', echo.run),
   command('QUIT', takes(0, Infinity), 'Ends the connection.', quit, true),
   command('RESET', takes(0), 'Makes the connection as it was at first.', reset, true),
   // Slots are opened by their new owner as they move: there is nothing that only the old one has, and no replica.
   command('ASKING', takes(0), 'Accepted for clients of clusters.', () => OK),
   command('READONLY', takes(0), 'Accepted for clients of clusters.', () => OK),
   command('READWRITE', takes(0), 'Accepted for clients of clusters.', () => OK),
-  { ...command('TIME', takes(0), 'The time of this server.', time), group: 'server' },
+  { ...command('TIME', time.arguments, 'The time of this server.', time.run), group: 'server' },
 ];
 
 function command(
@@ -133,12 +134,4 @@ function reset(_args: readonly Buffer[], client: Client, { authenticator }: Door
   client.isNeverTouching = false;
   client.isAuthenticated = !authenticator.isRequired;
   return 'RESET';
-}
-
-function time(args: readonly Buffer[]): RespReply {
-  if (args.length > 0) return syntaxError;
-  const now = Date.now();
-  // Node's clock has no microseconds since 1970; what is below a millisecond is that of the process.
-  const microseconds = (now % 1_000) * 1_000 + Math.floor((performance.now() * 1_000) % 1_000);
-  return [bulk(`${Math.floor(now / 1_000)}`), bulk(`${microseconds}`)];
 }
