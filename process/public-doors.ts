@@ -1,6 +1,7 @@
 /**
  * The doors that clients and orchestrators use, the same on shard and router: HTTP, which is there first and goes last
  * for its health and metrics, and gRPC, RESP and the binary protocol (TCP), which are there while the process serves.
+ * Each can be left out (`grpc.enabled` and so on); without HTTP nobody is told of health.
  *
  *   open()          /health 200, /ready 503 "starting", the API 503
  *   serve(executor) gRPC, RESP and TCP listen; HTTP serves the API; /ready 200
@@ -95,40 +96,25 @@ export class PublicDoors {
   }
 
   async open(): Promise<void> {
-    const { 'http.host': host, 'http.port': port } = this.#live.current;
-    this.#addresses['http'] = await listenDoor(this.#http, host, port);
+    if (this.#live.current['http.enabled']) await this.#listen(this.#http);
   }
 
   /** `config` is what clients may read and change, `view` what they may see of the cluster. */
   async serve(executor: Executor, config: RuntimeConfig, view: ClusterView): Promise<void> {
-    const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
+    const settings = this.#live.current;
     addStorageGauges(this.registry, executor);
     const measured = new MeasuredExecutor(executor, this.#metrics);
-    this.#grpc = new GrpcDoor({
-      host,
-      port,
-      maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
-      executor: measured,
-      config,
-      metrics: this.#metrics,
-      log: this.#logger,
-      security: this.#security,
-      refusals: this.figures.refusals,
-    });
-    this.#addresses['grpc'] = await listenDoor(this.#grpc, host, port);
-    this.#resp = this.#respDoor(measured, config, view);
-    this.#addresses['resp'] = await listenDoor(
-      this.#resp,
-      this.#live.current['resp.host'],
-      this.#live.current['resp.port'],
-    );
-    if (this.#live.current['tcp.enabled']) {
+    if (settings['grpc.enabled']) {
+      this.#grpc = this.#grpcDoor(measured, config);
+      await this.#listen(this.#grpc);
+    }
+    if (settings['resp.enabled']) {
+      this.#resp = this.#respDoor(measured, config, view);
+      await this.#listen(this.#resp);
+    }
+    if (settings['tcp.enabled']) {
       this.#tcp = this.#tcpDoor(measured);
-      this.#addresses['tcp'] = await listenDoor(
-        this.#tcp,
-        this.#live.current['tcp.host'],
-        this.#live.current['tcp.port'],
-      );
+      await this.#listen(this.#tcp);
     }
     this.#http.serve(
       apiRoutes({
@@ -142,8 +128,29 @@ export class PublicDoors {
         info: { version: readVersion(), security: this.#security.authenticator.kinds },
       }),
     );
-    this.#grpc.serving = true;
+    if (this.#grpc) this.#grpc.serving = true;
     this.#unready = undefined;
+  }
+
+  async #listen(door: HttpDoor | GrpcDoor | RespDoor | TcpDoor): Promise<void> {
+    const { protocol } = door;
+    const { [`${protocol}.host` as const]: host, [`${protocol}.port` as const]: port } = this.#live.current;
+    this.#addresses[protocol] = await listenDoor(door, host, port);
+  }
+
+  #grpcDoor(executor: Executor, config: RuntimeConfig): GrpcDoor {
+    const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
+    return new GrpcDoor({
+      host,
+      port,
+      maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
+      executor,
+      config,
+      metrics: this.#metrics,
+      log: this.#logger,
+      security: this.#security,
+      refusals: this.figures.refusals,
+    });
   }
 
   #respDoor(executor: Executor, config: RuntimeConfig, view: ClusterView): RespDoor {

@@ -149,6 +149,12 @@ export const schema = {
   ...blobSettings,
 
   // ── Listeners ─────────────────────────────────────────────────────────────────────────────────────────────────
+  'grpc.enabled': setting(
+    boolean(),
+    true,
+    serversOnly,
+    'Serve gRPC, by which the SDK and `kvcache` reach the process, too.',
+  ),
   'grpc.port': setting(port(), 50_051, serversOnly, 'The port of all gRPC services.', { aliases: { flags: ['port'] } }),
   'grpc.host': setting(host(), '0.0.0.0', servers, 'The address on which gRPC listens.', {
     aliases: { flags: ['host'] },
@@ -159,8 +165,20 @@ export const schema = {
     servers,
     'A connection this old, plus or minus a tenth, is asked to go when its calls are done, so that clients spread over new routers; 0 for never.',
   ),
-  'http.port': setting(port(), 8_080, [...serversOnly, 'operator'], 'The port of health, metrics and status.'),
+  'http.enabled': setting(
+    boolean(),
+    true,
+    serversOnly,
+    'Serve HTTP. When false there is no REST API and no dashboard, and nobody is told of health, readiness and metrics either: on Kubernetes leave it on.',
+  ),
+  'http.port': setting(
+    port(),
+    8_080,
+    [...serversOnly, 'operator'],
+    'The port of the REST API and the dashboard, and of health, readiness and metrics, which are all that an operator serves.',
+  ),
   'http.host': setting(host(), '0.0.0.0', withOperator, 'The address on which HTTP listens.'),
+  'resp.enabled': setting(boolean(), true, serversOnly, 'Serve Redis’ protocol.'),
   'resp.port': setting(
     port(),
     6_379,

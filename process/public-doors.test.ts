@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { SlotMap } from '../topology/slot-map.ts';
+import { singleShardTopology } from '../topology/place.ts';
+import { LiveSettings } from '../settings/live.ts';
+import { loadSettings } from '../settings/load.ts';
+import { MemoryCache } from '../testing/memory-cache.ts';
+import { createLogger } from './log.ts';
+import { PublicDoors } from './public-doors.ts';
+
+const names = ['grpc', 'http', 'resp', 'tcp'] as const;
+const slots = new SlotMap(singleShardTopology('shard-0', '127.0.0.1:7051'));
+const config = { get: () => '{}', update: () => undefined };
+
+/** Runs `use` while the doors serve an engine in RAM. */
+async function serving(flags: Record<string, string>, use: (doors: PublicDoors) => Promise<void>): Promise<void> {
+  const local = names.flatMap((name) => [
+    [`${name}-host`, '127.0.0.1'],
+    [`${name}-port`, '0'],
+  ]);
+  const all = { ...Object.fromEntries(local), 'log-level': 'silent', ...flags };
+  const live = new LiveSettings(loadSettings({ role: 'shard', flags: all, environment: {} }), 'shard');
+  const cache = new MemoryCache();
+  const doors = new PublicDoors(live, createLogger(live, {}));
+  try {
+    await doors.open();
+    await doors.serve(cache, config, { role: 'shard', name: 'shard-0', slots: () => slots });
+    await use(doors);
+    await doors.drain();
+  } finally {
+    await doors.close();
+    await cache.close();
+  }
+}
+
+test('every door is there unless it is left out', async () => {
+  await serving({}, async (doors) => {
+    expect(Object.keys(doors.addresses).toSorted()).toEqual(names);
+  });
+});
+
+test.each(names)('without %s the others serve', async (name) => {
+  await serving({ [`${name}-enabled`]: 'false' }, async (doors) => {
+    expect(Object.keys(doors.addresses).toSorted()).toEqual(names.filter((other) => other !== name));
+    if (name === 'http') return;
+    expect((await fetch(`http://${doors.addresses['http']}/ready`)).status).toBe(200);
+    expect((await fetch(`http://${doors.addresses['http']}/api/v1/keys`)).status).toBe(200);
+  });
+});
