@@ -501,6 +501,9 @@ export const fuzzFramesPerConnectionMax = 64;
 export const fuzzPatienceMs = 2_000;
 /** How often a client that behaves well asks whether it is served. */
 export const fuzzWitnessIntervalFrames = 1_000;
+/** memory.limit of what is attacked, and how much more of it may be resident: what memory.limit promises. */
+export const fuzzMemoryLimitBytes = 256 * MiB;
+export const fuzzResidentShareMax = 1.25;
 
 // ── The engine as a library ─────────────────────────────────────────────────────────────────────────────────────
 export const engineMemoryBytesMin = 1 * MiB;

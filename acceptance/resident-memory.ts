@@ -1,14 +1,20 @@
 /** How much memory a process really takes, looked at many times a second while a test runs. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { isAlive } from '../cli/testing/command.ts';
 
 const sampleMs = 100;
 
-/** Bytes of a process that are in RAM. */
-function residentBytes(pid: number): number {
-  if (process.platform !== 'linux') return 1024 * Number(execFileSync('ps', ['-o', 'rss=', '-p', `${pid}`]));
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return 1024 * Number(kibibytes);
+/** Bytes of a process that are in RAM; undefined when it has ended. */
+function residentBytes(pid: number): number | undefined {
+  try {
+    if (process.platform !== 'linux') return 1024 * Number(execFileSync('ps', ['-o', 'rss=', '-p', `${pid}`]));
+    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return kibibytes === undefined ? undefined : 1024 * Number(kibibytes);
+  } catch (error) {
+    if (isAlive(pid)) throw error;
+    return undefined;
+  }
 }
 
 export class ResidentMemory implements Disposable {
@@ -30,7 +36,12 @@ export class ResidentMemory implements Disposable {
   }
 
   #look(): void {
-    this.peakBytes = Math.max(this.peakBytes, residentBytes(this.#pid));
+    const bytes = residentBytes(this.#pid);
+    if (bytes === undefined) {
+      this[Symbol.dispose]();
+      return;
+    }
+    this.peakBytes = Math.max(this.peakBytes, bytes);
     this.samples += 1;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run fuzz [-- door…] [--frames N] [--seed N]`: random frames against every door of a real shard, which must serve
- * everybody else meanwhile, stay within its memory, and end as it should. A million frames a door unless told otherwise:
+ * `npm run fuzz [-- door…] [--frames N] [--seed N]`: random frames against every door of a real shard and of a
+ * router with three (`router-resp` and so on), which must serve everybody else meanwhile, stay within their memory, and end
+ * as they should. A million frames a door unless told otherwise:
  * a night's work for a small machine. Every run prints its seed, and the same seed sends the same frames.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,13 +9,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { ShardProcess } from '../acceptance/shard-process.ts';
 import { printTable, processTerminal } from '../cli/terminal.ts';
 import { KvcacheError, messageOf } from '../errors.ts';
 import { exitCodes } from '../process/exit-codes.ts';
 import { roundedBytes } from '../settings/units.ts';
-import { attack, type AttackReport } from './attack.ts';
+import { attack, type AttackedDoor, type AttackReport } from './attack.ts';
 import { attackedDoors, placeWitness } from './doors.ts';
+import { type AttackedProcess, startRouter, startShard } from './processes.ts';
 
 const framesDefault = 1_000_000;
 
@@ -44,9 +45,10 @@ function wholeNumber(name: string, written: string): number {
 async function main({ doors: wanted, frames, seed }: Options): Promise<void> {
   const terminal = processTerminal();
   const dataPath = mkdtempSync(join(tmpdir(), 'kvcache-fuzz-'));
-  const shard = await ShardProcess.start({ dataPath, settings: { 'memory.limit': '256MiB' } });
+  const targets: AttackedProcess[] = [];
   try {
-    const all = attackedDoors(shard);
+    targets.push(await startShard(dataPath), await startRouter());
+    const all = targets.flatMap((target) => attackedDoors(target, target.prefix));
     const unknown = wanted.find((name) => !all.some((door) => door.name === name));
     if (unknown !== undefined) {
       throw new KvcacheError(
@@ -54,29 +56,32 @@ async function main({ doors: wanted, frames, seed }: Options): Promise<void> {
         `there is no door '${unknown}'; there are ${all.map(({ name }) => name).join(', ')}`,
       );
     }
-    await placeWitness(shard);
+    for (const target of targets) await placeWitness(target);
     terminal.warn(`seed ${seed}, ${frames} frames a door`);
     const reports: [string, AttackReport][] = [];
     for (const door of all.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-      const bar = new SingleBar({
-        format: `${door.name} {bar} {percentage} %  {eta_formatted} left`,
-        noTTYOutput: false,
-      });
-      bar.start(frames, 0);
-      const report = await attack(door, { seed, frames, onProgress: (sent) => bar.update(sent) });
-      bar.stop();
-      reports.push([door.name, report]);
+      reports.push([door.name, await attackWithBar(door, seed, frames)]);
     }
     printTable(
       terminal,
       ['door', 'frames', 'bytes', 'connections closed'],
-      reports.map(([name, { frames, bytes, closed }]) => [name, `${frames}`, roundedBytes(bytes), `${closed}`]),
+      reports.map(([name, report]) => [name, `${report.frames}`, roundedBytes(report.bytes), `${report.closed}`]),
     );
-    const { code, signal } = await shard.end('SIGTERM');
-    if (code !== 0) throw new Error(`the shard ended with ${code ?? signal}`);
+    for (const target of targets) await target.end();
   } finally {
-    await shard.dispose();
+    for (const target of targets) await target.dispose();
     rmSync(dataPath, { recursive: true, force: true });
+  }
+}
+
+async function attackWithBar(door: AttackedDoor, seed: number, frames: number): Promise<AttackReport> {
+  const format = `${door.name} {bar} {percentage} %  {eta_formatted} left`;
+  const bar = new SingleBar({ format, noTTYOutput: false });
+  bar.start(frames, 0);
+  try {
+    return await attack(door, { seed, frames, onProgress: (sent) => bar.update(sent) });
+  } finally {
+    bar.stop();
   }
 }
 
