@@ -38,6 +38,15 @@ test('every door is there unless it is left out', async () => {
   });
 });
 
+test('health is what the process says of itself', async () => {
+  await serving({}, async (doors) => {
+    const health = async (): Promise<unknown> => (await fetch(`http://${doors.addresses['http']}/health`)).json();
+    expect(await health()).toEqual({ status: 'healthy', message: 'service is running' });
+    doors.isHealthy = () => false;
+    expect(await health()).toEqual({ status: 'unhealthy', message: 'service is not running' });
+  });
+});
+
 test.each(names)('without %s the others serve', async (name) => {
   await serving({ [`${name}-enabled`]: 'false' }, async (doors) => {
     expect(Object.keys(doors.addresses).toSorted()).toEqual(names.filter((other) => other !== name));

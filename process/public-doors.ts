@@ -38,6 +38,8 @@ export class PublicDoors {
   readonly registry: Registry = processRegistry();
   /** Of all doors of the process, the internal port included. */
   readonly figures = new SecurityFigures();
+  /** What /health tells an orchestrator, which starts a process again that says no for a minute. */
+  isHealthy: () => boolean = () => true;
   readonly #live: LiveSettings;
   readonly #logger: Logger;
   readonly #metrics: KvMetrics;
@@ -63,7 +65,7 @@ export class PublicDoors {
       host: settings['http.host'],
       port: settings['http.port'],
       registry: settings['monitoring.enabled'] ? this.registry : undefined,
-      isHealthy: () => true,
+      isHealthy: () => this.isHealthy(),
       unreadyReasons: () => (this.#unready === undefined ? [] : [this.#unready]),
       metricsPath: settings['monitoring.metrics_path'],
       healthPath: settings['monitoring.health_path'],

@@ -88,6 +88,8 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
       ['SETTINGS.SET', (args) => changeSettings(kept, args)],
     ]),
   });
+  // Fenced, or without a log that goes on, only a new process helps. An end that was asked for is no fault.
+  doors.isHealthy = () => storage.fault === undefined || storage.fault.code === 'SHUTDOWN';
   // Records may be younger than this machine's clock: nothing that they saw expire comes back.
   engine.observeTime(storage.log.now());
   const { keyspace } = engine;

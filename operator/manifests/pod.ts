@@ -5,7 +5,7 @@
  * profile. They have no token of their ServiceAccount, because they never talk to the API server.
  *
  *   startup     /health every 2 s, for a minute    the process has begun; recovery may go on for longer
- *   liveness    /health, six misses in a minute    its event loop turns
+ *   liveness    /health, six misses in a minute    its event loop turns, and its log goes on
  *   readiness   /ready every 3 s                   log usable, doors open, some topology loaded
  */
 import type { V1Container, V1PodTemplateSpec, V1Probe, V1Volume, V1VolumeMount } from '@kubernetes/client-node';

@@ -83,6 +83,11 @@ export class Log implements SegmentSource {
     return this.#sequence;
   }
 
+  /** Why nothing can be appended any more, until a new process recovers. A full disk is no such fault: it passes. */
+  get fault(): KvcacheError | undefined {
+    return this.#fault;
+  }
+
   get active(): SegmentState | undefined {
     return this.#active;
   }

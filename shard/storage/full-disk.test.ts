@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { roomyEviction, temporaryFolder, TestStore } from '../../testing/store.ts';
@@ -66,6 +66,30 @@ test('a process that dies on a full disk leaves a log that opens, with everythin
   expect(again.storage.report?.damages).toHaveLength(1);
   expect(await again.text('before')).toBe('x'.repeat(4000));
   expect(await again.text('torn')).toBeUndefined();
+  await again.close();
+});
+
+test('a log that cannot go on is a fault until a new process recovers, and a full disk is none', async () => {
+  const disk = new SmallDisk(5_000);
+  const store = await TestStore.open(folder.path, { files: disk });
+  const { storage } = store;
+  await expect(storage.durable(store.set('torn', 'y'.repeat(9000)), 'disk')).rejects.toMatchObject({
+    code: 'DISKFULL',
+  });
+  expect(storage.fault).toBeUndefined();
+  disk.roomBytes = 1_000_000;
+  await storage.durable(store.set('before', '1'), 'disk');
+  // Where the hint of the segment that is sealed next should go stands something else.
+  const inTheWay = storage.log.hintPathOf(storage.log.active!.id);
+  mkdirSync(join(inTheWay, 'folder'), { recursive: true });
+  storage.log.rollInBackground();
+  await expect.poll(() => storage.fault?.message, { timeout: 20_000 }).toContain('the log cannot go on');
+  await expect(storage.admit(10)).rejects.toBe(storage.fault);
+  await store.crash();
+  rmSync(inTheWay, { recursive: true });
+  const again = await TestStore.open(folder.path);
+  expect(again.storage.fault).toBeUndefined();
+  expect(await again.text('before')).toBe('1');
   await again.close();
 });
 

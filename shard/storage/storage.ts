@@ -207,9 +207,9 @@ export class Storage implements Journal {
 
   // ── For the process ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Why this shard takes no writes, if so. */
+  /** Why this shard takes no writes until it is started again, if so. */
   get fault(): KvcacheError | undefined {
-    return this.#fault;
+    return this.#fault ?? this.log.fault;
   }
 
   /** Everything written so far is on the disk, or in Blob. */
