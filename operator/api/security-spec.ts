@@ -25,21 +25,21 @@ const tls = field(
       'Whether a client without a certificate is refused. Only with clientCA.',
     ),
   }),
-  'TLS on the gRPC and HTTP doors of routers and shards.',
+  'TLS on all public doors of routers and shards: gRPC, HTTP, RESP and TCP.',
 );
 
 const auth = field(
   z.object({
     token: field(
       secretKeyOr('token'),
-      'Tokens that are accepted (`authorization: Bearer`), one a line: two of them while one takes the other’s place.',
+      'Tokens that are accepted (`authorization: Bearer`, or AUTH), one a line: two of them while one takes the other’s place.',
     ).optional(),
     password: field(
       secretKeyOr('password'),
-      'Passwords that are accepted (`authorization: Basic`, with any user name), one a line.',
+      'Passwords that are accepted (`authorization: Basic` or AUTH, with any user name), one a line.',
     ).optional(),
   }),
-  'What calls of gRPC and HTTP must carry. Either is enough where both are given.',
+  'What calls of gRPC and HTTP must carry, and what clients of RESP and TCP show by AUTH. Either is enough where both are given.',
   {
     rules: [
       {
