@@ -212,20 +212,30 @@ describe.each(places)('doors of %s', (_, start) => {
     expect(await doors.typed.get(key)).toBeUndefined();
   });
 
-  const shown: [string, Typed, string][] = [
-    ['Null', null, ''],
+  /** Typed, as text, and in HTTP's JSON where that is another. */
+  const shown: [string, Typed, string, unknown?][] = [
+    ['Null', null, '', null],
     ['Int', -(2n ** 63n), '-9223372036854775808'],
     ['Float', 0.1, '0.1'],
     ['Decimal', new TypedDecimal('1.500000000000000000000000000001'), '1.500000000000000000000000000001'],
     ['Bool', true, 'true'],
-    ['List', [1n, 'zwei', [null]], '[1,"zwei",[null]]'],
-    ['Map', new Map<string, Typed>([['a', 1n]]), '{"a":1}'],
+    ['List', [1n, 'zwei', [null]], '[1,"zwei",[null]]', [1, 'zwei', [null]]],
+    ['Map', new Map<string, Typed>([['a', 1n]]), '{"a":1}', { a: 1 }],
   ];
-  it.each(shown)('show an S3 %s as it is or as text', async (_type, typed, text) => {
+  it.each(shown)('show an S3 %s as it is or as text', async (_type, typed, text, json = text) => {
     await doors.typed.set(key, typed);
     expect(await doors.typed.get(key)).toEqual(typed);
     for (const [reader, read] of Object.entries(doors.readers))
       expect([reader, await read(key)]).toEqual([reader, text]);
+    expect(await doors.http(key)).toEqual(json);
+  });
+
+  it('show what INCR has counted as a string', async () => {
+    expect(await doors.redis.incrby(key, 42)).toBe(42);
+    for (const [reader, read] of Object.entries(doors.readers))
+      expect([reader, await read(key)]).toEqual([reader, '42']);
+    expect(await doors.http(key)).toBe('42');
+    expect(await doors.typed.get(key)).toEqual(Buffer.from('42'));
   });
 
   it('show collections to those who can', async () => {
@@ -238,6 +248,10 @@ describe.each(places)('doors of %s', (_, start) => {
     expect(await doors.typed.get(`${key}l`)).toEqual([bytes('a'), bytes('b')]);
     expect(await doors.typed.get(`${key}s`)).toEqual([bytes('member')]);
     expect(await doors.typed.get(`${key}z`)).toEqual([[bytes('member'), 1.5]]);
+    expect(await doors.http(`${key}h`)).toEqual({ field: 'value' });
+    expect(await doors.http(`${key}l`)).toEqual(['a', 'b']);
+    expect(await doors.http(`${key}s`)).toEqual(['member']);
+    expect(await doors.http(`${key}z`)).toEqual([['member', 1.5]]);
     for (const kind of ['h', 'l', 's', 'z']) {
       expect(await doors.readers['S1']!(key + kind)).toMatch(/wrong kind/);
       for (const reader of ['S2', 'S4']) {

@@ -6,6 +6,7 @@ import { HotTier } from '../../shard/hot/hot-tier.ts';
 import { Engine } from '../../shard/keyspace/engine.ts';
 import type { CommandHandler } from '../../shard/keyspace/handler.ts';
 import { KeyIndex } from '../../shard/keyspace/key-index.ts';
+import { keyInfo } from '../../shard/value-info.ts';
 
 const hotBytes = 512 * 1024 * 1024;
 
@@ -28,6 +29,7 @@ export class TestExecutor implements Executor {
       options: { acknowledgement: 'memory', minimumAcknowledgement: 'memory', diskThresholdBytes: hotBytes },
       extraCommands: new Map<string, CommandHandler>([
         ['FLUSH', () => OK],
+        ['KEY.INFO', ([key]) => keyInfo(this.#engine.keyspace, undefined, key!)],
         ['SHARDINFO', () => Buffer.from(JSON.stringify({ name }))],
       ]),
     });
