@@ -35,6 +35,8 @@ describe('one key', () => {
     expect(await run(['exists', 'greeting', 'other'])).toMatchObject({ code: 0, out: '1\n' });
     expect(await run(['del', 'greeting', 'other'])).toMatchObject({ code: 0, out: '1\n' });
     expect(await run(['exists', 'greeting'])).toMatchObject({ code: 3, out: '0\n' });
+    expect(await run(['contains', 'greeting', '--json'])).toMatchObject({ code: 3 });
+    expect(await run(['delete', 'greeting'])).toMatchObject({ code: 0, out: '0\n' });
   });
 
   test('a missing key is exit code 3, in words and in JSON', async () => {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { OpenTcpDoor } from '../doors/tcp/testing/open-door.ts';
 import type { TcpDoorOptions } from '../doors/tcp/tcp-door.ts';
 import { Authenticator } from '../security/authenticator.ts';
@@ -124,6 +124,12 @@ describe('the client', () => {
     expect(await client.getMany(['a', 'd'])).toEqual(['a', 'd']);
     await expect(connect({ password: 'wrong' }).get('a')).rejects.toMatchObject({ code: 'NOAUTH' });
     await expect(connect().get('a')).rejects.toMatchObject({ message: 'Authentication required' });
+    vi.stubEnv('KV_PASSWORD', 'sesame');
+    try {
+      expect(await connect().get('a')).toBe('a');
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('gives a call up in time', async () => {

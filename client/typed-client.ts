@@ -23,6 +23,7 @@ import { encodeTyped, shortText, type Typed, TypedReader } from './typed-value.t
 export interface TypedClientOptions {
   /** Connections of the pool. Default 4. */
   readonly connections?: number | undefined;
+  /** Default: that of the environment variable `KV_PASSWORD`; without either none is shown. */
   readonly password?: string | undefined;
   /** Speak TLS, with the authorities that the system trusts (`true`) or with what these files say. */
   readonly tls?: boolean | ClientTls | undefined;
@@ -213,7 +214,7 @@ async function within(response: Promise<TypedResponse>, deadlineMs: number): Pro
 
 function targetOf(
   address: string,
-  { tls, password }: TypedClientOptions,
+  { tls, password = passwordOfEnvironment() }: TypedClientOptions,
 ): { readonly target: TypedTarget; readonly namespace: string | undefined } {
   const [, bracketed, plain, port, namespace] =
     /^(?:\[([0-9a-fA-F:.]+)\]|([^\s/:[\]]+))(?::(\d{1,5}))?(?:\/([^/]*))?$/.exec(address) ?? [];
@@ -224,6 +225,11 @@ function targetOf(
   }
   const target = { host, port: number, tls: tls === true ? {} : tls === false ? undefined : tls, password };
   return { target, namespace: namespace === '' ? undefined : namespace };
+}
+
+function passwordOfEnvironment(): string | undefined {
+  const password = process.env['KV_PASSWORD'];
+  return password === '' ? undefined : password;
 }
 
 function hashOf(key: string): number {

@@ -64,7 +64,7 @@ export const clientSettings = {
     password(),
     ['client'],
     'The password to show. Everybody on the machine can read a command line: better KVCACHE_CLIENT_PASSWORD or a file.',
-    { secret: true, aliases: { flags: ['password'] } },
+    { secret: true, aliases: { flags: ['password'], environment: ['KV_PASSWORD'] } },
   ),
   'client.password_file': optional(path(), ['client'], 'A file whose first line is the password to show.', {
     aliases: { flags: ['password-file'] },

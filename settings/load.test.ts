@@ -89,6 +89,7 @@ describe('where a value comes from', () => {
     expect(load({ role: 'client', environment: { KVSTORE_GRPC_SERVER: 'kv:1' } }).settings['client.server']).toBe(
       'kv:1',
     );
+    expect(load({ role: 'client', environment: { KV_PASSWORD: 'sesame' } }).settings['client.password']).toBe('sesame');
   });
 
   test('metrics are turned off by either name, and the one of our own wins', () => {

@@ -151,6 +151,7 @@ async function valueOf(written: string | undefined, { file, hex }: SetFlags): Pr
 function addDelete(program: Command, terminal: Terminal): void {
   const command = program
     .command('del')
+    .alias('delete')
     .summary('delete keys')
     .description('Deletes keys and prints how many were there.')
     .argument('<key...>')
@@ -166,6 +167,7 @@ function addDelete(program: Command, terminal: Terminal): void {
 function addExists(program: Command, terminal: Terminal): void {
   const command = program
     .command('exists')
+    .alias('contains')
     .summary('count the keys that are there')
     .description('Prints how many of the keys are there. Exit code 3 if none is.')
     .argument('<key...>')

@@ -29,15 +29,21 @@ export function commandTree(program: Command, path: readonly string[] = []): Com
     description: firstSentence(program.summary() || program.description()),
     options: help.visibleOptions(program).map(completedOption),
     words: [
-      ...commands.map((command) => ({
-        word: command.name(),
-        description: firstSentence(command.summary() || command.description()),
-      })),
+      ...commands.flatMap((command) => {
+        const description = firstSentence(command.summary() || command.description());
+        return namesOf(command).map((word) => ({ word, description }));
+      }),
       ...choices.map((word) => ({ word, description: '' })),
     ],
   };
-  const below = commands.flatMap((command) => commandTree(command, [...path, command.name()]));
+  const below = commands.flatMap((command) =>
+    namesOf(command).flatMap((name) => commandTree(command, [...path, name])),
+  );
   return [here, ...below];
+}
+
+function namesOf(command: Command): string[] {
+  return [command.name(), ...command.aliases()];
 }
 
 function completedOption({ long, short, description, required, optional, argChoices }: Option): CompletedOption {
