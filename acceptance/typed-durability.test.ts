@@ -1,6 +1,6 @@
 /**
- * What the binary protocol and versioned clients keep, and collections with their changes, survive a shard that is killed, like
- * any write; and a disk that is lost where there is a Blob account.
+ * What the binary protocol and versioned clients keep, and collections with their changes, survive a shard that is
+ * killed, like any write; and a disk that is lost where there is a Blob account.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * What is attacked: a shard that stands alone, and the router of a local cluster with three shards, each with little memory
- * that nothing may take it beyond.
+ * What is attacked: a shard that stands alone, and the router of a local cluster with three shards, each with little
+ * memory that nothing may take it beyond.
  */
 import { ResidentMemory } from '../acceptance/resident-memory.ts';
 import { ShardProcess } from '../acceptance/shard-process.ts';

@@ -1,4 +1,4 @@
-/** Commands on strings, numbers, keys and expiry as tests generate them, right and wrong, to compare their replies with Redis'. */
+/** Commands on strings, numbers, keys and expiry, right and wrong, of which tests compare the replies with Redis'. */
 import fc from 'fast-check';
 import type { Call, Comparison } from './redis-compare.ts';
 

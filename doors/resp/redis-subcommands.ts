@@ -1,6 +1,6 @@
 /**
- * The subcommands of Redis 7.2 of the commands that are here (HELP aside): those that this door answers, and those that it does
- * not know. A test asks for each of them.
+ * The subcommands of Redis 7.2 of the commands that are here, HELP aside: those that this door answers, and those that
+ * it does not know. A test asks for each of them.
  */
 export interface Subcommands {
   readonly known: readonly string[];

@@ -1,6 +1,7 @@
 /**
- * RESP: small frames of every kind (doors/resp/testing/frames.ts), and among them values so large that a router passes them
- * on while they arrive: whole, cut, of another length than they say, without their line end, behind a key that is refused.
+ * RESP: small frames of every kind (doors/resp/testing/frames.ts), and among them values so large that a router passes
+ * them on while they arrive: whole, cut, of another length than they say, without their line end, behind a key that is
+ * refused.
  */
 import { fuzzedFrames } from '../../doors/resp/testing/frames.ts';
 import { encodedRequest } from '../../doors/resp/testing/requests.ts';
