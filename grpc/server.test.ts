@@ -506,6 +506,53 @@ describe('clients that hang', () => {
     relay.close();
   });
 
+  it('lose calls whose answers they do not read, and hold up nobody', async () => {
+    const { server, port } = await start({ keepaliveMs: 500, stallMaxMs: 400 });
+    server.addUnary(echoService.unary, (request) => request);
+    // Windows that are never opened again: the first kilobyte of every answer, and no more.
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1_024 } });
+    sessions.push(session);
+    const streams = Array.from({ length: 20 }, () =>
+      session.request({ ':method': 'POST', ':path': '/test.Echo/Unary', 'content-type': 'application/grpc' }),
+    );
+    const closed = streams.map((stream) => once(stream, 'close'));
+    for (const stream of streams) stream.pause().end(framed(0, Buffer.alloc(1_000_000)));
+    await Promise.all(streams.map((stream) => once(stream, 'response')));
+    expect((await unary(clientOf(port), 'another')).body.toString()).toBe('another');
+    for (const stream of streams) stream.on('error', () => undefined);
+    await until(() => server.statistics.streams === 0);
+    expect(server.statistics.bytesInFlight).toBe(0);
+    session.destroy();
+    await Promise.all(closed);
+  });
+
+  it('and vanish, wherever in what they say, leave nothing behind', async () => {
+    const { server, port } = await start();
+    server.addUnary(echoService.unary, (request) => request);
+    const said: Buffer[] = [];
+    const relay = createTcpServer((inbound) => {
+      const outbound = connectTcp(port, '127.0.0.1');
+      inbound.on('data', (chunk: Buffer) => said.push(chunk));
+      inbound.pipe(outbound).pipe(inbound);
+      for (const socket of [inbound, outbound]) socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const relayPort = (relay.address() as AddressInfo).port;
+    await raw(relayPort, {}, framed(0, Buffer.from('some bytes')));
+    const bytes = Buffer.concat(said);
+    for (let cut = 0; cut <= bytes.byteLength; cut++) {
+      const socket = connectTcp(port, '127.0.0.1');
+      socket.on('error', () => undefined).resume();
+      socket.end(bytes.subarray(0, cut));
+      await once(socket, 'close');
+    }
+    expect((await unary(clientOf(port), 'still there')).body.toString()).toBe('still there');
+    for (const session of sessions.splice(0)) session.destroy();
+    await until(() => server.statistics.connections === 1);
+    expect(server.statistics).toMatchObject({ streams: 0, bytesInFlight: 0 });
+    relay.close();
+  });
+
   it('beyond the number of connections are refused', async () => {
     const { server, port } = await start({ connectionsMax: 1 });
     server.addUnary(echoService.unary, (request) => request);
