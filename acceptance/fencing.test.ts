@@ -73,8 +73,7 @@ test('the older wakes up, its commit is refused, and it ends with the exit code 
   held.release();
   older.signal('SIGCONT');
   expect(await older.ended).toEqual({ code: exitCodes.fenced, signal: null });
-  const last = older.lines.at(-1)!;
-  expect(last).toMatchObject({ code: 'FENCED' });
+  expect(older.lines).toContainEqual(expect.objectContaining({ code: 'FENCED' }));
   expect(older.said()).toContain('another process has taken over this shard');
 });
 
