@@ -79,7 +79,7 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     expect(next.isLeader).toBe(true);
     expect((await record()).spec?.leaseTransitions).toBe(1);
     expect(winner.lost).toEqual([]);
-  });
+  }, 120_000);
 
   test('a leader renews, and the fence stays open', async () => {
     await start();
