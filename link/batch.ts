@@ -37,11 +37,9 @@ import { type Acknowledgement, acknowledgements, type Command } from '../command
 import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../limits.ts';
+import { type FrameKind, frameKinds, readFrameHead, writeFrameHead } from './frame-head.ts';
 import { malformed, PartReader, PartWriter } from './parts.ts';
 
-const version = 1;
-const kindOfCommands = 1;
-const kindOfReplies = 2;
 const countOffset = 4;
 const headerBytes = 8;
 const noEpoch = 0xffff_ffff;
@@ -79,7 +77,7 @@ export class CommandBatch {
   #count = 0;
 
   constructor(bytesExpected: number) {
-    this.#writer = batchWriter(kindOfCommands, bytesExpected);
+    this.#writer = batchWriter(frameKinds.commands, bytesExpected);
   }
 
   get count(): number {
@@ -131,7 +129,7 @@ export class ReplyBatch {
   #count = 0;
 
   constructor(bytesExpected: number) {
-    this.#writer = batchWriter(kindOfReplies, bytesExpected);
+    this.#writer = batchWriter(frameKinds.replies, bytesExpected);
   }
 
   get count(): number {
@@ -160,7 +158,7 @@ export class ReplyBatch {
  */
 export function decodeCommands(batch: Buffer, takeUpload: (id: number) => Buffer = noUploads): LinkCommand[] {
   const reader = new PartReader(batch);
-  const count = readHeader(reader, kindOfCommands, commandHeadBytes);
+  const count = readHeader(reader, frameKinds.commands, commandHeadBytes);
   const commands: LinkCommand[] = [];
   for (let index = 0; index < count; index++) commands.push(readCommand(reader, takeUpload));
   reader.end();
@@ -170,7 +168,7 @@ export function decodeCommands(batch: Buffer, takeUpload: (id: number) => Buffer
 /** Hands out the replies of a batch in order. Throws KvcacheError ERR at the first malformed byte. */
 export function decodeReplies(batch: Buffer, deliver: (id: number, reply: Reply) => void): void {
   const reader = new PartReader(batch);
-  const count = readHeader(reader, kindOfReplies, replyBytesMin);
+  const count = readHeader(reader, frameKinds.replies, replyBytesMin);
   for (let index = 0; index < count; index++) {
     const id = reader.u32();
     deliver(id, readReply(reader, 0));
@@ -182,22 +180,15 @@ function noUploads(id: number): never {
   throw malformed(`it refers to upload ${id}, and nothing comes ahead here`);
 }
 
-function batchWriter(kind: number, bytesExpected: number): PartWriter {
+function batchWriter(kind: FrameKind, bytesExpected: number): PartWriter {
   const writer = new PartWriter(headerBytes + bytesExpected);
-  writer.u8(version);
-  writer.u8(kind);
-  writer.u8(0);
-  writer.u8(0);
+  writeFrameHead(writer, kind);
   writer.u32(0);
   return writer;
 }
 
-function readHeader(reader: PartReader, kind: number, itemBytesMin: number): number {
-  const frameVersion = reader.u8();
-  if (frameVersion !== version) throw malformed(`version ${frameVersion}, this process speaks version ${version}`);
-  const frameKind = reader.u8();
-  if (frameKind !== kind) throw malformed(`kind ${frameKind} where ${kind} was expected`);
-  if (reader.u8() !== 0 || reader.u8() !== 0) throw malformed('reserved bytes are set');
+function readHeader(reader: PartReader, kind: FrameKind, itemBytesMin: number): number {
+  readFrameHead(reader, kind);
   return reader.count(itemBytesMin, Infinity);
 }
 

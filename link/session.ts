@@ -20,11 +20,12 @@ import { GrpcError, grpcStatus } from '../grpc/status.ts';
 import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../limits.ts';
 import { commandBytes, decodeCommands, type LinkCommand } from './batch.ts';
 import { Fifo } from './fifo.ts';
+import { frameKinds, kindOfFrame } from './frame-head.ts';
 import type { LaneKind } from './lane.ts';
 import { ReplyLane } from './reply-lane.ts';
 import type { ServerLinkStream } from './server.ts';
 import { Staging } from './staging.ts';
-import { decodePiece, isPiece } from './upload-piece.ts';
+import { decodePiece } from './upload-piece.ts';
 
 export interface LinkSessionOptions {
   readonly shard: string;
@@ -126,7 +127,7 @@ export class LinkSession {
   #onBatch(batch: Buffer, stream: ServerLinkStream): void {
     let commands: LinkCommand[];
     try {
-      if (isPiece(batch)) {
+      if (kindOfFrame(batch) === frameKinds.piece) {
         this.#staging.accept(decodePiece(batch));
         return;
       }

@@ -7,7 +7,8 @@
  *   length u32         of the whole argument; 0 ends an upload that no command will take
  *   bytes              those that follow the ones sent before
  */
-import { malformed, PartReader } from './parts.ts';
+import { frameKinds, readFrameHead, writeFrameHead } from './frame-head.ts';
+import { PartReader, PartWriter } from './parts.ts';
 
 export interface UploadPiece {
   readonly upload: number;
@@ -16,33 +17,22 @@ export interface UploadPiece {
   readonly bytes: Buffer;
 }
 
-const version = 1;
-const kindOfPieces = 3;
-const kindOffset = 1;
 const headBytes = 12;
 
 /** The frame, its bytes as they stand. */
 export function encodePiece({ upload, length, bytes }: UploadPiece): Buffer[] {
-  const head = Buffer.alloc(headBytes);
-  head.writeUInt8(version, 0);
-  head.writeUInt8(kindOfPieces, kindOffset);
-  head.writeUInt32BE(upload, 4);
-  head.writeUInt32BE(length, 8);
-  return bytes.byteLength === 0 ? [head] : [head, bytes];
-}
-
-/** Whether a frame is one of these. */
-export function isPiece(frame: Buffer): boolean {
-  return frame[kindOffset] === kindOfPieces;
+  const writer = new PartWriter(headBytes);
+  writeFrameHead(writer, frameKinds.piece);
+  writer.u32(upload);
+  writer.u32(length);
+  writer.bytesOf(bytes);
+  return writer.finish();
 }
 
 /** `bytes` is a view of the frame. Throws KvcacheError ERR. */
 export function decodePiece(frame: Buffer): UploadPiece {
   const reader = new PartReader(frame);
-  const frameVersion = reader.u8();
-  if (frameVersion !== version) throw malformed(`version ${frameVersion}, this process speaks version ${version}`);
-  if (reader.u8() !== kindOfPieces) throw malformed('a piece of an upload was expected');
-  if (reader.u8() !== 0 || reader.u8() !== 0) throw malformed('reserved bytes are set');
+  readFrameHead(reader, frameKinds.piece);
   const upload = reader.u32();
   const length = reader.u32();
   return { upload, length, bytes: reader.view(frame.byteLength - headBytes) };
