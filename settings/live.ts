@@ -113,10 +113,10 @@ export class LiveSettings {
   }
 
   #collect({ name, raw }: SettingChange, changed: Record<string, unknown>, faults: string[]): void {
-    const { type, changeable, secret, ignored, usedBy, description } = settingOf(name);
+    const { type, changeable, secret, ignored, usedBy } = settingOf(name);
     if (secret && raw === mask) return;
     if (ignored) {
-      if (!isShown(name, raw, this.#current)) faults.push(`${name} cannot change: ${description}`);
+      if (!isShown(name, raw, this.#current)) faults.push(withoutEffect(name));
       return;
     }
     const result = type.schema.safeParse(raw);
@@ -134,6 +134,11 @@ export class LiveSettings {
       changed[name] = result.data;
     }
   }
+}
+
+/** Why another value of a setting without effect is refused. */
+export function withoutEffect(name: SettingName): string {
+  return `${name} cannot change: ${settingOf(name).description}`;
 }
 
 /** True for what GetConfig shows of a setting without effect, in whatever form it is written back. */

@@ -8,7 +8,7 @@
 import { type Command, Option } from 'commander';
 import { ConfigClient } from '../../client/config-client.ts';
 import { KvcacheError } from '../../errors.ts';
-import { changesOf, type SettingChange } from '../../settings/live.ts';
+import { changesOf, type SettingChange, withoutEffect } from '../../settings/live.ts';
 import { loadSettings, type LoadedSettings, settingNamed } from '../../settings/load.ts';
 import { nearest } from '../../settings/nearest.ts';
 import { nestedSettings, settingRows } from '../../settings/present.ts';
@@ -169,7 +169,7 @@ function wantedOf(words: readonly string[]): Record<string, string> {
       const meant = nearest(written, settingNames);
       faults.push(`${written} is no setting; ${meant ? `did you mean ${meant}?` : 'docs/settings.md lists them'}`);
     } else if (settingOf(name).ignored) {
-      faults.push(`${name} cannot change: ${settingOf(name).description}`);
+      faults.push(withoutEffect(name));
     } else if (Object.hasOwn(wanted, name)) {
       faults.push(`${name} is given twice; keep one of them`);
     } else {
