@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { KvcacheClient } from '../client/key-client.ts';
+import { TypedClient } from '../client/typed-client.ts';
 import { ReplyError } from '../commands/reply.ts';
 import { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import { ask } from '../link/ask.ts';
@@ -35,14 +36,7 @@ class ServerProcess {
   readonly #closed: Promise<unknown>;
 
   constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    const local = ['link', 'grpc', 'http', 'resp', 'tcp'].flatMap((door) => [
-      `--${door}-host`,
-      '127.0.0.1',
-      `--${door}-port`,
-      '0',
-    ]);
-    // Flags that the test gives come last and win.
-    this.child = spawnCommand([args[0]!, ...local, ...args.slice(1)], { environment });
+    this.child = spawnCommand(args, { environment });
     this.#closed = once(this.child, 'close');
     createInterface({ input: this.child.stderr! }).on('line', (line) => this.err.push(line));
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
@@ -90,7 +84,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** With all ports free ones of this machine. */
 function start(args: readonly string[], environment?: Readonly<Record<string, string>>): ServerProcess {
+  const local = ['link', 'grpc', 'http', 'resp', 'tcp'].flatMap((door) => [
+    `--${door}-host`,
+    '127.0.0.1',
+    `--${door}-port`,
+    '0',
+  ]);
+  // Flags that the test gives come last and win.
+  return startAsTyped([args[0]!, ...local, ...args.slice(1)], environment);
+}
+
+function startAsTyped(args: readonly string[], environment?: Readonly<Record<string, string>>): ServerProcess {
   const server = new ServerProcess(args, environment);
   servers.push(server);
   return server;
@@ -119,6 +125,27 @@ test('a shard by itself owns every slot, keeps its data over SIGTERM, and ends w
   using again = new KvcacheClient({ server: (await second.addresses())['grpc'] });
   expect((await again.mget(['a', 'b', 'c'])).map(String)).toEqual(['1', '2', '3']);
   expect(await again.status()).toMatchObject([{ name: 'shard-0', slots: 16_384, keys: 3 }]);
+});
+
+test('a command line of the binary protocol’s own server starts a shard that answers at its address', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  const local = ['link', 'grpc', 'http', 'resp'].flatMap((door) => [`--${door}-host=127.0.0.1`, `--${door}-port=0`]);
+  const flags = ['-b', `127.0.0.1:${port}`, '-s', '512', '-l', 'debug', '--data-dir', join(folder, 'data')];
+  const more = ['--fsync-interval-ms', '1000', '--snapshot-interval-secs', '300'];
+  const shard = startAsTyped(['shard', ...local, ...flags, ...more]);
+  expect((await shard.addresses())['tcp']).toBe(`127.0.0.1:${port}`);
+  expect(shard.err).toEqual([expect.stringContaining('--shards is'), expect.stringContaining('--snapshot-interval')]);
+  const client = new TypedClient(`127.0.0.1:${port}`);
+  await client.set('greeting', 'hello');
+  expect(await client.get('greeting')).toBe('hello');
+  client.close();
+  const both = startAsTyped(['shard', '--tcp-port', '1', '--bind', ':2']);
+  expect(await both.ended()).toBe(2);
+  expect(both.err.join()).toContain('tcp.port is given twice, by --tcp-port and --bind; keep one of them');
 });
 
 test('health and readiness are told over HTTP, and metrics of every part', async () => {

@@ -1,6 +1,7 @@
 /** `docs/settings.md`, written from the schema by `npm run generate`. */
+import { otherFlags } from './other-flags.ts';
 import { type SettingName, settingNames, settingOf } from './schema.ts';
-import { environmentNameOf, flagOf, type Setting } from './setting.ts';
+import { dashed, environmentNameOf, flagOf, type Setting } from './setting.ts';
 
 const groupTitles: Readonly<Record<string, string>> = {
   shard: 'Identity and data',
@@ -25,7 +26,7 @@ function defaultOf({ default: fallback, type }: Setting<unknown>): string {
 function aliasesOf({ aliases }: Setting<unknown>): string {
   const all = [
     ...(aliases.names ?? []).map((name) => `\`${name}\` in a file`),
-    ...(aliases.flags ?? []).map((flag) => `\`--${flag}\``),
+    ...(aliases.flags ?? []).map((flag) => `\`${dashed(flag)}\``),
     ...(aliases.environment ?? []).map((variable) => `\`${variable}\``),
   ];
   return all.length > 0 ? ` Also: ${all.join(', ')}.` : '';
@@ -55,6 +56,15 @@ function ignoredTable(): string {
     .filter((name) => settingOf(name).ignored)
     .map((name) => `| \`${name}\` | \`--${flagOf(name)}\` | ${settingOf(name).description} |`);
   return ['| Name | Flag | |', '| --- | --- | --- |', ...rows, ''].join('\n');
+}
+
+function otherFlagsTable(): string {
+  const rows = otherFlags.map(({ flag, short, placeholder, system, description, usedBy }) => {
+    const written = [short, flag].filter((name) => name !== undefined).map((name) => `\`${dashed(name)}\``);
+    const argument = placeholder === undefined ? '' : ` ${placeholder.toUpperCase()}`;
+    return `| ${written.join(', ')}${argument} | ${system} | ${usedBy.join(', ')} | ${description} |`;
+  });
+  return ['| Flag | Of | Taken by | What it does |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }
 
 const introduction = `# Settings
@@ -93,5 +103,11 @@ export function settingsDocument(): string {
     parts.push(sectionOf(name));
   }
   parts.push('## Names of other systems\n', ignoredTable());
+  parts.push(
+    '### Flags of their servers\n',
+    'A start script for one of them starts a shard or a router unchanged. Names of a single setting stand beside it above.',
+    'A flag of this table and one of the settings that it sets, given together, are refused.\n',
+    otherFlagsTable(),
+  );
   return parts.join('\n');
 }

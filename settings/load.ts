@@ -7,6 +7,7 @@ import { KvcacheError } from '../errors.ts';
 import { conflicts, deriveSettings } from './derive.ts';
 import { readSettingsFile } from './file.ts';
 import { nearest } from './nearest.ts';
+import { otherFlagNamed, readOtherFlag } from './other-flags.ts';
 import { type GivenSettings, settingNames, type SettingName, settingOf, type Settings } from './schema.ts';
 import { environmentNameOf, flagOf, flatNameOf, type ProcessRole } from './setting.ts';
 
@@ -66,7 +67,11 @@ const fileEnvironmentName = 'KVCACHE_CONFIG';
 export function loadSettings(input: SettingsInput): LoadedSettings {
   const faults: string[] = [];
   const warnings: string[] = [];
-  const candidates = [...fromFile(input, faults), ...fromEnvironment(input, warnings), ...fromFlags(input.flags)];
+  const candidates = [
+    ...fromFile(input, faults),
+    ...fromEnvironment(input, warnings),
+    ...fromFlags(input, faults, warnings),
+  ];
   const given: Record<string, unknown> = {};
   const sources = new Map<SettingName, SettingSource>();
   for (const candidate of candidates) {
@@ -105,13 +110,27 @@ export function shownRaw(name: SettingName, raw: unknown): string {
   return settingOf(name).secret ? 'not right' : `'${typeof raw === 'string' ? raw : JSON.stringify(raw)}'`;
 }
 
-function fromFlags(flags: Readonly<Record<string, unknown>>): Candidate[] {
-  const candidates: Candidate[] = [];
+function fromFlags({ flags, role }: SettingsInput, faults: string[], warnings: string[]): Candidate[] {
+  const byName = new Map<SettingName, Candidate>();
+  const add = (name: SettingName, raw: unknown, flag: string): void => {
+    const first = byName.get(name);
+    if (first) faults.push(`${name} is given twice, by --${first.source.name} and --${flag}; keep one of them`);
+    else byName.set(name, { name, raw, source: { kind: 'flag', name: flag } });
+  };
   for (const [flag, raw] of Object.entries(flags)) {
+    if (raw === undefined) continue;
+    const other = otherFlagNamed(flag, role);
     const name = nameByFlag.get(flag);
-    if (name !== undefined && raw !== undefined) candidates.push({ name, raw, source: { kind: 'flag', name: flag } });
+    if (other) {
+      const { settings, warning, fault } = readOtherFlag(other, raw, role);
+      if (fault !== undefined) faults.push(fault);
+      if (warning !== undefined) warnings.push(warning);
+      for (const [meant, value] of Object.entries(settings ?? {})) add(meant as SettingName, value, flag);
+    } else if (name !== undefined) {
+      add(name, raw, flag);
+    }
   }
-  return candidates;
+  return [...byName.values()];
 }
 
 /**

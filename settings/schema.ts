@@ -264,6 +264,7 @@ export const schema = {
   'monitoring.health_path': setting(urlPath(), '/api/v1/health', servers, 'Where HTTP serves health, besides /health.'),
   log_level: setting(choice(logLevels), 'info', withOperator, 'How much is logged; `verbose` is `debug`.', {
     changeable: true,
+    aliases: { flags: ['l'] },
   }),
   'shutdown.grace': setting(
     duration({ min: 1_000 }),

@@ -14,7 +14,7 @@ export type ProcessRole = (typeof processRoles)[number];
 export interface SettingAliases {
   /** Dotted names in a file. */
   readonly names?: readonly string[];
-  /** Flags without the dashes. */
+  /** Flags without the dashes; one of one letter is a short flag. */
   readonly flags?: readonly string[];
   readonly environment?: readonly string[];
 }
@@ -108,6 +108,11 @@ export function derived<Value>(
 /** `blob.flush_interval` → `blob-flush-interval`. */
 export function flagOf(name: string): string {
   return name.replaceAll(/[._]/g, '-');
+}
+
+/** As it is typed: `-l`, `--log-level`. */
+export function dashed(flag: string): string {
+  return flag.length === 1 ? `-${flag}` : `--${flag}`;
 }
 
 /** `blob.flush_interval` → `blob_flush_interval`. */

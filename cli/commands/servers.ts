@@ -48,6 +48,7 @@ Examples:
   kvcache shard --data-path /var/lib/kvcache        a shard by itself that owns every slot
   kvcache shard --shard-name shard-1 --topology-path /etc/kvcache/topology.json
   KVCACHE_BLOB_CONNECTION_STRING=… kvcache shard --acknowledgement disk
+  kvcache shard -b 0.0.0.0:6380 -l debug            flags of other systems' servers: docs/settings.md lists them
 
 Exit codes: 0 ended in order, 1 not all was flushed, 2 a setting is wrong, 70 a fault of the program,
 71 fenced (another process has taken over), 72 the data directory is in use, 130 or 143 a second signal.`,
