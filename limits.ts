@@ -435,7 +435,7 @@ export const controlConnectionsMax = 64;
 export const controlPatienceMs = 10_000;
 
 // ── Keyspace ────────────────────────────────────────────────────────────────────────────────────────────────────
-/** A leaf of the index splits beyond this, so that no Map grows for more than a fraction of a millisecond. */
+/** A leaf of the index splits beyond this, so that no table grows for more than a fraction of a millisecond. */
 export const indexLeafEntriesMax = 2_048;
 /** Leaves split by so many bits of the key's hash at most; keys made to collide share a leaf after that. */
 export const indexSplitBitsMax = 14;

@@ -40,6 +40,35 @@ it('is a map, also for keys whose hashes meet', () => {
   );
 });
 
+it('keeps every key through growing, deleting and shrinking, in whatever order', () => {
+  const step = fc.record({
+    deletes: fc.boolean(),
+    from: fc.integer({ min: 0, max: 300 }),
+    count: fc.integer({ min: 1, max: 120 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      const table = new KeyTable<Item>(({ key }) => key);
+      const model = new Map<string, Item>();
+      steps.forEach(({ deletes, from, count }, round) => {
+        for (let number = from; number < from + count; number++) {
+          const item = { key: `${number}`, number: round };
+          if (deletes) {
+            expect(table.delete(item.key)).toBe(model.delete(item.key));
+          } else {
+            expect(table.set(item.key, item)).toBe(model.get(item.key));
+            model.set(item.key, item);
+          }
+        }
+        for (let number = 0; number < 420; number++) expect(table.get(`${number}`)).toBe(model.get(`${number}`));
+        expect(table.size).toBe(model.size);
+        expect(new Set(table.values())).toEqual(new Set(model.values()));
+      });
+    }),
+    { numRuns: 30 },
+  );
+});
+
 it('hashes every byte of a key, its length too', () => {
   const keys = Array.from({ length: 40 }, (_, length) => 'x'.repeat(length));
   for (const key of keys.slice(1)) {
@@ -59,4 +88,20 @@ it('gives every value once while others come and go', () => {
   }
   expect(seen.size).toBe(1_000);
   expect(table.size).toBe(0);
+});
+
+it('walks over what was there when it began, as it is when its turn comes', () => {
+  const table = new KeyTable<Item>(({ key }) => key);
+  for (let number = 0; number < 100; number++) table.set(`${number}`, { key: `${number}`, number });
+  const seen = new Map<string, number>();
+  for (const { key, number } of table.values()) {
+    if (seen.size === 0) {
+      for (let later = 0; later < 100; later += 2) table.delete(`${later}`);
+      for (let later = 1; later < 100; later += 2) table.set(`${later}`, { key: `${later}`, number: later + 1_000 });
+    }
+    seen.set(key, number);
+  }
+  const [first, ...others] = seen.entries();
+  expect(others).toHaveLength(Number(first![0]) % 2 === 0 ? 50 : 49);
+  for (const [key, number] of others) expect([Number(key) % 2, number]).toEqual([1, Number(key) + 1_000]);
 });
