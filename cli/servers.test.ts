@@ -136,13 +136,16 @@ test('a command line of the binary protocol’s own server starts a shard that a
   const local = ['link', 'grpc', 'http', 'resp'].flatMap((door) => [`--${door}-host=127.0.0.1`, `--${door}-port=0`]);
   const flags = ['-b', `127.0.0.1:${port}`, '-s', '512', '-l', 'debug', '--data-dir', join(folder, 'data')];
   const more = ['--fsync-interval-ms', '1000', '--snapshot-interval-secs', '300'];
-  const shard = startAsTyped(['shard', ...local, ...flags, ...more]);
+  const shard = startAsTyped(['shard', ...local, ...flags, ...more], { KV_PASSWORD: 'sesame' });
   expect((await shard.addresses())['tcp']).toBe(`127.0.0.1:${port}`);
   expect(shard.err).toEqual([expect.stringContaining('--shards is'), expect.stringContaining('--snapshot-interval')]);
-  const client = new TypedClient(`127.0.0.1:${port}`);
+  const client = new TypedClient(`127.0.0.1:${port}`, { password: 'sesame' });
   await client.set('greeting', 'hello');
   expect(await client.get('greeting')).toBe('hello');
   client.close();
+  const stranger = new TypedClient(`127.0.0.1:${port}`, { password: 'open' });
+  await expect(stranger.get('greeting')).rejects.toThrow();
+  stranger.close();
   const both = startAsTyped(['shard', '--tcp-port', '1', '--bind', ':2']);
   expect(await both.ended()).toBe(2);
   expect(both.err.join()).toContain('tcp.port is given twice, by --tcp-port and --bind; keep one of them');

@@ -10,13 +10,13 @@ test('docs/settings.md is what the schema says (npm run generate writes it)', ()
   expect(readFileSync(path, 'utf8')).toBe(settingsDocument());
 });
 
-test('no two settings share a name, a flag or a variable', () => {
+test('no two settings share a name or a flag, and no two of one process a variable', () => {
   const all = settingNames.flatMap((name) => {
-    const { aliases } = settingOf(name);
+    const { aliases, usedBy } = settingOf(name);
     const names = [name, ...(aliases.names ?? [])].map((text) => `name ${text}`);
     const flags = [flagOf(name), ...(aliases.flags ?? [])].map((text) => `flag ${text}`);
     const variables = [environmentNameOf(name), ...(aliases.environment ?? [])];
-    return [...names, ...flags, ...variables];
+    return [...names, ...flags, ...variables.flatMap((variable) => usedBy.map((role) => `${variable} of ${role}`))];
   });
   expect(all).toEqual([...new Set(all)]);
 });

@@ -92,6 +92,31 @@ describe('where a value comes from', () => {
     expect(load({ role: 'client', environment: { KV_PASSWORD: 'sesame' } }).settings['client.password']).toBe('sesame');
   });
 
+  test('KV_PASSWORD is the password of servers and of commands alike, and each one’s own variable wins', () => {
+    const environment = { KV_PASSWORD: 'sesame', KVSTORE_GRPC_SERVER: 'kv:1' };
+    for (const role of ['shard', 'router', 'dev'] as const) {
+      expect(load({ role, environment }).given).toEqual({ 'auth.password': 'sesame' });
+      const both = { KVCACHE_AUTH_PASSWORD: 'open', ...environment };
+      expect(load({ role, environment: both }).settings['auth.password']).toBe('open');
+    }
+    expect(load({ role: 'operator', environment }).given).toEqual({});
+  });
+
+  test('a credential of a stronger source takes the place of all others', () => {
+    const environment = { KV_PASSWORD: 'sesame' };
+    const filePath = fileOf('auth: {password_file: /f}');
+    expect(load({ role: 'shard', filePath, environment }).given).toEqual({ 'auth.password': 'sesame' });
+    expect(load({ role: 'client', environment, flags: { 'token-file': '/t' } }).given).toEqual({
+      'client.token_file': '/t',
+    });
+    expect(load({ role: 'client', environment, flags: { 'password-file': '/p' } }).given).toEqual({
+      'client.password_file': '/p',
+    });
+    expect(faultsOf({ environment: { ...environment, KVCACHE_AUTH_PASSWORD_FILE: '/f' } })).toEqual([
+      'auth.password and auth.password_file are both given; keep one of them',
+    ]);
+  });
+
   test('metrics are turned off by either name, and the one of our own wins', () => {
     expect(load({}).settings['monitoring.enabled']).toBe(true);
     expect(load({ flags: { 'disable-metrics': true } }).settings['monitoring.enabled']).toBe(false);

@@ -7,6 +7,7 @@ import { KvcacheError } from '../errors.ts';
 import { conflicts, deriveSettings } from './derive.ts';
 import { readSettingsFile } from './file.ts';
 import { nearest } from './nearest.ts';
+import { credentialAlternatives } from './security-conflicts.ts';
 import { otherFlagNamed, readOtherFlag } from './other-flags.ts';
 import { type GivenSettings, settingNames, type SettingName, settingOf, type Settings } from './schema.ts';
 import { environmentNameOf, flagOf, flatNameOf, type ProcessRole } from './setting.ts';
@@ -43,7 +44,8 @@ const nameByAlias = new Map<string, SettingName>();
 /** As clients of the Go KVCache write names that they do not nest: `value_disk_threshold`. */
 const nameByFlatName = new Map<string, SettingName>();
 const nameByFlag = new Map<string, SettingName>();
-const nameByEnvironment = new Map<string, SettingName>();
+/** A variable may be one of a server and one of commands: `KV_PASSWORD` is the password that each of them has. */
+const namesByEnvironment = new Map<string, SettingName[]>();
 for (const name of settingNames) {
   const { aliases } = settingOf(name);
   for (const alias of [name, ...(aliases.names ?? [])]) {
@@ -51,13 +53,19 @@ for (const name of settingNames) {
     nameByFlatName.set(flatNameOf(alias), name);
   }
   for (const flag of [flagOf(name), ...(aliases.flags ?? [])]) nameByFlag.set(flag, name);
-  for (const variable of [environmentNameOf(name), ...(aliases.environment ?? [])])
-    nameByEnvironment.set(variable, name);
+  for (const variable of [environmentNameOf(name), ...(aliases.environment ?? [])]) {
+    namesByEnvironment.set(variable, [...(namesByEnvironment.get(variable) ?? []), name]);
+  }
 }
 
 /** The setting of this name or alias, its dots as they are or as underscores. */
 export function settingNamed(name: string): SettingName | undefined {
   return nameByAlias.get(name) ?? nameByFlatName.get(name);
+}
+
+/** True for variables that settings are read from, or were meant to be. */
+export function isSettingsVariable(variable: string): boolean {
+  return variable.startsWith('KVCACHE_') || namesByEnvironment.has(variable);
 }
 
 /** The variable that names the settings file. */
@@ -67,11 +75,11 @@ const fileEnvironmentName = 'KVCACHE_CONFIG';
 export function loadSettings(input: SettingsInput): LoadedSettings {
   const faults: string[] = [];
   const warnings: string[] = [];
-  const candidates = [
+  const candidates = withoutWeakerAlternatives([
     ...fromFile(input, faults),
     ...fromEnvironment(input, warnings),
     ...fromFlags(input, faults, warnings),
-  ];
+  ]);
   const given: Record<string, unknown> = {};
   const sources = new Map<SettingName, SettingSource>();
   for (const candidate of candidates) {
@@ -99,6 +107,15 @@ export function loadSettings(input: SettingsInput): LoadedSettings {
 export function describeSource(source: SettingSource): string {
   if (source.kind === 'flag') return `flag --${source.name}`;
   return 'name' in source ? `${source.kind} ${source.name}` : source.kind;
+}
+
+/** `candidates` are in order, those of the strongest source last. */
+function withoutWeakerAlternatives(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.filter(({ name, source }) => {
+    const group = credentialAlternatives.find((names) => names.includes(name));
+    const strongest = group && candidates.findLast((candidate) => group.includes(candidate.name));
+    return strongest === undefined || strongest.source.kind === source.kind;
+  });
 }
 
 function faultOf({ name, raw, source }: Candidate): string {
@@ -140,21 +157,24 @@ function fromFlags({ flags, role }: SettingsInput, faults: string[], warnings: s
 const serviceLinkPattern = /^(tcp|udp|sctp):\/\//;
 
 function fromEnvironment({ environment, role }: SettingsInput, warnings: string[]): Candidate[] {
-  const candidates: Candidate[] = [];
+  const own: Candidate[] = [];
+  const aliases: Candidate[] = [];
   for (const [variable, raw] of Object.entries(environment)) {
     if (raw === undefined || raw === '' || serviceLinkPattern.test(raw)) continue;
-    const name = nameByEnvironment.get(variable);
-    if (name !== undefined) {
+    const names = namesByEnvironment.get(variable);
+    if (names !== undefined) {
       // The variables of a shard mean nothing to a router on the same machine.
-      if (settingOf(name).usedBy.includes(role)) {
-        candidates.push({ name, raw, source: { kind: 'environment', name: variable } });
-      }
+      const name = names.find((candidate) => settingOf(candidate).usedBy.includes(role));
+      if (name === undefined) continue;
+      const ofKind = variable === environmentNameOf(name) ? own : aliases;
+      ofKind.push({ name, raw, source: { kind: 'environment', name: variable } });
     } else if (variable.startsWith('KVCACHE_') && variable !== fileEnvironmentName) {
-      const meant = nearest(variable, nameByEnvironment.keys(), 2);
+      const meant = nearest(variable, namesByEnvironment.keys(), 2);
       if (meant !== undefined) warnings.push(`${variable} is no setting; did you mean ${meant}?`);
     }
   }
-  return candidates;
+  // Where both are given a setting's own variable wins.
+  return [...aliases, ...own];
 }
 
 function fromFile({ filePath, environment }: SettingsInput, faults: string[]): Candidate[] {

@@ -10,6 +10,18 @@ export const clientTlsNames = [
   'client.server_name',
 ] as const satisfies readonly SettingName[];
 
+/**
+ * Settings that say the same in several ways. What comes from a stronger source (a flag, a variable, the file) takes the
+ * place of the others: who types --password-file does not mean the KV_PASSWORD that is around. From one source several
+ * of them are a conflict.
+ */
+export const credentialAlternatives: readonly (readonly SettingName[])[] = [
+  ['auth.password', 'auth.password_file'],
+  ['auth.token', 'auth.token_file'],
+  ['link.secret', 'link.secret_file'],
+  ['client.token', 'client.token_file', 'client.password', 'client.password_file'],
+];
+
 export function securityConflicts(settings: Settings, role: ProcessRole): string[] {
   return role === 'client' ? clientConflicts(settings) : serverConflicts(settings);
 }

@@ -36,7 +36,7 @@ export const securitySettings = {
     password(),
     servers,
     'The password that calls of gRPC and HTTP must carry (`authorization: Basic`, with any user name), and clients of Redis’ and the binary protocol show by AUTH. Better in a file.',
-    { secret: true },
+    { secret: true, aliases: { environment: ['KV_PASSWORD'] } },
   ),
   'auth.password_file': optional(
     path(),

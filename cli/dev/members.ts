@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { azuriteConnectionString } from '../../azurite/azurite.ts';
 import { threadPoolSize } from '../../limits.ts';
 import { hasBlob } from '../../settings/blob-conflicts.ts';
+import { isSettingsVariable } from '../../settings/load.ts';
 import { environmentFor } from '../../settings/present.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
 import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
@@ -128,7 +129,7 @@ function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Recor
 }
 
 function inheritedEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('KVCACHE_')));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isSettingsVariable(name)));
 }
 
 function asArguments(flags: Readonly<Record<string, string | number>>): string[] {
