@@ -1,4 +1,6 @@
+import { credentials } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { HealthClient, HealthCheckResponse_ServingStatus as ServingStatus } from '../protos/generated/kv.ts';
 import { SlotMap } from '../topology/slot-map.ts';
 import { singleShardTopology } from '../topology/place.ts';
 import { LiveSettings } from '../settings/live.ts';
@@ -41,9 +43,17 @@ test('every door is there unless it is left out', async () => {
 test('health is what the process says of itself', async () => {
   await serving({}, async (doors) => {
     const health = async (): Promise<unknown> => (await fetch(`http://${doors.addresses['http']}/health`)).json();
+    const client = new HealthClient(doors.addresses['grpc']!, credentials.createInsecure());
+    const healthOfGrpc = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        client.check({ service: '' }, (error, response) => (error ? reject(error) : resolve(response.status)));
+      });
     expect(await health()).toEqual({ status: 'healthy', message: 'service is running' });
+    expect(await healthOfGrpc()).toBe(ServingStatus.SERVING);
     doors.isHealthy = () => false;
     expect(await health()).toEqual({ status: 'unhealthy', message: 'service is not running' });
+    expect(await healthOfGrpc()).toBe(ServingStatus.NOT_SERVING);
+    client.close();
   });
 });
 

@@ -38,7 +38,7 @@ export class PublicDoors {
   readonly registry: Registry = processRegistry();
   /** Of all doors of the process, the internal port included. */
   readonly figures = new SecurityFigures();
-  /** What /health tells an orchestrator, which starts a process again that says no for a minute. */
+  /** What /health and the health services of gRPC tell an orchestrator, which starts a process again that says no for a minute. */
   isHealthy: () => boolean = () => true;
   readonly #live: LiveSettings;
   readonly #logger: Logger;
@@ -152,6 +152,7 @@ export class PublicDoors {
       log: this.#logger,
       security: this.#security,
       refusals: this.figures.refusals,
+      isHealthy: () => this.isHealthy(),
     });
   }
 

@@ -24,6 +24,8 @@ export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'author
   /** Undefined: plain text, and everybody may call. */
   readonly security?: { readonly tls?: ServerTlsSource | undefined; readonly authenticator: Authenticator } | undefined;
   readonly refusals?: Refusals | undefined;
+  /** What the health services answer besides: false where only a new process helps. */
+  readonly isHealthy?: (() => boolean) | undefined;
 }
 
 const services = [
@@ -45,7 +47,7 @@ export class GrpcDoor implements Door {
 
   constructor(options: GrpcDoorOptions) {
     this.#options = options;
-    const { executor, config, log, metrics, security, refusals } = options;
+    const { executor, config, log, metrics, security, refusals, isHealthy } = options;
     const server = new GrpcServer({
       ...options,
       tls: security?.tls,
@@ -53,7 +55,7 @@ export class GrpcDoor implements Door {
       onHandshakeFault: (fault) => refusals?.add('grpc', fault),
     });
     this.#server = server;
-    this.#health = new HealthService(server, services);
+    this.#health = new HealthService(server, services, isHealthy);
     addBlockService({ server, executor, log });
     addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });
     addKeyValueStoreService({ server, executor, log });

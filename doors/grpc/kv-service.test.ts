@@ -22,6 +22,7 @@ import { OpenDoor } from './testing/open-door.ts';
 let door: OpenDoor;
 let client: KeyValueServiceClient;
 let config = '{}';
+let isHealthy = true;
 
 beforeEach(async () => {
   config = '{"value":{"disk_threshold":"1MB"}}';
@@ -33,7 +34,7 @@ beforeEach(async () => {
       return undefined;
     },
   };
-  door = await new OpenDoor({ config: runtimeConfig }).open();
+  door = await new OpenDoor({ config: runtimeConfig, isHealthy: () => isHealthy }).open();
   client = door.keyClient();
 });
 afterEach(() => door.close());
@@ -216,6 +217,10 @@ describe('kv.Health', () => {
     expect(await check('')).toBe(ServingStatus.SERVING);
     expect(await check('kv.KeyValueService')).toBe(ServingStatus.SERVING);
     expect(await check('nothing')).toBe(ServingStatus.SERVICE_UNKNOWN);
+    isHealthy = false;
+    expect(await check('')).toBe(ServingStatus.NOT_SERVING);
+    isHealthy = true;
+    expect(await check('')).toBe(ServingStatus.SERVING);
     door.door.serving = false;
     expect(await check('')).toBe(ServingStatus.NOT_SERVING);
     health.close();

@@ -18,12 +18,12 @@ afterEach(async () => {
 });
 
 /** A client out of a package's own .proto file, as any tool would make one. */
-function clientOf(packageName: string, protoPath: string, service: string): Client {
+function clientOf(packageName: string, protoPath: string, service: string, address = door.address): Client {
   const file = join(dirname(require.resolve(`${packageName}/package.json`)), protoPath);
   const definition = loadPackageDefinition(loadSync(file, { enums: String, oneofs: true })) as Record<string, unknown>;
   let found: unknown = definition;
   for (const part of service.split('.')) found = (found as Record<string, unknown>)[part];
-  const client = new (found as new (...parameters: unknown[]) => Client)(door.address, credentials.createInsecure());
+  const client = new (found as new (...parameters: unknown[]) => Client)(address, credentials.createInsecure());
   clients.push(client);
   return client;
 }
@@ -72,6 +72,19 @@ describe('grpc.health.v1', () => {
     }
     expect(seen).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
     stream.cancel();
+  });
+
+  it('does not serve while only a new process would help, whoever asks', async () => {
+    let isHealthy = true;
+    const ill = await new OpenDoor({ isHealthy: () => isHealthy }).open();
+    const client = clientOf('grpc-health-check', 'proto/health/v1/health.proto', 'grpc.health.v1.Health', ill.address);
+    expect(await ask(client, 'check', { service: '' })).toEqual({ status: 'SERVING' });
+    isHealthy = false;
+    expect(await ask(client, 'check', { service: '' })).toEqual({ status: 'NOT_SERVING' });
+    const { statuses } = (await ask(client, 'list', {})) as { statuses: Record<string, object> };
+    expect(statuses['kv.KeyValueService']).toEqual({ status: 'NOT_SERVING' });
+    client.close();
+    await ill.close();
   });
 
   it('does not serve before the process says so', async () => {

@@ -12,29 +12,58 @@ const reflectionServices = ['grpc.reflection.v1.ServerReflection', 'grpc.reflect
 const descriptorsUrl = new URL('../../protos/generated/descriptors.binpb', import.meta.url);
 
 /** Both packages want no more of a server than `addService`. */
-function asGrpcJs(server: GrpcServer): Server {
+function asGrpcJs(server: Pick<GrpcServer, 'addService'>): Server {
   return server as unknown as Server;
 }
 
-/** Answers for the whole server ('') and each service; all begin as NOT_SERVING. */
+/**
+ * Answers for the whole server ('') and each service; all begin as NOT_SERVING. What the process says of itself
+ * (`isHealthy`) is looked at whenever somebody asks: a process that only a new one can help serves nothing.
+ */
 export class HealthService {
   readonly #health: HealthImplementation;
   readonly #names: readonly string[];
-  #serving = false;
+  readonly #isHealthy: () => boolean;
+  #isOpen = false;
+  #isShown = false;
 
-  constructor(server: GrpcServer, services: readonly string[]) {
+  constructor(server: GrpcServer, services: readonly string[], isHealthy: () => boolean = () => true) {
+    this.#isHealthy = isHealthy;
     this.#names = ['', ...services];
     this.#health = new HealthImplementation(Object.fromEntries(this.#names.map((name) => [name, 'NOT_SERVING'])));
-    this.#health.addToServer(asGrpcJs(server));
+    this.#health.addToServer(asGrpcJs(this.#looking(server)));
   }
 
   get serving(): boolean {
-    return this.#serving;
+    return this.#isOpen && this.#isHealthy();
   }
 
+  /** Whether the process takes calls. */
   set serving(serving: boolean) {
-    if (serving === this.#serving) return;
-    this.#serving = serving;
+    this.#isOpen = serving;
+    this.#show();
+  }
+
+  /** `server` with methods that look before they answer. */
+  #looking(server: GrpcServer): Pick<GrpcServer, 'addService'> {
+    return {
+      addService: (definition, implementation) => {
+        const looking = Object.entries(implementation).map(([name, handle]) => [
+          name,
+          (...args: unknown[]): unknown => {
+            this.#show();
+            return (handle as (...args: unknown[]) => unknown)(...args);
+          },
+        ]);
+        server.addService(definition, Object.fromEntries(looking));
+      },
+    };
+  }
+
+  #show(): void {
+    const { serving } = this;
+    if (serving === this.#isShown) return;
+    this.#isShown = serving;
     for (const name of this.#names) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   }
 }
