@@ -18,6 +18,9 @@ export interface DoorSecurity {
   close(): void;
 }
 
+const advice = 'set tls.cert_file and tls.key_file';
+const doors = ['grpc', 'http', 'resp', 'tcp'] as const;
+
 /** Throws KvcacheError CONFIG for files that are missing or wrong. */
 export function doorSecurity(settings: Settings, log: SecurityLog): DoorSecurity {
   const following = new Following(log);
@@ -27,8 +30,9 @@ export function doorSecurity(settings: Settings, log: SecurityLog): DoorSecurity
       token: following.secret(settings, 'auth.token'),
       password: following.secret(settings, 'auth.password', passwordPattern),
     });
-    if (authenticator.isRequired && !watched && !isLoopback(settings['grpc.host'])) {
-      log.warn({}, 'tokens and passwords travel in plain text: set tls.cert_file and tls.key_file');
+    const open = authenticator.isRequired && !watched ? doorsOnTheNetwork(settings) : [];
+    if (open.length > 0) {
+      log.warn({ doors: open }, `tokens and passwords travel in plain text (${open.join(', ')}): ${advice}`);
     }
     return {
       tls: watched && serverTlsOf(watched, settings['tls.client_auth']),
@@ -40,6 +44,11 @@ export function doorSecurity(settings: Settings, log: SecurityLog): DoorSecurity
     following.close();
     throw error;
   }
+}
+
+/** Those that others than this machine can reach. */
+function doorsOnTheNetwork(settings: Settings): readonly string[] {
+  return doors.filter((door) => settings[`${door}.enabled`] && !isLoopback(settings[`${door}.host`]));
 }
 
 export function expirySeconds(validUntilMs: number | undefined): number | undefined {
