@@ -277,12 +277,27 @@ describe('keys that hold no text', () => {
     expect(body).toMatchObject({ count: 1, others: [{ key: 'large', type: 'hash' }] });
     expect(JSON.stringify(body)).not.toContain('xxx');
     const bytes = httpListedValueBytesMax / 2;
-    api.cache.intercept = ({ name }) =>
-      name === 'KEY.INFO' ? Buffer.from(JSON.stringify({ type: 'list', bytes, tier: 'ram' })) : undefined;
+    const wrongType = new ReplyError('WRONGTYPE', 'no text');
+    api.cache.intercept = ({ name, args }) => {
+      if (name === 'TEXT.MGET') return args.map(() => wrongType);
+      return name === 'KEY.INFO' ? Buffer.from(JSON.stringify({ type: 'list', bytes, tier: 'ram' })) : undefined;
+    };
     const keys = Array.from({ length: (2 * httpValueBytesMax) / bytes }, (_, number) => `none:${number}`);
     const listed = (await post('mget', { keys })).body as { others: { value?: unknown }[] };
     expect(listed.others.length).toBe(keys.length);
     expect(listed.others.filter(({ value }) => value !== undefined).length).toBe(keys.length / 2);
+  });
+
+  test('are the only keys of mget that are asked about by themselves', async () => {
+    await run('SET', 'text', 'x');
+    const asked: string[] = [];
+    api.cache.intercept = ({ name, args }) => {
+      if (name === 'KEY.INFO') asked.push(args[0]!.toString());
+      return undefined;
+    };
+    const { body } = await post('mget', { keys: ['text', 'none:1', 'c:hash', 'none:2', 'c:list'] });
+    expect(body).toMatchObject({ count: 3, results: { text: 'x' } });
+    expect(asked).toEqual(['c:hash', 'c:list']);
   });
 
   test('fail the answer where their shard does', async () => {
