@@ -471,6 +471,8 @@ export const expiryWorkPerTurnMax = 2_000;
 export const hotSmallValueBytesMax = 4 * KiB;
 export const hotSlabBytesMin = 16 * KiB;
 export const hotSlabBytesMax = 256 * KiB;
+/** Slabs that the order of use has numbers for: 256 GiB of small values. */
+export const useOrderChunksMax = 2 ** 20;
 /** Copies that one step evicts: a few milliseconds of work. */
 export const hotEvictionsPerStepMax = 16_384;
 /** A buffer may waste this share of its length, and these bytes, and still count as owning its memory. */

@@ -16,7 +16,6 @@
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import type { StoredType } from '../commands/stored-type.ts';
-import type { HotCopy } from './hot/hot-copy.ts';
 
 /**
  * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), the shard's own
@@ -90,8 +89,8 @@ export class Entry {
   expiryPosition = 0;
   /** Owned by the keyspace: when the value was last used, and how (keyspace/last-use.ts). */
   lastUse = 0;
-  /** Owned by the hot tier: the value's copy in RAM. */
-  hot: HotCopy | undefined = undefined;
+  /** Owned by the hot tier: the number of the value's copy in RAM; 0 is none. */
+  hot = 0;
   /** Blocks: last known place in a chain, for eviction; -1 if never looked up. */
   chainIndex = -1;
 

@@ -24,22 +24,23 @@ export interface ValueInfo {
 /** Without storage everything is in RAM. */
 export function keyInfo(keyspace: Keyspace, storage: Storage | undefined, key: Buffer): Reply {
   const entry = keyspace.live(spaceOfKeys, slotOf(key), nameOf(key));
-  return entry === undefined ? null : told(entry, storage, storedTypeName(entry.type));
+  return entry === undefined ? null : told(entry, keyspace, storage, storedTypeName(entry.type));
 }
 
 export function blockInfo(keyspace: Keyspace, storage: Storage, key: Buffer): Reply {
   const entry = keyspace.live(spaceOfBlocks, slotOfBlock(key), nameOf(key));
-  return entry === undefined ? null : told(entry, storage, 'block');
+  return entry === undefined ? null : told(entry, keyspace, storage, 'block');
 }
 
-function told(entry: Entry, storage: Storage | undefined, type: string): Reply {
+function told(entry: Entry, { hot }: Keyspace, storage: Storage | undefined, type: string): Reply {
   const { bodyBytes: bytes, expireAtMs } = entry;
-  const info: ValueInfo = { type, bytes, ...(expireAtMs !== 0 && { expireAtMs }), tier: tierOf(entry, storage) };
+  const tier = hot.has(entry) ? 'ram' : tierBelow(entry, storage);
+  const info: ValueInfo = { type, bytes, ...(expireAtMs !== 0 && { expireAtMs }), tier };
   return Buffer.from(JSON.stringify(info));
 }
 
-function tierOf(entry: Entry, storage: Storage | undefined): ValueInfo['tier'] {
-  if (storage === undefined || entry.hot !== undefined) return 'ram';
+function tierBelow(entry: Entry, storage: Storage | undefined): ValueInfo['tier'] {
+  if (storage === undefined) return 'ram';
   if (storage.isAway(entry)) return 'away';
   return storage.log.segments.get(entry.segment)?.file === undefined ? 'blob' : 'disk';
 }

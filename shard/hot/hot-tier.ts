@@ -1,30 +1,31 @@
 /**
  * The hot tier: values in RAM, the least recently used dropped first, bounded in bytes that are really held.
  *
- *   newest ⇄ … ⇄ … ⇄ oldest          every HotCopy is a link of one list; an Entry points to its copy
+ *   order of use    newest ⇄ … ⇄ … ⇄ oldest: a list through numbers (use-order.ts), of which each copy has one
+ *   entry.hot       that number, which also tells slab and cell
  *   small values: cells of slabs      large values: buffers of their own      collections: objects
  *
- * The order of use is a list through the copies themselves, and the entry leads to its copy by a field. So a hit costs
- * no lookup, the order is exact for the whole tier however large or small its values are, and nothing ever grows: no
- * step can stall the loop.
+ * The entry leads to its copy by a field. So a hit costs no lookup, the order is exact for the whole tier however large
+ * or small its values are, and nothing ever grows by being copied: no step can stall the loop.
  *
- * Accounted are whole slabs, the backing memory of large values, and what the objects of a copy take. The overheads
- * below are measured (bench/sides/engine-process.ts), as growth of resident memory over a million copies.
+ * Accounted are whole slabs with their nodes, the backing memory of large values, and what the objects of a copy take.
  *
  * Rejected, after measuring both: lru-cache, in 1,024 partitions because its Map stalls as it grows. With 100-byte
- * values it makes 0.6 M gets and 1.4 M sets a second where the list makes 1.2 M and 4 M, takes 90 bytes more a copy,
- * and orders each partition for itself: of 50 large blocks in 1,024 partitions it could only drop some at random.
+ * values it makes 0.6 M gets and 1.4 M sets a second where a list through the copies makes 1.2 M and 4 M, takes 180
+ * bytes more a copy, and orders each partition for itself: of 50 large blocks in 1,024 partitions it could only drop some
+ * at random.
  */
 import { hotEvictionsPerStepMax, hotSmallValueBytesMax } from '../../limits.ts';
 import type { Entry, StoredValue } from '../journal.ts';
-import { HotCopy, type HotObject } from './hot-copy.ts';
+import { type HotObject, LargeCopy } from './large-copy.ts';
 import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
+import { noNode, placeOf, UseOrder } from './use-order.ts';
 
-/** A HotCopy and its place among its slab's owners. */
-const smallCopyOverheadBytes = 112;
-/** A HotCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. */
+/** A LargeCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. */
 export const largeCopyOverheadBytes = 416;
+
+const emptyBuffer = Buffer.alloc(0);
 
 export interface HotTierOptions {
   readonly limitBytes: number;
@@ -32,18 +33,15 @@ export interface HotTierOptions {
   readonly defer?: (callback: () => void) => void;
 }
 
-const emptyBuffer = Buffer.alloc(0);
-
 export class HotTier {
   /** Called when the tier has dropped a copy to stay below its limit. The engine sets it. */
   onEvict: (entry: Entry) => void = () => undefined;
-  readonly #arena = new SlabArena();
+  readonly #order = new UseOrder<Entry>();
+  readonly #recent = this.#order.list();
+  readonly #arena = new SlabArena(this.#order);
   readonly #defer: (callback: () => void) => void;
-  #newest: HotCopy | undefined;
-  #oldest: HotCopy | undefined;
   #limitBytes: number;
   #largeBytes = 0;
-  #overheadBytes = 0;
   #size = 0;
   #evictions = 0;
   #isShrinking = false;
@@ -60,7 +58,7 @@ export class HotTier {
 
   /** Memory held, with all overheads. */
   get bytes(): number {
-    return this.#arena.bytes + this.#largeBytes + this.#overheadBytes;
+    return this.#arena.bytes + this.#largeBytes;
   }
 
   /** Copies dropped to stay below the limit. */
@@ -79,35 +77,36 @@ export class HotTier {
   }
 
   has(entry: Entry): boolean {
-    return entry.hot !== undefined;
+    return entry.hot !== noNode;
   }
 
   /** Entries with a copy, the least recently used first. Nothing may be put or dropped between two of them. */
   *leastUsed(): Generator<Entry> {
-    for (let copy = this.#oldest; copy !== undefined; copy = copy.newer) yield copy.entry;
+    const order = this.#order;
+    const list = this.#recent;
+    for (let node = order.oldest(list); node !== noNode; node = order.newerThan(list, node)) yield order.ownerOf(node);
   }
 
   /** The value, now the most recently used, or undefined. A small one is a copy of its own, an object is encoded. */
   get(entry: Entry): StoredValue | undefined {
-    if (entry.hot !== undefined) this.#use(entry.hot);
+    if (entry.hot !== noNode) this.#order.use(this.#recent, entry.hot);
     return this.peek(entry);
   }
 
   /** The same, which is no use of it: the order stays. */
   peek(entry: Entry): StoredValue | undefined {
-    const copy = entry.hot;
-    if (copy === undefined) return undefined;
-    const { slab, object } = copy;
-    if (object !== undefined) return { type: entry.type, meta: undefined, body: object.encode() };
-    if (slab === undefined) return copy.value;
-    const from = copy.cell * slab.sizeClass.cellBytes;
-    if (copy.metaBytes < 0)
-      return { type: entry.type, meta: undefined, body: copyOf(slab.memory, from, entry.bodyBytes) };
-    return {
-      type: entry.type,
-      meta: copyOf(slab.memory, from, copy.metaBytes),
-      body: copyOf(slab.memory, from + copy.metaBytes, entry.bodyBytes),
-    };
+    const { hot: node, type, bodyBytes } = entry;
+    if (node === noNode) return undefined;
+    const slab = this.#arena.slabOf(node);
+    const cell = placeOf(node);
+    const large = slab.large?.[cell];
+    if (large?.object !== undefined) return { type, meta: undefined, body: large.object.encode() };
+    if (large !== undefined) return large.value;
+    const from = slab.offsetOf(cell);
+    const metaBytes = slab.metaBytesOf(cell);
+    if (metaBytes === undefined) return { type, meta: undefined, body: copyOf(slab.memory, from, bodyBytes) };
+    const meta = copyOf(slab.memory, from, metaBytes);
+    return { type, meta, body: copyOf(slab.memory, from + metaBytes, bodyBytes) };
   }
 
   /**
@@ -116,45 +115,39 @@ export class HotTier {
    */
   put(entry: Entry, value: StoredValue): void {
     this.drop(entry);
-    const metaBytes = value.meta?.byteLength ?? 0;
-    const length = metaBytes + value.body.byteLength;
+    const length = (value.meta?.byteLength ?? 0) + value.body.byteLength;
     if (length > this.#limitBytes) {
       // It would push out everything else and then itself.
       this.#evict(entry);
       return;
     }
-    const copy = new HotCopy(entry, value.meta === undefined ? -1 : metaBytes);
-    if (length > hotSmallValueBytesMax) this.#keepLarge(copy, value);
-    else this.#keepSmall(copy, value, length);
-    entry.hot = copy;
-    this.#link(copy);
-    this.#size += 1;
+    if (length === 0 || length > hotSmallValueBytesMax) this.#addLarge(entry, largeCopyOf(entry, value));
+    else this.#addSmall(entry, value, length);
     if (this.bytes > this.#limitBytes) this.#shrink();
   }
 
   /** The object that is the entry's value, now the most recently used; undefined if there is none in RAM. */
   object(entry: Entry): HotObject | undefined {
-    const object = entry.hot?.object;
-    if (object !== undefined) this.#use(entry.hot!);
+    const object = this.peekObject(entry);
+    if (object !== undefined) this.#order.use(this.#recent, entry.hot);
     return object;
+  }
+
+  /** The same, which is no use of it: the order stays. */
+  peekObject(entry: Entry): HotObject | undefined {
+    return this.#largeOf(entry)?.object;
   }
 
   /** Keeps the object as the entry's value, as `put` does, or notes what it takes now. */
   keep(entry: Entry, object: HotObject): void {
-    if (entry.hot?.object !== object) {
+    if (this.object(entry) !== object) {
       this.drop(entry);
-      const copy = new HotCopy(entry, -1);
-      copy.object = object;
-      entry.hot = copy;
-      this.#overheadBytes += largeCopyOverheadBytes;
-      this.#link(copy);
-      this.#size += 1;
+      this.#addLarge(entry, new LargeCopy(undefined, object, 0));
     }
-    const copy = entry.hot;
-    this.#use(copy);
-    this.#largeBytes += object.memoryBytes - copy.largeBytes;
-    copy.largeBytes = object.memoryBytes;
-    if (copy.largeBytes > this.#limitBytes) {
+    const copy = this.#largeOf(entry)!;
+    this.#largeBytes += object.memoryBytes - copy.bytes;
+    copy.bytes = object.memoryBytes;
+    if (copy.bytes > this.#limitBytes) {
       this.drop(entry);
       this.#evict(entry);
     } else if (this.bytes > this.#limitBytes) {
@@ -164,63 +157,67 @@ export class HotTier {
 
   /** Gives one entry's copy to another one of the same value. */
   move(from: Entry, to: Entry): void {
-    const copy = from.hot;
-    if (copy === undefined) return;
+    if (from.hot === noNode) return;
     this.drop(to);
-    from.hot = undefined;
-    copy.entry = to;
-    to.hot = copy;
+    to.hot = from.hot;
+    from.hot = noNode;
+    this.#order.setOwner(to.hot, to);
   }
 
   /** Forgets the entry's copy, if it has one. No eviction. */
   drop(entry: Entry): void {
-    const copy = entry.hot;
-    if (copy === undefined) return;
-    entry.hot = undefined;
-    this.#unlink(copy);
+    const { hot: node } = entry;
+    if (node === noNode) return;
+    const copy = this.#largeOf(entry);
+    if (copy !== undefined) {
+      this.#largeBytes -= copy.bytes + largeCopyOverheadBytes;
+      this.#arena.slabOf(node).large![placeOf(node)] = undefined;
+    }
+    entry.hot = noNode;
+    this.#order.remove(node);
+    this.#arena.give(node);
     this.#size -= 1;
-    if (copy.slab === undefined) {
-      this.#largeBytes -= copy.largeBytes;
-      this.#overheadBytes -= largeCopyOverheadBytes;
-    } else {
-      this.#arena.give(copy);
-      this.#overheadBytes -= smallCopyOverheadBytes;
-    }
   }
 
-  #keepLarge(copy: HotCopy, value: StoredValue): void {
-    const body = ownedMemory(value.body);
-    const meta = value.meta === undefined ? undefined : ownedMemory(value.meta);
-    copy.value = { type: copy.entry.type, meta, body };
-    copy.largeBytes =
-      body.buffer.byteLength + (meta === undefined ? 0 : meta.buffer.byteLength + largeCopyOverheadBytes);
-    this.#largeBytes += copy.largeBytes;
-    this.#overheadBytes += largeCopyOverheadBytes;
+  #largeOf({ hot: node }: Entry): LargeCopy | undefined {
+    return node === noNode ? undefined : this.#arena.slabOf(node).large?.[placeOf(node)];
   }
 
-  #keepSmall(copy: HotCopy, { meta, body }: StoredValue, length: number): void {
-    if (length === 0) {
-      copy.value = { type: copy.entry.type, meta: meta === undefined ? undefined : emptyBuffer, body: emptyBuffer };
-      this.#overheadBytes += largeCopyOverheadBytes;
-      return;
-    }
-    this.#arena.take(copy, length);
-    const { memory, sizeClass } = copy.slab!;
-    let to = copy.cell * sizeClass.cellBytes;
-    if (meta !== undefined) to += meta.copy(memory, to);
-    body.copy(memory, to);
-    this.#overheadBytes += smallCopyOverheadBytes;
+  #addLarge(entry: Entry, copy: LargeCopy): void {
+    const node = this.#add(entry, 0);
+    this.#arena.slabOf(node).large![placeOf(node)] = copy;
+    this.#largeBytes += copy.bytes + largeCopyOverheadBytes;
+  }
+
+  #addSmall(entry: Entry, { meta, body }: StoredValue, length: number): void {
+    const node = this.#add(entry, length);
+    const slab = this.#arena.slabOf(node);
+    const cell = placeOf(node);
+    slab.setMetaBytes(cell, meta?.byteLength);
+    const at = slab.offsetOf(cell);
+    body.copy(slab.memory, meta === undefined ? at : at + meta.copy(slab.memory, at));
+  }
+
+  /** A cell of so many bytes for the entry's copy, as the most recently used. */
+  #add(entry: Entry, cellBytes: number): number {
+    const node = this.#arena.take(cellBytes);
+    this.#order.add(this.#recent, node, entry);
+    entry.hot = node;
+    this.#size += 1;
+    return node;
   }
 
   /** Drops the oldest copies until the rest fits, at most one step's worth now and the rest later. */
   #shrink(): void {
     let steps = hotEvictionsPerStepMax;
-    while (this.bytes > this.#limitBytes && this.#oldest !== undefined) {
+    while (this.bytes > this.#limitBytes) {
+      const oldest = this.#order.oldest(this.#recent);
+      if (oldest === noNode) return;
       if (steps-- === 0) {
         this.#shrinkLater();
         return;
       }
-      const { entry } = this.#oldest;
+      const entry = this.#order.ownerOf(oldest);
       this.drop(entry);
       this.#evict(entry);
     }
@@ -239,30 +236,18 @@ export class HotTier {
       this.#shrink();
     });
   }
+}
 
-  #use(copy: HotCopy): void {
-    if (copy === this.#newest) return;
-    this.#unlink(copy);
-    this.#link(copy);
-  }
+/** As it is kept, in memory of its own. */
+function largeCopyOf({ type }: Entry, value: StoredValue): LargeCopy {
+  const meta = value.meta && keptBuffer(value.meta);
+  const body = keptBuffer(value.body);
+  const metaBytes = meta === undefined ? 0 : meta.buffer.byteLength + largeCopyOverheadBytes;
+  return new LargeCopy({ type, meta, body }, undefined, metaBytes + body.buffer.byteLength);
+}
 
-  #link(copy: HotCopy): void {
-    copy.newer = undefined;
-    copy.older = this.#newest;
-    if (this.#newest === undefined) this.#oldest = copy;
-    else this.#newest.newer = copy;
-    this.#newest = copy;
-  }
-
-  #unlink(copy: HotCopy): void {
-    const { newer, older } = copy;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    copy.newer = undefined;
-    copy.older = undefined;
-  }
+function keptBuffer(buffer: Buffer): Buffer {
+  return buffer.byteLength === 0 ? emptyBuffer : ownedMemory(buffer);
 }
 
 /** From the pool: such copies are on their way out, and the slab's cell may be another's before they are sent. */

@@ -1,71 +1,46 @@
 /**
- * Memory for small values: cells of equal size in slabs, by size class.
+ * Memory for copies: cells of equal size in slabs, by size class.
  *
- *   class  32 B:  slab [cell|cell|cell|…]  slab […]
- *   class  48 B:  slab …
+ *   class   0 B:  slab [node|node|node|…]                              large values and objects, kept outside
+ *   class  16 B:  slab [node|node|node|…] [cell|cell|cell|…]  slab …
+ *   class  24 B:  slab …
  *   …
  *   class 4 KiB:  slab …
  *
  * A value of 100 bytes in an ArrayBuffer of its own takes over 600 bytes resident and half a microsecond to allocate;
- * in a cell it takes 112. Classes are a quarter of a power of two apart, so a cell wastes at most a fifth of itself.
- * The first slab of a class is small and the next ones double up to 256 KiB, so that a small tier is not eaten by
- * classes that hold one value each.
+ * in a cell it takes 104, and 16 for its node in the order of use (use-order.ts), whose number tells slab and cell.
+ * Classes are 8 bytes apart up to 128 and then a quarter of a power of two, so a cell wastes at most 7 bytes or a fifth
+ * of itself. The first slab of a class is small and the next ones double up to 256 KiB, so that a small tier is not eaten
+ * by classes that hold one value each.
  *
  * Freed cells are scattered over the slabs. Left alone, a shift from one size to another would strand memory in the
- * old class (memcached's "slab calcification"). So every slab knows whose its cells are, and once a class has more
- * than an eighth of its live cells free, and a slab's worth besides, its emptiest slab is moved into the others, a few
- * cells with every free, and given back.
+ * old class (memcached's "slab calcification"). So once a class has more than an eighth of its live cells free, and a
+ * slab's worth besides, its emptiest slab is moved into the others, a few cells with every free, and given back.
  *
  * Rejected: one ArrayBuffer a value (above), and a compacting log of values (moves everything, all the time).
  */
 import { hotSlabBytesMax, hotSlabBytesMin, hotSmallValueBytesMax } from '../../limits.ts';
-import type { HotCopy } from './hot-copy.ts';
+import type { Entry } from '../journal.ts';
+import { cellGrossBytes, Slab } from './slab.ts';
+import { chunkOf, nodesPerChunkMax, placeOf, type UseOrder } from './use-order.ts';
 
 const cellsMovedPerFree = 8;
 
-/** The cell sizes: 16, 32, 48, 64, then four to a power of two. */
+/** The cell sizes: none, then every 8 bytes up to 128, then four to a power of two. */
 const cellSizes: readonly number[] = (() => {
-  const sizes = [16, 32, 48, 64];
-  for (let base = 64; base < hotSmallValueBytesMax; base *= 2) {
+  const sizes = [0];
+  for (let bytes = 16; bytes <= 128; bytes += 8) sizes.push(bytes);
+  for (let base = 128; base < hotSmallValueBytesMax; base *= 2) {
     for (let quarter = 1; quarter <= 4; quarter++) sizes.push(base + (base / 4) * quarter);
   }
   return sizes;
 })();
 
-/** Class of a length, by (length + 15) / 16. */
-const classOfLength = new Uint8Array(hotSmallValueBytesMax / 16 + 1);
-for (let sixteenths = 0, index = 0; sixteenths < classOfLength.length; sixteenths++) {
-  if (sixteenths * 16 > cellSizes[index]!) index++;
-  classOfLength[sixteenths] = index;
-}
-
-export class Slab {
-  readonly sizeClass: SizeClass;
-  readonly memory: Buffer;
-  /** Whose the cells are. */
-  readonly owners: (HotCopy | undefined)[];
-  /** Cells that were used and freed, as a stack; cells from `fresh` on were never used. */
-  readonly freed: Uint16Array;
-  freedCount = 0;
-  fresh = 0;
-  live = 0;
-  /** Place among the slabs of the class, and among those with room; -1 is none. */
-  index = -1;
-  openIndex = -1;
-  /** While the slab is moved out: cells from here on are known to be free. */
-  movedFrom = 0;
-
-  constructor(sizeClass: SizeClass, bytes: number) {
-    this.sizeClass = sizeClass;
-    const cells = Math.floor(bytes / sizeClass.cellBytes);
-    this.memory = Buffer.allocUnsafeSlow(cells * sizeClass.cellBytes);
-    this.owners = [];
-    this.freed = new Uint16Array(cells);
-  }
-
-  get cells(): number {
-    return this.freed.length;
-  }
+/** Class of a length, by (length + 7) / 8. */
+const classOfLength = new Uint8Array(hotSmallValueBytesMax / 8 + 1);
+for (let eighths = 0, index = 0; eighths < classOfLength.length; eighths++) {
+  if (eighths * 8 > cellSizes[index]!) index++;
+  classOfLength[eighths] = index;
 }
 
 /** The slabs of one cell size. */
@@ -74,39 +49,40 @@ export class SizeClass {
   readonly slabs: Slab[] = [];
   /** Slabs with a free cell; the last one is filled first. */
   readonly open: Slab[] = [];
+  /** Memory of all slabs, nodes included. */
   bytes = 0;
   cells = 0;
   live = 0;
   /** The slab that is being emptied into the others; never among the open ones. */
   moving: Slab | undefined = undefined;
+  readonly #arena: SlabArena;
+  /** What a cell takes, with all that belongs to it. */
+  readonly #grossBytes: number;
 
-  constructor(cellBytes: number) {
+  constructor(arena: SlabArena, cellBytes: number) {
+    this.#arena = arena;
     this.cellBytes = cellBytes;
+    this.#grossBytes = cellGrossBytes(cellBytes);
   }
 
-  /** A free cell of an open slab, or of a new one. */
-  take(owner: HotCopy): void {
+  /** A free cell of an open slab, or of a new one: the node that stands for it. */
+  take(): number {
     let slab = this.open.at(-1);
     if (slab === undefined) {
-      slab = new Slab(this, this.#nextSlabBytes());
+      slab = this.#arena.addSlab(this, this.#nextSlabCells());
       slab.index = this.slabs.push(slab) - 1;
       this.#openSlab(slab);
-      this.bytes += slab.memory.byteLength;
+      this.bytes += slab.cells * this.#grossBytes;
       this.cells += slab.cells;
     }
-    const cell = slab.freedCount > 0 ? slab.freed[--slab.freedCount]! : slab.fresh++;
-    slab.owners[cell] = owner;
-    owner.slab = slab;
-    owner.cell = cell;
-    slab.live += 1;
+    const cell = slab.takeCell();
     this.live += 1;
     if (slab.live === slab.cells) this.#closeSlab(slab);
+    return slab.chunk.first + cell;
   }
 
   give(slab: Slab, cell: number): void {
-    slab.owners[cell] = undefined;
-    slab.freed[slab.freedCount++] = cell;
-    slab.live -= 1;
+    slab.giveCell(cell);
     this.live -= 1;
     if (slab.openIndex < 0 && slab !== this.moving) this.#openSlab(slab);
     // One empty slab stays for the next value, as long as the class has others in use.
@@ -119,7 +95,7 @@ export class SizeClass {
     if (this.moving === undefined) {
       const free = this.cells - this.live;
       // Half a slab beyond the bound, so that a slab which is given back is not needed again at once.
-      const slabCells = this.slabs.length > 1 ? Math.floor(this.#nextSlabBytes() / this.cellBytes) : Infinity;
+      const slabCells = this.slabs.length > 1 ? this.#nextSlabCells() : Infinity;
       if (free <= this.live / 8 + slabCells * 1.5) return;
       const emptiest = this.#emptiestSlab();
       if (emptiest.live === 0) {
@@ -144,12 +120,11 @@ export class SizeClass {
 
   #moveOne(from: Slab): void {
     do from.movedFrom -= 1;
-    while (from.owners[from.movedFrom] === undefined);
+    while (from.chunk.owners[from.movedFrom] === undefined);
     const cell = from.movedFrom;
-    const owner = from.owners[cell]!;
-    this.take(owner);
-    const target = owner.slab!;
-    from.memory.copy(target.memory, owner.cell * this.cellBytes, cell * this.cellBytes, (cell + 1) * this.cellBytes);
+    const node = this.take();
+    from.copyCell(cell, this.#arena.slabOf(node), placeOf(node));
+    this.#arena.order.replace(from.chunk.first + cell, node).hot = node;
     this.give(from, cell);
   }
 
@@ -159,8 +134,9 @@ export class SizeClass {
     return emptiest;
   }
 
-  #nextSlabBytes(): number {
-    return Math.min(hotSlabBytesMax, Math.max(hotSlabBytesMin, this.bytes, this.cellBytes * 4));
+  #nextSlabCells(): number {
+    const bytes = Math.min(hotSlabBytesMax, Math.max(hotSlabBytesMin, this.bytes, this.#grossBytes * 4));
+    return Math.min(nodesPerChunkMax, Math.floor(bytes / this.#grossBytes));
   }
 
   #openSlab(slab: Slab): void {
@@ -185,35 +161,62 @@ export class SizeClass {
       this.slabs[slab.index] = last;
       last.index = slab.index;
     }
-    this.bytes -= slab.memory.byteLength;
+    this.bytes -= slab.cells * this.#grossBytes;
     this.cells -= slab.cells;
+    this.#arena.removeSlab(slab);
   }
 }
 
 export class SlabArena {
-  readonly #classes = cellSizes.map((cellBytes) => new SizeClass(cellBytes));
+  readonly order: UseOrder<Entry>;
+  readonly #classes = cellSizes.map((cellBytes) => new SizeClass(this, cellBytes));
+  /** By the number of their chunk. */
+  readonly #slabs: (Slab | undefined)[] = [undefined];
   #bytes = 0;
 
-  /** Memory of all slabs, free cells included. */
+  constructor(order: UseOrder<Entry>) {
+    this.order = order;
+  }
+
+  /** Memory of all slabs with their nodes, free cells included. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Gives `copy` a cell for `length` bytes, 1 to hotSmallValueBytesMax; the cell's content is undefined. */
-  take(copy: HotCopy, length: number): void {
-    const sizeClass = this.#classes[classOfLength[(length + 15) >> 4]!]!;
+  /**
+   * A cell for `length` bytes, 0 to hotSmallValueBytesMax, as a node that is in no list yet; its content is undefined.
+   * Until it is given back it has to be in a list: its owner's `hot` follows where it is moved.
+   */
+  take(length: number): number {
+    const sizeClass = this.#classes[classOfLength[(length + 7) >> 3]!]!;
     const before = sizeClass.bytes;
-    sizeClass.take(copy);
+    const node = sizeClass.take();
+    this.#bytes += sizeClass.bytes - before;
+    return node;
+  }
+
+  /** Takes back the cell of a node that is in no list any more. */
+  give(node: number): void {
+    const slab = this.slabOf(node);
+    const { sizeClass } = slab;
+    const before = sizeClass.bytes;
+    sizeClass.give(slab, placeOf(node));
+    sizeClass.compact(cellsMovedPerFree);
     this.#bytes += sizeClass.bytes - before;
   }
 
-  give(copy: HotCopy): void {
-    const slab = copy.slab!;
-    const { sizeClass } = slab;
-    const before = sizeClass.bytes;
-    sizeClass.give(slab, copy.cell);
-    copy.slab = undefined;
-    sizeClass.compact(cellsMovedPerFree);
-    this.#bytes += sizeClass.bytes - before;
+  slabOf(node: number): Slab {
+    return this.#slabs[chunkOf(node)]!;
+  }
+
+  addSlab(sizeClass: SizeClass, cells: number): Slab {
+    const slab = new Slab(sizeClass, sizeClass.cellBytes, this.order.reserve(cells));
+    this.#slabs[chunkOf(slab.chunk.first)] = slab;
+    return slab;
+  }
+
+  removeSlab(slab: Slab): void {
+    this.#slabs[chunkOf(slab.chunk.first)] = undefined;
+    this.order.release(slab.chunk);
   }
 }

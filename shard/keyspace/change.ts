@@ -1,5 +1,5 @@
 /** Writes as the keyspace makes them: one change of one key, in groups that are appended and installed as one. */
-import type { HotObject } from '../hot/hot-copy.ts';
+import type { HotObject } from '../hot/large-copy.ts';
 import type { Entry, JournalWrite } from '../journal.ts';
 
 /** One write of a group. `name` is the key as the index keeps it. */

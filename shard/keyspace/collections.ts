@@ -152,7 +152,7 @@ export class Collections<Type extends Collection> {
     const kind = this.#kindOf(entry);
     if (kind === undefined) return wrongType;
     if (this.#isUse) lastUse.noteRead(entry);
-    const object = this.#isUse ? hot.object(entry) : entry.hot?.object;
+    const object = this.#isUse ? hot.object(entry) : hot.peekObject(entry);
     if (object !== undefined) return object as Type;
     if (this.#keyspace.journal !== undefined || !hot.has(entry)) return entry;
     // Without a journal a copy of a collection is stored as bytes, until somebody works on it.

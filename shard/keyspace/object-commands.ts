@@ -87,7 +87,7 @@ function memory(keyspace: Keyspace, args: readonly Buffer[]): Reply {
   const fault = keyFault(key) ?? samplesFault(args);
   if (fault !== undefined) return fault;
   const entry = liveOf(keyspace, key);
-  return entry === undefined ? null : usageOf(entry);
+  return entry === undefined ? null : usageOf(entry, keyspace);
 }
 
 /** SAMPLES is for what Redis would have to estimate. */
@@ -102,8 +102,8 @@ function samplesFault(args: readonly Buffer[]): ReplyError | undefined {
 }
 
 /** What key and value take in RAM, or would take: the value may lie below. */
-function usageOf(entry: Entry): number {
-  return entryOverheadBytes + entry.key.length + (entry.hot?.object?.memoryBytes ?? entry.bodyBytes);
+function usageOf(entry: Entry, { hot }: Keyspace): number {
+  return entryOverheadBytes + entry.key.length + (hot.peekObject(entry)?.memoryBytes ?? entry.bodyBytes);
 }
 
 function unknownSubcommand(written: Buffer, command: string): ReplyError {

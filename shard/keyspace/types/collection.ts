@@ -2,7 +2,7 @@
 import { setImmediate as nextStep } from 'node:timers/promises';
 import type { CollectionType } from '../../../commands/stored-type.ts';
 import { collectionElementBytes, collectionStepBytes, collectionStepElements } from '../../../limits.ts';
-import type { HotObject } from '../../hot/hot-copy.ts';
+import type { HotObject } from '../../hot/large-copy.ts';
 import { OperationReader, OperationWriter } from './operations.ts';
 
 export interface Collection extends HotObject {

@@ -1,0 +1,26 @@
+import type { StoredValue } from '../journal.ts';
+
+/** A value that is an object of its own in RAM: a collection. */
+export interface HotObject {
+  /** What it takes in RAM, as an estimate. */
+  readonly memoryBytes: number;
+  /** The bytes of the value as it is stored. */
+  encode(): Buffer;
+}
+
+/**
+ * The RAM copy of a value that lies in no cell of a slab: a large one, kept as it came, one without a byte, or a
+ * collection, kept as the object that its commands work on.
+ */
+export class LargeCopy {
+  readonly value: StoredValue | undefined;
+  readonly object: HotObject | undefined;
+  /** What it is accounted with, beside its overhead. */
+  bytes: number;
+
+  constructor(value: StoredValue | undefined, object: HotObject | undefined, bytes: number) {
+    this.value = value;
+    this.object = object;
+    this.bytes = bytes;
+  }
+}

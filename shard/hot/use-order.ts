@@ -1,0 +1,172 @@
+/**
+ * The order in which many things were used, as lists through numbers.
+ *
+ *   list    end ⇄ newest ⇄ … ⇄ … ⇄ oldest ⇄ end      a ring; its end is a node without an owner
+ *   node    number of a chunk × 4,096 + place in it
+ *   chunk   newer  [ node │ node │ … ]     4 bytes a node
+ *           older  [ node │ node │ … ]     4 bytes
+ *           owners [ entry │ entry │ … ]   8 bytes
+ *
+ * Whoever keeps things asks for a chunk of nodes, one for each place that it has (slab-arena.ts: one for each cell), and
+ * gives the chunk back when its places are gone. So the number of a node also tells where its thing lies, a step of any
+ * kind writes to a handful of numbers, and nothing ever grows by being copied. A node can be in one list at a time, and
+ * to take it out one need not know in which.
+ *
+ * Node 0 is none. Numbers are signed 32-bit ones, which V8 keeps without an object of their own.
+ *
+ * Rejected: an object a link, which takes 104 bytes instead of 16, and which every full collection of garbage visits.
+ */
+import { useOrderChunksMax } from '../../limits.ts';
+
+const placeBits = 12;
+export const nodesPerChunkMax = 2 ** placeBits;
+/** What a node takes of memory. */
+export const nodeBytes = 16;
+export const noNode = 0;
+
+/** The order of the lists of one UseOrder: the number of its end. */
+export type UseList = number;
+
+export class NodeChunk<Owner extends object> {
+  /** Of its first node; the others follow. */
+  readonly first: number;
+  /** Neighbours in a list. Of nodes in no list they are for the holder of the chunk to use. */
+  readonly newer: Int32Array;
+  readonly older: Int32Array;
+  /** Undefined for nodes in no list. */
+  readonly owners: (Owner | undefined)[];
+
+  constructor(first: number, nodes: number) {
+    this.first = first;
+    this.newer = new Int32Array(nodes);
+    this.older = new Int32Array(nodes);
+    this.owners = Array.from({ length: nodes });
+  }
+}
+
+/** The number of the chunk that a node is in, and its place there. */
+export function chunkOf(node: number): number {
+  return node >>> placeBits;
+}
+
+export function placeOf(node: number): number {
+  return node & (nodesPerChunkMax - 1);
+}
+
+export class UseOrder<Owner extends object> {
+  /** By number. The first one has the ends of the lists. */
+  readonly #chunks: (NodeChunk<Owner> | undefined)[] = [new NodeChunk(0, nodesPerChunkMax)];
+  readonly #givenBack: number[] = [];
+  #lists = 0;
+
+  /** A new list, without nodes. */
+  list(): UseList {
+    this.#lists += 1;
+    this.#setNewer(this.#lists, this.#lists);
+    this.#setOlder(this.#lists, this.#lists);
+    return this.#lists;
+  }
+
+  /** So many new nodes, in no list: 1 to nodesPerChunkMax. */
+  reserve(nodes: number): NodeChunk<Owner> {
+    const number = this.#givenBack.pop() ?? this.#chunks.length;
+    if (number >= useOrderChunksMax) throw new Error(`more than ${useOrderChunksMax} chunks in the order of use`);
+    const chunk = new NodeChunk<Owner>(number << placeBits, nodes);
+    this.#chunks[number] = chunk;
+    return chunk;
+  }
+
+  /** Gives a chunk back of which no node is in a list. */
+  release(chunk: NodeChunk<Owner>): void {
+    const number = chunkOf(chunk.first);
+    this.#chunks[number] = undefined;
+    this.#givenBack.push(number);
+  }
+
+  /** Puts a node that is in no list into one, as the most recently used. */
+  add(list: UseList, node: number, owner: Owner): void {
+    this.setOwner(node, owner);
+    this.#link(list, node);
+  }
+
+  remove(node: number): void {
+    this.#unlink(node);
+    this.#chunk(node).owners[placeOf(node)] = undefined;
+  }
+
+  /** Makes the node the most recently used of a list, whichever it was in. */
+  use(list: UseList, node: number): void {
+    if (this.#older(list) === node) return;
+    this.#unlink(node);
+    this.#link(list, node);
+  }
+
+  /** Puts a node that is in no list in place of another one, and returns the owner, which is the same. */
+  replace(node: number, by: number): Owner {
+    const newer = this.#newer(node);
+    const older = this.#older(node);
+    this.#setNewer(by, newer);
+    this.#setOlder(by, older);
+    this.#setOlder(newer, by);
+    this.#setNewer(older, by);
+    const owner = this.ownerOf(node);
+    this.setOwner(by, owner);
+    this.#chunk(node).owners[placeOf(node)] = undefined;
+    return owner;
+  }
+
+  /** Of a node in a list. */
+  ownerOf(node: number): Owner {
+    return this.#chunk(node).owners[placeOf(node)]!;
+  }
+
+  setOwner(node: number, owner: Owner): void {
+    this.#chunk(node).owners[placeOf(node)] = owner;
+  }
+
+  /** The least recently used, or none. */
+  oldest(list: UseList): number {
+    return this.newerThan(list, list);
+  }
+
+  /** The next more recently used one, or none. */
+  newerThan(list: UseList, node: number): number {
+    const newer = this.#newer(node);
+    return newer === list ? noNode : newer;
+  }
+
+  #link(list: UseList, node: number): void {
+    const newest = this.#older(list);
+    this.#setNewer(node, list);
+    this.#setOlder(node, newest);
+    this.#setNewer(newest, node);
+    this.#setOlder(list, node);
+  }
+
+  #unlink(node: number): void {
+    const newer = this.#newer(node);
+    const older = this.#older(node);
+    this.#setOlder(newer, older);
+    this.#setNewer(older, newer);
+  }
+
+  #chunk(node: number): NodeChunk<Owner> {
+    return this.#chunks[chunkOf(node)]!;
+  }
+
+  #newer(node: number): number {
+    return this.#chunk(node).newer[placeOf(node)]!;
+  }
+
+  #older(node: number): number {
+    return this.#chunk(node).older[placeOf(node)]!;
+  }
+
+  #setNewer(node: number, newer: number): void {
+    this.#chunk(node).newer[placeOf(node)] = newer;
+  }
+
+  #setOlder(node: number, older: number): void {
+    this.#chunk(node).older[placeOf(node)] = older;
+  }
+}
