@@ -2,8 +2,12 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
+import { Redis } from 'ioredis';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { PutRequest, type VectorClock } from '../protos/generated/versionedstore-messages.ts';
+import { KVStoreClient } from '../protos/generated/versionedstore.ts';
 import { hasBrowser, openBrowser } from '../testing/browser.ts';
 import { ShardProcess } from './shard-process.ts';
 
@@ -92,6 +96,64 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByRole('button', { name: 'Yes, delete it' }).click();
     await expect.poll(() => client.get('fruit/ä 1')).toBeNull();
+    await page.context().close();
+  });
+
+  test('keeps the kind of a typed value that is changed, refuses what is none, and shows collections', async () => {
+    const value = (key: string): string => `${shard.url}/api/v1/values/${key}`;
+    await fetch(`${value('typed-count')}?type=int`, { method: 'PUT', body: '41' });
+    const page = await open('keys');
+    await page.getByLabel('Prefix').fill('typed-');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByRole('button', { name: /^typed-count/ }).click();
+    await page.getByText('shard-0, slot').waitFor();
+    await page.getByLabel('Value').fill('many');
+    await page.getByRole('button', { name: 'Store', exact: true }).click();
+    await page.getByText('it must be an integer of 64 bits').waitFor();
+    // The browser itself reports the answer 400, too.
+    expect(complaints.splice(0)).toEqual([expect.stringContaining('400')]);
+    await page.getByLabel('Value').fill('42');
+    await page.getByRole('button', { name: 'Store', exact: true }).click();
+    await page.getByText('Stored.').waitFor();
+    const facts = await fetch(`${shard.url}/api/v1/keys/typed-count`);
+    expect(await facts.json()).toMatchObject({ type: 'int', value: '42' });
+
+    await page.getByRole('button', { name: 'New key' }).click();
+    await page.getByLabel('Key', { exact: true }).fill('typed-price');
+    await page.getByLabel('Kind').selectOption('decimal');
+    await page.getByLabel('Value').fill('19.90');
+    await page.getByRole('button', { name: 'Store', exact: true }).click();
+    await page.getByRole('button', { name: /^typed-price\s*decimal/ }).waitFor();
+
+    const redis = new Redis(shard.portOf('resp'), '127.0.0.1');
+    await redis.hset('typed-hash', { colour: 'grün' });
+    redis.disconnect();
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByRole('button', { name: /^typed-hash/ }).click();
+    await expect.poll(() => page.getByLabel('Value (to look at)').inputValue()).toContain('"colour": "grün"');
+    await page.context().close();
+  });
+
+  test('shows the siblings of a key with versions, and makes one value of them', async () => {
+    const client = new KVStoreClient(shard.server, credentials.createInsecure());
+    const put = (value: string, version?: VectorClock): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        const request = PutRequest.fromPartial({ key: 'siblings', value: Buffer.from(value), version });
+        client.put(request, (error, response) => (error ? reject(error) : resolve(response)));
+      });
+    await put('one');
+    await put('two', { entries: [{ nodeId: 'elsewhere', counter: 1n }] });
+    client.close();
+    const page = await open('keys');
+    await page.getByLabel('Prefix').fill('siblings');
+    await page.getByRole('button', { name: 'Search' }).click();
+    await page.getByRole('button', { name: /^siblings/ }).click();
+    await page.getByText('2 siblings, newest first.').waitFor();
+    await page.getByRole('definition').getByText('one', { exact: true }).waitFor();
+    await page.getByLabel('Value').fill('both');
+    await page.getByRole('button', { name: 'Store', exact: true }).click();
+    await page.getByText('Stored.').waitFor();
+    await page.getByText(/^Version .*shard-0: 3/).waitFor();
     await page.context().close();
   });
 

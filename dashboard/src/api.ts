@@ -37,6 +37,16 @@ export interface KeyFacts extends KeyName {
   readonly value?: unknown;
   readonly value_encoding?: 'base64';
   readonly is_truncated?: boolean;
+  /** Of a key with vector clocks, the newest first. */
+  readonly siblings?: readonly Sibling[];
+}
+
+export interface Sibling {
+  readonly version: Readonly<Record<string, string>>;
+  readonly is_deleted: boolean;
+  readonly value?: string;
+  readonly value_encoding?: 'base64';
+  readonly is_truncated?: boolean;
 }
 
 export interface BlockLookup {

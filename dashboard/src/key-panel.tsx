@@ -1,7 +1,7 @@
 /** One key: what is known of it, its value as text, as JSON or in hex, and what can be done with it. */
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ask, askJson, type KeyFacts, type KeyName } from './api.ts';
+import { ask, askJson, type KeyFacts, type KeyName, type Sibling } from './api.ts';
 import { bytesOfText, hexLines, pathOfKey } from './bytes.ts';
 import { bytes, seconds } from './format.ts';
 import { useAction } from './hooks.ts';
@@ -9,6 +9,11 @@ import { Card, Field, Said, Tier, valueOf } from './parts.tsx';
 
 /** Lines of hex that are shown: 16 KiB. */
 const hexLinesMax = 1_024;
+
+/** Kinds that are written as they are shown. Of a key with versions what is stored is one value of bytes. */
+const scalarTypes: ReadonlySet<string> = new Set(['bytes', 'text', 'int', 'float', 'decimal', 'bool', 'versioned']);
+/** Kinds that a new key may have. */
+const newTypes = ['bytes', 'text', 'int', 'float', 'decimal', 'bool'] as const;
 
 export function KeyPanel({
   name,
@@ -23,6 +28,7 @@ export function KeyPanel({
   const [typed, setTyped] = useState('');
   const [text, setText] = useState('');
   const [ttl, setTtl] = useState('0');
+  const [type, setType] = useState<string>('bytes');
   const [view, setView] = useState<'text' | 'hex'>('text');
   const [isSure, setSure] = useState(false);
   const [outcome, run] = useAction();
@@ -32,6 +38,7 @@ export function KeyPanel({
     run(async () => {
       const found = await askJson<KeyFacts>('GET', `/api/v1/keys/${path}`);
       setFacts(found);
+      setType(found.type === 'versioned' || !scalarTypes.has(found.type) ? 'bytes' : found.type);
       setText(typeof found.value === 'string' ? found.value : JSON.stringify(found.value, undefined, 2));
       setTtl(found.ttl_ms < 0 ? '0' : `${Math.ceil(found.ttl_ms / 1_000)}`);
       setView(found.value_encoding === 'base64' ? 'hex' : 'text');
@@ -41,9 +48,10 @@ export function KeyPanel({
     if (name !== undefined) load();
   }, []);
 
-  const write = (body: BodyInit): void =>
+  const write = (body: BodyInit, kind: string): void =>
     run(async () => {
-      await askJson('PUT', `/api/v1/values/${path}?ttl=${encodeURIComponent(ttl || '0')}`, body);
+      const query = new URLSearchParams({ ttl: ttl || '0', type: kind });
+      await askJson('PUT', `/api/v1/values/${path}?${query.toString()}`, body);
       onChanged(name ?? { key: typed });
       if (name !== undefined) {
         const found = await askJson<KeyFacts>('GET', `/api/v1/keys/${path}`);
@@ -71,12 +79,24 @@ export function KeyPanel({
     });
 
   const isEditable =
-    name === undefined || (facts?.type === 'bytes' && facts.value_encoding === undefined && !facts.is_truncated);
+    name === undefined ||
+    (facts !== undefined && scalarTypes.has(facts.type) && facts.value_encoding === undefined && !facts.is_truncated);
   return (
     <Card title={name === undefined ? 'New key' : name.encoding ? `base64 ${name.key}` : name.key}>
       {name === undefined && (
         <Field label="Key">
           <input value={typed} onInput={(event) => setTyped(valueOf(event))} spellcheck={false} />
+        </Field>
+      )}
+      {name === undefined && (
+        <Field label="Kind">
+          <select value={type} onChange={(event) => setType(event.currentTarget.value)}>
+            {newTypes.map((kind) => (
+              <option key={kind} value={kind}>
+                {kind}
+              </option>
+            ))}
+          </select>
         </Field>
       )}
       {facts && <KeyTable facts={facts} />}
@@ -111,13 +131,14 @@ export function KeyPanel({
           />
         </Field>
       )}
+      {facts?.siblings !== undefined && <Siblings siblings={facts.siblings} />}
       {facts?.is_truncated === true && <p class="hint">Only the beginning is shown; download it to see all.</p>}
       <div class="row">
         <Field label="Expires after seconds (0: never)">
           <input inputMode="numeric" pattern="\d*" value={ttl} onInput={(event) => setTtl(valueOf(event))} />
         </Field>
         {isEditable && view === 'text' && (
-          <button type="button" class="primary" disabled={path === ''} onClick={() => write(text)}>
+          <button type="button" class="primary" disabled={path === ''} onClick={() => write(text, type)}>
             Store
           </button>
         )}
@@ -129,7 +150,7 @@ export function KeyPanel({
             disabled={path === ''}
             onChange={(event) => {
               const file = event.currentTarget.files?.[0];
-              if (file) write(file);
+              if (file) write(file, 'bytes');
             }}
           />
         </label>
@@ -172,6 +193,45 @@ function KeyTable({ facts }: { readonly facts: KeyFacts }): JSX.Element {
       <dd>{`${facts.shard}, slot ${facts.slot}`}</dd>
     </dl>
   );
+}
+
+/** The versions that nobody has brought together; to store a value makes one of them. */
+function Siblings({ siblings }: { readonly siblings: readonly Sibling[] }): JSX.Element {
+  const [first] = siblings;
+  return (
+    <section aria-label="Siblings">
+      <p class="hint">
+        {siblings.length === 1
+          ? `Version ${clockOf(first!)}.`
+          : `${siblings.length} siblings, newest first. Store a value to make one of them.`}
+      </p>
+      {siblings.length > 1 && (
+        <dl class="facts">
+          {siblings.map((sibling) => (
+            <Fragment key={clockOf(sibling)}>
+              <dt>{clockOf(sibling)}</dt>
+              <dd>{shownSibling(sibling)}</dd>
+            </Fragment>
+          ))}
+        </dl>
+      )}
+    </section>
+  );
+}
+
+function clockOf({ version }: Sibling): string {
+  const entries = Object.entries(version).map(([node, counter]) => `${node}: ${counter}`);
+  return entries.length === 0 ? 'none' : entries.join(', ');
+}
+
+function shownSibling({
+  is_deleted: isDeleted,
+  value = '',
+  value_encoding: encoding,
+  is_truncated: isCut,
+}: Sibling): string {
+  if (isDeleted) return 'deleted';
+  return `${encoding === undefined ? '' : `${encoding} `}${value}${isCut === true ? '…' : ''}`;
 }
 
 function hexOf({ value, value_encoding: encoding }: KeyFacts): string {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { libraryContext } from '../../../commands/command.ts';
 import { OK, type Reply, ReplyError } from '../../../commands/reply.ts';
 import { type StoredType, storedTypes } from '../../../commands/stored-type.ts';
+import { decodeClock, encodeClock } from '../../../commands/vector-clock.ts';
 import { httpBodyBytesMax, httpListedValueBytesMax, httpValueBytesMax } from '../../../limits.ts';
 import { TestApi } from '../testing/api.ts';
 
@@ -188,10 +189,74 @@ describe('a scan', () => {
   });
 });
 
-describe('keys that hold no text', () => {
-  const run = async (name: string, ...args: (string | Buffer)[]): Promise<Reply> =>
-    api.cache.engineReply({ name, args: args.map((arg) => Buffer.from(arg as string)) }, libraryContext(5_000));
+const run = async (name: string, ...args: (string | Buffer)[]): Promise<Reply> =>
+  api.cache.engineReply({ name, args: args.map((arg) => Buffer.from(arg as string)) }, libraryContext(5_000));
 
+describe('a key with vector clocks', () => {
+  const clock = (counters: Record<string, bigint>): Buffer => encodeClock(new Map(Object.entries(counters)));
+
+  test('shows its siblings, each with its version, and a deletion as one', async () => {
+    const first = (await run('VERSION.PUT', 'v', 'one', '0', '')) as [string, Buffer];
+    const seen = decodeClock(first[1]).clock;
+    const node = [...seen.keys()][0]!;
+    await run('VERSION.PUT', 'v', 'two', '0', clock({ elsewhere: 9_007_199_254_740_993n }));
+    expect((await get('keys/v')).body).toMatchObject({
+      type: 'versioned',
+      value: 'two',
+      siblings: [
+        { version: { elsewhere: '9007199254740993', [node]: '2' }, is_deleted: false, value: 'two' },
+        { version: { [node]: '1' }, is_deleted: false, value: 'one', is_truncated: false },
+      ],
+    });
+    await run('VERSION.DEL', 'v', clock({ third: 1n }));
+    const { siblings } = (await get('keys/v?preview=2')).body as { siblings: object[] };
+    expect(siblings).toMatchObject([{ is_deleted: true }, { value: 'tw', is_truncated: true }, { value: 'on' }]);
+    expect((await get('keys/v?preview=0')).body).not.toHaveProperty('siblings');
+  });
+
+  test('shows none once another door has made one value of them, and fails where its shard does', async () => {
+    await run('VERSION.PUT', 'v', 'one', '0', '');
+    api.cache.intercept = ({ name }) => (name === 'VERSION.GET' ? new ReplyError('UNAVAILABLE', 'away') : undefined);
+    expect(await get('keys/v')).toMatchObject({ status: 503 });
+    api.cache.intercept = ({ name }) => (name === 'VERSION.GET' ? null : undefined);
+    expect((await get('keys/v')).body).not.toHaveProperty('siblings');
+  });
+});
+
+describe('a value of the binary protocol', () => {
+  const written = [
+    ['text', 'grün', 'text', 'grün'],
+    ['int', '-9223372036854775808', 'int', '-9223372036854775808'],
+    ['float', '1e-3', 'float', '0.001'],
+    ['float', 'nan', 'float', 'nan'],
+    ['decimal', '19.90', 'decimal', '19.90'],
+    ['bool', 'false', 'bool', 'false'],
+    ['null', '', 'null', null],
+    ['bytes', '7', 'bytes', '7'],
+  ] as const;
+  test.each(written)('of kind %s is written as its text %j', async (type, text, kind, value) => {
+    expect(await api.ask('PUT', `/api/v1/values/k?type=${type}&ttl=60`, text)).toMatchObject({ status: 200 });
+    expect((await get('keys/k')).body).toMatchObject({ type: kind, value });
+    expect(await run('TTL', 'k')).toBe(60);
+  });
+
+  const wrong = [
+    ['int', '9223372036854775808'],
+    ['int', '1.5'],
+    ['float', 'much'],
+    ['decimal', '1,5'],
+    ['bool', 'yes'],
+    ['null', 'x'],
+    ['text', Buffer.from([0xff])],
+    ['list', '[]'],
+  ] as const;
+  test.each(wrong)('of kind %s is refused where the text is none: %j', async (type, text) => {
+    expect(await api.ask('PUT', `/api/v1/values/k?type=${type}`, text)).toMatchObject({ status: 400 });
+    expect(await run('EXISTS', 'k')).toBe(0);
+  });
+});
+
+describe('keys that hold no text', () => {
   beforeEach(async () => {
     await run('HSET', 'c:hash', 'f', 'ü', 'g', '2');
     await run('RPUSH', 'c:list', 'b', 'a');

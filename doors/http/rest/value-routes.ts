@@ -2,15 +2,18 @@
 import { z } from 'zod';
 import type { CommandContext } from '../../../commands/command.ts';
 import { ReplyError } from '../../../commands/reply.ts';
+import { storedTypeName, storedTypes } from '../../../commands/stored-type.ts';
+import { decodeClock } from '../../../commands/vector-clock.ts';
 import { httpPreviewBytesDefault, httpPreviewBytesMax } from '../../../limits.ts';
 import { slotOf } from '../../../topology/slot.ts';
-import { type Answer, bytesType, failure, json, jsonType } from '../answer.ts';
+import { type Answer, bytesType, failure, invalidRequest, json, jsonType } from '../answer.ts';
 import { bytesRoute, type Route, route } from '../route.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { parseExact } from './exact-json.ts';
 import { answerStored, keyNotFound, set } from './key-routes.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlQuerySchema } from './rest-parts.ts';
 import { type KeyInfo, type PresentValue, readInfo } from './stored-value.ts';
+import { type ScalarType, scalarBody, scalarForms, scalarTypes } from './typed-scalar.ts';
 import { encodingSchema, shown, shownKey } from './value-json.ts';
 
 const previewSchema = z
@@ -21,6 +24,19 @@ const previewSchema = z
   .meta({
     description: `How much of the value to show, 0 for nothing; above ${httpPreviewBytesMax} it is ${httpPreviewBytesMax}.`,
   });
+
+const typeSchema = z
+  .enum(scalarTypes)
+  .default('bytes')
+  .meta({ description: 'The kind of the value: numbers in decimal, true or false, nothing for null.' });
+
+const siblingSchema = z.object({
+  version: z.record(z.string(), z.string()).meta({ description: 'Its vector clock: nodes and their counters.' }),
+  is_deleted: z.boolean(),
+  value: z.string().optional(),
+  value_encoding: encodingSchema.optional(),
+  is_truncated: z.boolean().optional(),
+});
 
 const keySchema = z.object({
   key: z.string(),
@@ -36,7 +52,12 @@ const keySchema = z.object({
   }),
   value_encoding: encodingSchema.optional(),
   is_truncated: z.boolean().optional(),
+  siblings: z.array(siblingSchema).optional().meta({
+    description: 'Of a key with vector clocks: its versions that nobody has brought together, newest first.',
+  }),
 });
+
+const versionedName = storedTypeName(storedTypes.versioned);
 
 export function valueRoutes(run: Run, view: ClusterView): Route[] {
   return [
@@ -71,10 +92,13 @@ export function valueRoutes(run: Run, view: ClusterView): Route[] {
       operation: 'writeValue',
       tag: 'keys',
       summary: 'Stores a value as it is',
-      description: 'The body is the value, such as a file.',
-      query: z.object({ ttl: ttlQuerySchema }),
+      description: 'The body is the value, such as a file; with `type` the text of a value of the binary protocol.',
+      query: z.object({ ttl: ttlQuerySchema, type: typeSchema }),
       answers: { 200: { description: 'Stored.', schema: doneSchema } },
-      handle: ({ parameter, query: { ttl }, body, context }) => set(run, parameter, body, ttl, context),
+      handle: ({ parameter, query: { ttl, type }, body, context }) =>
+        type === 'bytes'
+          ? set(run, parameter, body, ttl, context)
+          : setScalar(run, { key: parameter, type, written: body, ttl }, context),
     }),
   ];
 }
@@ -93,9 +117,51 @@ async function describe(
   if (info === undefined) return keyNotFound(key);
   // Who asks for nothing of the value must not warm it.
   if (preview === 0) return json(200, { ...shownKey(key), ...placeOf(key, info, view) });
+  const siblings = info.type === versionedName ? await siblingsOf(run, key, preview, context) : undefined;
+  if (siblings instanceof ReplyError) return failure('describe key', siblings);
   return answerStored(run, key, 'describe key', context, (value) =>
-    json(200, { ...shownKey(key), ...placeOf(key, info, view), ...begun(value, preview) }),
+    json(200, {
+      ...shownKey(key),
+      ...placeOf(key, info, view),
+      ...begun(value, preview),
+      ...(siblings && { siblings }),
+    }),
   );
+}
+
+async function setScalar(
+  run: Run,
+  { key, type, written, ttl }: { key: Buffer; type: ScalarType; written: Buffer; ttl: number },
+  context: CommandContext,
+): Promise<Answer> {
+  const fault = keyFault(key);
+  if (fault) return fault;
+  const body = scalarBody(type, written);
+  if (body === undefined) return invalidRequest(`the value is no ${type}; it must be ${scalarForms[type]}`);
+  const expireAtMs = ttl === 0 ? 0 : Date.now() + ttl * 1_000;
+  const reply = await run('VALUE.SET', [key, `${storedTypes[type]}`, body, `${expireAtMs}`], context);
+  if (reply instanceof ReplyError) return failure('set key', reply);
+  return json(200, { success: true, message: 'key set successfully' });
+}
+
+/** Undefined where the key has none any more. */
+async function siblingsOf(
+  run: Run,
+  key: Buffer,
+  preview: number,
+  context: CommandContext,
+): Promise<z.infer<typeof siblingSchema>[] | undefined | ReplyError> {
+  const reply = await run('VERSION.GET', [key], context);
+  if (reply === null) return undefined;
+  // A collection has taken its place since.
+  if (reply instanceof ReplyError) return reply.code === 'WRONGTYPE' ? undefined : reply;
+  return (reply as [Buffer, Buffer | null][]).map(([clock, bytes]) => siblingOf(clock, bytes, preview));
+}
+
+function siblingOf(clock: Buffer, bytes: Buffer | null, preview: number): z.infer<typeof siblingSchema> {
+  const version = Object.fromEntries([...decodeClock(clock).clock].map(([node, counter]) => [node, String(counter)]));
+  const begins = bytes === null ? {} : begun({ kind: 'bytes', bytes }, preview);
+  return { version, is_deleted: bytes === null, ...begins };
 }
 
 /** Whatever a value says that it is, a browser that opens it here is not to believe it. */
