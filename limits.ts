@@ -352,6 +352,8 @@ export const topologyPollIntervalMs = 1_000;
 // ── Client ──────────────────────────────────────────────────────────────────────────────────────────────────────
 /** With these pauses about 5 s in all: longer than a shard, a router or Azurite takes to start again. */
 export const clientAttemptsMax = 15;
+/** Addresses of one client, each with connections of its own. */
+export const clientServersMax = 64;
 export const clientRetryDelayMinMs = 20;
 export const clientRetryDelayMaxMs = 1_000;
 /** Of one command typed at a terminal, about half a second in all: whoever waits there sees what is wrong and decides. */
@@ -495,6 +497,14 @@ export const memoryUnaccountedBytesFirst = 64 * MiB;
 export const memoryPeakDecayPerSecond = 0.02;
 /** The hot tier keeps this share of the limit, whatever the others take. */
 export const hotShareMin = 1 / 16;
+
+// ── Garbage of shards and routers ───────────────────────────────────────────────────────────────────────────────
+/** Of what a process may hold, the share that garbage of V8's heap and of buffers may take before the heap is marked. */
+export const garbageShareMax = 1 / 8;
+export const garbageBytesMax = 256 * MiB;
+/** Of the buffers that a shard keeps, the factor by which they and garbage may grow until V8 marks its heap. */
+export const shardBufferGrowingFactor = 1.1;
+export const garbageCheckIntervalMs = 2_000;
 
 // ── The fuzzer ──────────────────────────────────────────────────────────────────────────────────────────────────
 export const fuzzConnections = 8;

@@ -35,7 +35,7 @@ test('a client sees the router’s ports and the shards’ storage', async () =>
   expect(shown).toMatchObject({
     grpc: { port: 50_051 },
     eviction: { batch_size: 100 },
-    value: { disk_threshold: 1e6 },
+    value: { disk_threshold: 1_048_576 },
   });
   expect(shown).not.toHaveProperty('shard');
   expect(shown).not.toHaveProperty('shard.name');
@@ -50,7 +50,7 @@ test('a client of the Go KVCache finds every group and name that it knows', asyn
     grpc: { port: 50_051 },
     http: { port: 8_080 },
     batch: { max_size: 1_000 },
-    value: { disk_threshold: 1e6, disk_path: './value_data' },
+    value: { disk_threshold: 1_048_576, disk_path: './value_data' },
     eviction: { enabled: true, disk_usage_threshold: 80, check_interval: 60, batch_size: 100 },
     monitoring: { enabled: true, metrics_path: '/metrics', health_path: '/api/v1/health' },
     cache: { enabled: true, size_threshold: 10_240 },

@@ -14,7 +14,7 @@ import { linksReadyMs } from '../limits.ts';
 import { InternalExecutor } from '../link/internal-executor.ts';
 import { SettingsExchange } from '../link/settings-exchange.ts';
 import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts';
-import { collectExternalMemoryByShare } from '../process/external-memory.ts';
+import { collectByShare } from '../process/collect-by-share.ts';
 import { InternalPort } from '../process/internal-port.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
@@ -31,7 +31,7 @@ import { addRouterMetrics } from './metrics.ts';
 import { Router } from './router.ts';
 
 export async function startRouter(live: LiveSettings, logger: Logger): Promise<Service> {
-  collectExternalMemoryByShare('router');
+  collectByShare('router');
   const settings = live.current;
   await makeDataDirectory(settings['data.path']);
   const kept = new KeptSettings(live, join(settings['data.path'], 'settings.json'), logger);

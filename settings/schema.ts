@@ -109,7 +109,7 @@ export const schema = {
   ),
   'value.disk_threshold': setting(
     size(),
-    1_000_000,
+    MiB,
     shard,
     'Values of plain keys above this keep no copy in RAM unless they are read often. Prompt blocks always may.',
     { changeable: true },

@@ -20,7 +20,7 @@ import { InternalExecutor } from '../link/internal-executor.ts';
 import { ShardLink } from '../link/shard-link.ts';
 import { topologyCommands, TopologyExchange } from '../link/topology-exchange.ts';
 import { InternalPort } from '../process/internal-port.ts';
-import { collectExternalMemoryByShare } from '../process/external-memory.ts';
+import { collectByShare } from '../process/collect-by-share.ts';
 import type { Service } from '../process/serve.ts';
 import { PublicDoors } from '../process/public-doors.ts';
 import { changeSettings, settingsCommands, shownSettings } from '../process/settings-commands.ts';
@@ -48,8 +48,8 @@ import { openShardStorage } from './open-storage.ts';
 import type { Storage } from './storage/storage.ts';
 
 export async function startShard(live: LiveSettings, logger: Logger): Promise<Service> {
-  collectExternalMemoryByShare('shard');
   const settings = live.current;
+  collectByShare('shard', settings['memory.limit']);
   const name = settings['shard.name'];
   const dataDirectory = settings['data.path'];
   await makeDataDirectory(dataDirectory);
