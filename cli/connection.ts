@@ -31,7 +31,7 @@ export class UnreachableError extends KvcacheError {
 
 /** What every client of a command is made with. */
 export interface Connection extends Pick<ClientOptions, 'tls' | 'credentials'> {
-  /** host:port; of a URL the scheme is in `tls`. */
+  /** host:port, or several with commas between them; of a URL the scheme is in `tls`. */
   readonly server: string;
   readonly timeoutMs: number;
 }

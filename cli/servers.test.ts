@@ -269,6 +269,34 @@ test('a router serves what it can while a shard is away', async () => {
   expect(isAlive(router.child.pid!)).toBe(false);
 });
 
+test('a client of two routers goes on while one is killed, and uses it again when it is back', async () => {
+  const members = [{ name: 'shard-0', address: (await start(shardArgs('shard-0')).addresses())['link']! }];
+  const topologyPath = join(folder, 'topology.json');
+  writeFileSync(topologyPath, formatTopology(topology(undefined, members)));
+  const router = (name: string, ...more: string[]): ServerProcess =>
+    start(['router', '--data-path', join(folder, name), '--topology-path', topologyPath, ...more]);
+  const routers = [router('router-0'), router('router-1')];
+  const servers = await Promise.all(routers.map(async (one) => (await one.addresses())['grpc']!));
+  using client = new KvcacheClient({ server: servers });
+  await client.set('a', '1');
+  const getsOf = async (one: ServerProcess): Promise<number> => {
+    const { http } = await one.addresses();
+    const metrics = await (await fetch(`http://${http}/metrics`)).text();
+    return Number(/^kv_gets_total (\d+)/m.exec(metrics)?.[1] ?? 0);
+  };
+  const untilAllAreAsked = async (ones: readonly ServerProcess[]): Promise<void> => {
+    while ((await Promise.all(ones.map(getsOf))).includes(0)) expect(String(await client.get('a'))).toBe('1');
+  };
+  await untilAllAreAsked(routers);
+  // Reads under way where one is killed are asked again; what is called later never goes there.
+  const reads = Array.from({ length: 200 }, () => client.get('a'));
+  await routers[0]!.end('SIGKILL');
+  expect(new Set((await Promise.all(reads)).map(String))).toEqual(new Set(['1']));
+  for (let call = 0; call < 50; call++) expect(await client.set(`k${call}`, 'x')).toBe(true);
+  const [port] = servers[0]!.split(':').slice(-1);
+  await untilAllAreAsked([router('router-0', '--grpc-port', port!), routers[1]!]);
+});
+
 test('a router shows and takes settings on its internal port, as shards do', async () => {
   const members = [{ name: 'shard-0', address: (await start(shardArgs('shard-0')).addresses())['link']! }];
   const topologyPath = join(folder, 'topology.json');

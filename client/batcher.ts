@@ -13,7 +13,6 @@
 import { commandTable } from '../commands/table.ts';
 import { ReplyError, type Reply } from '../commands/reply.ts';
 import type { KvcacheError } from '../errors.ts';
-import type { GrpcChannel } from '../grpc/client.ts';
 import { errorOfEnd, GrpcError, grpcStatus, type StreamEnd } from '../grpc/status.ts';
 import type { GrpcDuplex } from '../grpc/duplex.ts';
 import {
@@ -27,6 +26,7 @@ import {
 } from '../limits.ts';
 import { commandBytes, executeMethod, type IncomingReply, type OutgoingCommand } from './cache-codec.ts';
 import { CallError, callErrorOf, callErrorOfReply, mayRepeatRead, mayRepeatWrite } from './call-error.ts';
+import type { Channels } from './channels.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Gate } from './gate.ts';
 import { type RetryPolicy, retryDelayMs } from './retry.ts';
@@ -59,8 +59,8 @@ interface Batch {
 
 export class Batcher {
   readonly #policy: RetryPolicy;
-  readonly #small: GrpcChannel;
-  readonly #large: GrpcChannel;
+  readonly #small: Channels;
+  readonly #large: Channels;
   readonly #gate = new Gate(clientInFlightBytesMax);
   readonly #open = new Set<Batch>();
   readonly #pending = new Set<Pending>();
@@ -69,8 +69,8 @@ export class Batcher {
 
   constructor(endpoint: Endpoint, policy: RetryPolicy) {
     this.#policy = policy;
-    this.#small = endpoint.channel();
-    this.#large = endpoint.channel({ connections: linkLargeConnections });
+    this.#small = endpoint.channels();
+    this.#large = endpoint.channels({ connections: linkLargeConnections });
   }
 
   /** The command's reply; rejects with CallError for an error reply and for every fault on the way. */
@@ -179,7 +179,8 @@ export class Batcher {
     if (batch.waiting > 0) this.#transmit(batch, this.#small);
   }
 
-  #transmit(batch: Batch, channel: GrpcChannel): void {
+  #transmit(batch: Batch, channels: Channels): void {
+    const channel = channels.choose();
     const stream = channel.bidi(executeMethod, { deadlineMs: batch.deadlineMs });
     batch.stream = stream;
     stream.onMessage = (replies) => {

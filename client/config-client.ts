@@ -8,7 +8,6 @@
  * A router answers for itself and all shards; a shard for itself alone.
  */
 import { KvcacheError } from '../errors.ts';
-import type { GrpcChannel } from '../grpc/client.ts';
 import type { ClientMethod } from '../grpc/method.ts';
 import {
   GetConfigRequest,
@@ -18,6 +17,7 @@ import {
   UpdateConfigResponse,
 } from '../protos/generated/kv.ts';
 import { CallError, callErrorOf, mayRepeatRead } from './call-error.ts';
+import type { Channels } from './channels.ts';
 import { Endpoint } from './endpoint.ts';
 import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf } from './options.ts';
 import { withRetry } from './retry.ts';
@@ -35,17 +35,17 @@ const updateConfigMethod: ClientMethod<UpdateConfigRequest, UpdateConfigResponse
 };
 
 export class ConfigClient {
-  /** host:port */
+  /** host:port, or several with commas between them. */
   readonly server: string;
   readonly #options: ClientOptions;
   readonly #endpoint: Endpoint;
-  readonly #channel: GrpcChannel;
+  readonly #channels: Channels;
 
   constructor(options: ClientOptions = {}) {
     this.#endpoint = new Endpoint(options);
     this.server = this.#endpoint.server;
     this.#options = options;
-    this.#channel = this.#endpoint.channel();
+    this.#channels = this.#endpoint.channels();
   }
 
   /** Nested by the dots of their names: sizes in bytes, durations in seconds, secrets masked. */
@@ -66,7 +66,7 @@ export class ConfigClient {
   }
 
   close(): void {
-    this.#channel.close();
+    this.#channels.close();
     this.#endpoint.close();
   }
 
@@ -83,10 +83,11 @@ export class ConfigClient {
     const deadlineMs = deadlineMsOf(this.#options, options);
     const signal = options?.signal;
     const attempt = async (): Promise<Response> => {
+      const channel = this.#channels.choose();
       try {
-        return await this.#channel.unary(method, request, { deadlineMs, signal });
+        return await channel.unary(method, request, { deadlineMs, signal });
       } catch (cause) {
-        throw callErrorOf(cause, this.server);
+        throw callErrorOf(cause, channel.target);
       }
     };
     return withRetry(attempt, { policy: retryPolicyOf(this.#options), deadlineMs, signal, mayRetry: mayRepeatRead });

@@ -22,6 +22,20 @@ describe('the address of a server', () => {
     (server) => expect(new Endpoint({ server }).server).toBe('cache:50051'),
   );
 
+  test.each([['a:1,b:2'], ['https://a:1,b:2'], [['a:1', 'b:2', 'a:1']], [['https://a:1', 'https://b:2/']]])(
+    'may be several: %j',
+    (server) => expect(new Endpoint({ server }).server).toBe('a:1,b:2'),
+  );
+
+  test('is refused where several contradict each other, or are none', () => {
+    const both = 'https://a:1,http://b:2';
+    expect(() => new Endpoint({ server: both })).toThrow(
+      `the servers are '${both}'; write https:// or http://, not both`,
+    );
+    expect(() => new Endpoint({ server: [] })).toThrow('0 servers are given; it must be 1 to 64');
+    expect(() => new Endpoint({ server: 'a:1,' })).toThrow("the server is ''; it must be host:port");
+  });
+
   test('may be an IPv6 address', () => {
     expect(new Endpoint({ server: 'https://[::1]:50051' }).server).toBe('[::1]:50051');
   });

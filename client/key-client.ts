@@ -43,7 +43,7 @@ export interface ScanOptions extends CallOptions {
 }
 
 export class KvcacheClient {
-  /** host:port */
+  /** host:port, or several with commas between them. */
   readonly server: string;
   readonly #options: ClientOptions;
   readonly #endpoint: Endpoint;

@@ -6,10 +6,11 @@ import { defaultRetryPolicy, type RetryPolicy } from './retry.ts';
 
 export interface ClientOptions {
   /**
-   * host:port of a router or shard, or http://host:port, or https://host:port, which means TLS. Default:
+   * host:port of a router or shard, or http://host:port, or https://host:port, which means TLS; or several routers of one
+   * cluster, as a list or with commas between them, which take the calls in turn (channels.ts). Default:
    * KVSTORE_GRPC_SERVER, else localhost:50051.
    */
-  readonly server?: string | undefined;
+  readonly server?: string | readonly string[] | undefined;
   /** Speak TLS, with the authorities that the system trusts (`true`) or with what these files say. */
   readonly tls?: boolean | ClientTls | undefined;
   /** What the server asks for, if anything. */

@@ -13,7 +13,6 @@
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import { KvcacheError } from '../errors.ts';
-import type { GrpcChannel } from '../grpc/client.ts';
 import type { ClientMethod } from '../grpc/method.ts';
 import type { GrpcMetadata } from '../grpc/status.ts';
 import {
@@ -25,6 +24,7 @@ import {
 } from '../limits.ts';
 import type { BlockLocation, ServerMetrics } from '../protos/generated/kvstore.ts';
 import { CallError, callErrorOf, mayRepeatRead } from './call-error.ts';
+import type { Channels } from './channels.ts';
 import { Endpoint } from './endpoint.ts';
 import { Gate } from './gate.ts';
 import { type CallOptions, type ClientOptions, deadlineMsOf, retryPolicyOf, type WriteOptions } from './options.ts';
@@ -73,12 +73,12 @@ export interface ReadStreamOptions extends CallOptions {
 export type HttpTransportProtocol = string | number;
 
 export class KvStoreClient {
-  /** host:port */
+  /** host:port, or several with commas between them. */
   readonly server: string;
   readonly #options: ClientOptions;
   readonly #endpoint: Endpoint;
-  readonly #lookups: GrpcChannel;
-  readonly #blocks: GrpcChannel;
+  readonly #lookups: Channels;
+  readonly #blocks: Channels;
   readonly #writing = new Gate(clientInFlightBytesMax);
   readonly #requestIdPrefix = `${process.pid.toString(36)}-${Date.now().toString(36)}`;
   #requests = 0;
@@ -89,8 +89,8 @@ export class KvStoreClient {
     this.#endpoint = new Endpoint(options);
     this.server = this.#endpoint.server;
     this.#options = options;
-    this.#lookups = this.#endpoint.channel();
-    this.#blocks = this.#endpoint.channel({ connections: linkLargeConnections });
+    this.#lookups = this.#endpoint.channels();
+    this.#blocks = this.#endpoint.channels({ connections: linkLargeConnections });
   }
 
   /** Chooses the account and container that every further call is about. */
@@ -201,7 +201,7 @@ export class KvStoreClient {
   }
 
   #call<Request, Response extends { readonly success: boolean; readonly error: string }>(
-    channel: GrpcChannel,
+    channels: Channels,
     method: ClientMethod<Request, Response>,
     request: Request,
     options: WriteOptions | undefined,
@@ -210,13 +210,14 @@ export class KvStoreClient {
     const metadata = this.#metadata(options?.acknowledgement ?? this.#options.acknowledgement);
     const signal = options?.signal;
     const attempt = async (): Promise<Response> => {
+      const channel = channels.choose();
       let response: Response;
       try {
         response = await channel.unary(method, request, { deadlineMs, metadata, signal });
       } catch (cause) {
-        throw callErrorOf(cause, this.server);
+        throw callErrorOf(cause, channel.target);
       }
-      refuseFailure(response, this.server);
+      refuseFailure(response, channel.target);
       return response;
     };
     return withRetry(attempt, { policy: retryPolicyOf(this.#options), deadlineMs, signal, mayRetry: mayRepeatRead });

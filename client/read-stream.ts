@@ -13,6 +13,7 @@ import type { GrpcDuplex } from '../grpc/duplex.ts';
 import { GrpcError, type GrpcMetadata, grpcStatus } from '../grpc/status.ts';
 import type { ReadRequest } from '../protos/generated/kvstore.ts';
 import { callErrorOf, mayRepeatRead } from './call-error.ts';
+import type { Channels } from './channels.ts';
 import { type IncomingRead, streamingReadMethod } from './prompt-codec.ts';
 import { pause, type RetryPolicy, retryDelayMs } from './retry.ts';
 
@@ -32,7 +33,7 @@ export interface OrderedRead {
 }
 
 export async function* readInOrder(
-  channel: GrpcChannel,
+  channels: Channels,
   locations: Iterable<string>,
   options: ReadInOrderOptions,
 ): AsyncGenerator<OrderedRead, void, undefined> {
@@ -40,6 +41,7 @@ export async function* readInOrder(
   const asked: string[] = [];
   let attempts = 0;
   while (askMore(source, asked, options) > 0) {
+    const channel = channels.choose();
     try {
       for await (const item of oneStream(channel, source, asked, options)) {
         attempts = 0;

@@ -98,6 +98,11 @@ export class GrpcChannel {
     return this.#calls;
   }
 
+  /** Begins to connect where no call has asked for it yet. */
+  connect(): void {
+    this.#connections[0]!.connect();
+  }
+
   /** Resolves when a connection stands; rejects with GrpcError at the deadline or when the channel is closed. */
   async ready(deadlineMs = Infinity, signal?: AbortSignal): Promise<void> {
     while (this.#state !== 'ready') {

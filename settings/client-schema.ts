@@ -7,11 +7,11 @@ export const clientSettings = {
   'client.server': optional(
     text(
       'host:port',
-      'an address such as localhost:50051, or with TLS https://cache.example:50051',
-      /^(https?:\/\/)?(\[[\da-fA-F:.%]+\]|[\w.-]+):\d{1,5}\/?$/,
+      'an address such as localhost:50051, or with TLS https://cache.example:50051, or several such as a:50051,b:50051',
+      /^(https?:\/\/)?((\[[\da-fA-F:.%]+\]|[\w.-]+):\d{1,5}(,(?=.)|\/?$))+$/,
     ),
     ['client'],
-    'The cluster that commands talk to, as host:port or as a URL. Without it: dev.port_base, else localhost:50051.',
+    'The cluster that commands talk to, as host:port or as a URL; several routers of it, with commas between them, take calls in turn. Without it: dev.port_base, else localhost:50051.',
     { aliases: { flags: ['server'], environment: ['KVSTORE_GRPC_SERVER'] } },
   ),
   'client.timeout': setting(
