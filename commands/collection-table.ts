@@ -61,6 +61,8 @@ const hashSpecs: readonly CommandSpec[] = [
 const many: KeySpec = { first: 0, step: 1, count: 'rest' };
 const two: KeySpec = { first: 0, step: 1, count: 2 };
 const counted: KeySpec = { first: 1, step: 1, count: 'counted' };
+/** With LEFT, RIGHT, MIN or MAX behind the keys. */
+const countedBeforeOne: KeySpec = { ...counted, behind: 1 };
 
 const setSpecs: readonly CommandSpec[] = [
   writes('SADD', 2, Infinity, 'Adds members to a set.'),
@@ -115,7 +117,7 @@ const listSpecs: readonly CommandSpec[] = [
   reads('LPOS', 2, Infinity, 'The places of an element.', nilOrNoPlaces),
   writes('LMOVE', 4, 4, 'Moves an element from one list to another.', { keys: two }),
   writes('RPOPLPUSH', 2, 2, 'Moves the last element of a list before another list.', { keys: two }),
-  writes('LMPOP', 3, Infinity, 'Takes elements from the first list that has any.', { keys: counted }),
+  writes('LMPOP', 3, Infinity, 'Takes elements from the first list that has any.', { keys: countedBeforeOne }),
 ];
 
 const scores = { ...nothing, resp3: 'scores' } as const;
@@ -140,7 +142,7 @@ const sortedSetSpecs: readonly CommandSpec[] = [
   reads('ZREVRANK', 2, 3, 'The rank of a member from the top.', { resp3: 'double' }),
   writes('ZPOPMIN', 1, Infinity, 'Takes the members with the lowest scores.', { resp3: 'popped' }),
   writes('ZPOPMAX', 1, Infinity, 'Takes the members with the highest scores.', { resp3: 'popped' }),
-  writes('ZMPOP', 3, Infinity, 'Takes members from the first sorted set that has any.', { keys: counted }),
+  writes('ZMPOP', 3, Infinity, 'Takes members from the first sorted set that has any.', { keys: countedBeforeOne }),
   reads('ZRANDMEMBER', 1, Infinity, 'Members of a sorted set at random.', { ...nilOrNothing, resp3: 'scores' }),
   reads('ZSCAN', 2, Infinity, 'Lists members and scores page by page.', noPage),
   writes('ZREMRANGEBYRANK', 3, 3, 'Removes members by rank.'),

@@ -10,14 +10,15 @@ export function slotOfArgument(spec: CommandSpec, key: Buffer): number {
 }
 
 /**
- * One past the last argument that may be a key. Where their number is given and is none, there are no keys: whoever does
- * the command says what is wrong.
+ * One past the last argument that may be a key. Where their number is given and is none, or more than there are
+ * arguments, there are no keys: whoever does the command says what is wrong, and what stands in their place is no key.
  */
 export function endOfKeys(keys: KeySpec, args: readonly Buffer[]): number {
-  const { first, step, count } = keys;
+  const { first, step, count, behind = 0 } = keys;
   if (count === 'rest') return args.length;
-  const wanted = count === 'counted' ? countedKeys(args[first - 1]) : count;
-  return Math.min(args.length, first + wanted * step);
+  if (count !== 'counted') return Math.min(args.length, first + count * step);
+  const end = first + countedKeys(args[first - 1]) * step;
+  return end + behind > args.length ? first : end;
 }
 
 function countedKeys(count: Buffer | undefined): number {

@@ -75,6 +75,8 @@ export interface KeySpec {
   readonly first: number;
   readonly step: number;
   readonly count: number | 'rest' | 'counted';
+  /** How many arguments must follow the keys, where these are counted: without them what stands there is no key. */
+  readonly behind?: number;
 }
 
 /** What a command answers of an absent key, where need be by its arguments. */
