@@ -16,6 +16,7 @@
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import type { StoredType } from '../commands/stored-type.ts';
+import { Expiry, RareFacts } from './rare-facts.ts';
 
 /**
  * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), the shard's own
@@ -33,6 +34,8 @@ export type MovingSpace = Exclude<Space, typeof spaceOfMarks>;
 export const movingSpaces: readonly MovingSpace[] = [spaceOfKeys, spaceOfBlocks, spaceOfCompanions];
 export const spaceMax = spaceOfCompanions;
 export const companionKindBytes = 1;
+/** The part of a sequence above its 32 low bits, in an entry: at this value, the whole sequence lies outside. */
+const sequenceHighMax = 0x7ff;
 
 export function isMovingSpace(space: number | undefined): space is MovingSpace {
   return movingSpaces.some((moving) => moving === space);
@@ -65,16 +68,18 @@ export interface Chain {
   readonly deltas: readonly DeltaPlace[];
 }
 
-/** One live record, or a base with deltas. Kept flat and monomorphic: there are millions of them. */
+/**
+ * One live record, or a base with deltas: ten fields of 8 bytes and a header of 24. There are millions of them, and every
+ * full collection of garbage visits each, so nothing here is an object of its own that need not be.
+ *
+ *   traits   bits 0–13 slot │ 14–15 space │ 16–20 type │ 21–31 the sequence above its 32 low bits
+ *
+ * V8 keeps integers of 32 bits in the field itself, others in objects of 16 bytes. Hence the sequence in two parts (beyond
+ * 2^43 it lies among the rare facts); times lie outside, and all else is below 2^31: what is of one segment or one value.
+ */
 export class Entry {
-  readonly space: Space;
-  readonly type: StoredType;
   /** The key's bytes as a latin1 string, which V8 keeps at a byte a character. */
   readonly key: string;
-  readonly slot: number;
-  readonly sequence: number;
-  /** Unix milliseconds, 0 for never. */
-  readonly expireAtMs: number;
   /** Bytes of the body (without meta), deltas included. Changes only where these are folded. */
   bodyBytes: number;
   /** The segment that holds the record; 0 without a journal. */
@@ -82,17 +87,13 @@ export class Entry {
   /** Where the whole record begins in its segment, and its length, header and key included. */
   offset: number;
   recordBytes: number;
-  /** Undefined for a value in one record. */
-  chain: Chain | undefined = undefined;
-  /** Owned by the keyspace: bucket and position in its expiry wheel; bucket 0 is none. */
-  expiryBucket = 0;
-  expiryPosition = 0;
   /** Owned by the keyspace: when the value was last used, and how (keyspace/last-use.ts). */
   lastUse = 0;
   /** Owned by the hot tier: the number of the value's copy in RAM; 0 is none. */
   hot = 0;
-  /** Blocks: last known place in a chain, for eviction; -1 if never looked up. */
-  chainIndex = -1;
+  readonly #traits: number;
+  readonly #sequenceLow: number;
+  #rare: Expiry | RareFacts | undefined;
 
   constructor(
     space: Space,
@@ -106,16 +107,70 @@ export class Entry {
     offset: number,
     recordBytes: number,
   ) {
-    this.space = space;
-    this.type = type;
+    const sequenceHigh = Math.min(Math.floor(sequence / 2 ** 32), sequenceHighMax);
     this.key = key;
-    this.slot = slot;
-    this.sequence = sequence;
-    this.expireAtMs = expireAtMs;
     this.bodyBytes = bodyBytes;
     this.segment = segment;
     this.offset = offset;
     this.recordBytes = recordBytes;
+    this.#traits = slot | (space << 14) | (type << 16) | (sequenceHigh << 21);
+    this.#sequenceLow = sequence | 0;
+    this.#rare = expireAtMs === 0 ? undefined : new Expiry(expireAtMs);
+    if (sequenceHigh === sequenceHighMax) this.#ownFacts().sequence = sequence;
+  }
+
+  get slot(): number {
+    return this.#traits & 0x3fff;
+  }
+
+  get space(): Space {
+    return ((this.#traits >>> 14) & 0x3) as Space;
+  }
+
+  get type(): StoredType {
+    return ((this.#traits >>> 16) & 0x1f) as StoredType;
+  }
+
+  get sequence(): number {
+    const sequenceHigh = this.#traits >>> 21;
+    if (sequenceHigh === sequenceHighMax) return this.#ownFacts().sequence;
+    return sequenceHigh * 2 ** 32 + (this.#sequenceLow >>> 0);
+  }
+
+  /** Unix milliseconds, 0 for never. */
+  get expireAtMs(): number {
+    return this.expiry?.atMs ?? 0;
+  }
+
+  get expiry(): Expiry | undefined {
+    const rare = this.#rare;
+    return rare instanceof RareFacts ? rare.expiry : rare;
+  }
+
+  /** Undefined for a value in one record. */
+  get chain(): Chain | undefined {
+    return this.#facts?.chain;
+  }
+
+  set chain(chain: Chain | undefined) {
+    if (chain !== this.chain) this.#ownFacts().chain = chain;
+  }
+
+  /** Blocks: last known place in a prompt, for eviction; -1 if never looked up. */
+  get chainIndex(): number {
+    return this.#facts?.chainIndex ?? -1;
+  }
+
+  set chainIndex(chainIndex: number) {
+    this.#ownFacts().chainIndex = chainIndex;
+  }
+
+  get #facts(): RareFacts | undefined {
+    return this.#rare instanceof RareFacts ? this.#rare : undefined;
+  }
+
+  #ownFacts(): RareFacts {
+    return this.#facts ?? (this.#rare = new RareFacts(this.expiry));
   }
 }
 

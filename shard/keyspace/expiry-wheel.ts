@@ -11,11 +11,12 @@
  * turn goes on: the hand stays on a tick until its buckets are empty, so entries may be late (a read notices expiry by
  * itself), but are never lost. Stretches without entries are jumped over, level by level.
  *
- * A bucket is a list of chunks of 1,024 entries, and an entry knows its bucket and position, so that it can be taken
+ * A bucket is a list of chunks of 1,024 entries, and an entry's expiry knows bucket and position, so that it can be taken
  * out at once: the last one takes its place. An array that grew to millions, or a Set, would stall while it grows.
  */
 import { expiryTickMs } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
+import type { Expiry } from '../rare-facts.ts';
 
 const bucketsPerLevel = 64;
 const levels = 6;
@@ -27,7 +28,7 @@ class Bucket {
 
   push(entry: Entry): void {
     if (this.size === this.#chunks.length * chunkEntries) this.#chunks.push([]);
-    entry.expiryPosition = this.size;
+    entry.expiry!.position = this.size;
     this.#chunks[Math.floor(this.size / chunkEntries)]!.push(entry);
     this.size += 1;
   }
@@ -42,11 +43,11 @@ class Bucket {
   }
 
   take(entry: Entry): void {
-    const position = entry.expiryPosition;
+    const { position } = entry.expiry!;
     const last = this.pop()!;
     if (last === entry) return;
     this.#chunks[Math.floor(position / chunkEntries)]![position % chunkEntries] = last;
-    last.expiryPosition = position;
+    last.expiry!.position = position;
   }
 }
 
@@ -70,9 +71,10 @@ export class ExpiryWheel {
   }
 
   remove(entry: Entry): void {
-    if (entry.expiryBucket === 0) return;
-    this.#bucketOf(entry).take(entry);
-    this.#forget(entry);
+    const { expiry } = entry;
+    if (expiry === undefined || expiry.bucket === 0) return;
+    this.#buckets[expiry.bucket - 1]!.take(entry);
+    this.#forget(expiry);
   }
 
   /**
@@ -89,7 +91,7 @@ export class ExpiryWheel {
       if (due === undefined) {
         this.#skip(target);
       } else {
-        this.#forget(due);
+        this.#forget(due.expiry!);
         onExpired(due);
       }
     }
@@ -102,7 +104,7 @@ export class ExpiryWheel {
       if (this.#sizes[level] === 0 || this.#tick % span(level) !== 0) continue;
       const entry = this.#bucketAt(level).pop();
       if (entry === undefined) continue;
-      this.#forget(entry);
+      this.#forget(entry.expiry!);
       this.#place(entry);
       return true;
     }
@@ -118,26 +120,23 @@ export class ExpiryWheel {
   }
 
   #place(entry: Entry): void {
-    const due = Math.max(tickOf(entry.expireAtMs), this.#tick);
+    const expiry = entry.expiry!;
+    const due = Math.max(tickOf(expiry.atMs), this.#tick);
     let level = 0;
     while (level < levels - 1 && distance(due, this.#tick, level) >= bucketsPerLevel) level++;
     // Beyond the last level: its farthest bucket, from where it is placed again.
     const ahead = Math.min(distance(due, this.#tick, level), bucketsPerLevel - 1);
     const index = level * bucketsPerLevel + ((Math.floor(this.#tick / span(level)) + ahead) % bucketsPerLevel);
-    entry.expiryBucket = index + 1;
+    expiry.bucket = index + 1;
     this.#buckets[index]!.push(entry);
     this.#sizes[level]! += 1;
     this.#size += 1;
   }
 
-  #forget(entry: Entry): void {
-    this.#sizes[Math.floor((entry.expiryBucket - 1) / bucketsPerLevel)]! -= 1;
+  #forget(expiry: Expiry): void {
+    this.#sizes[Math.floor((expiry.bucket - 1) / bucketsPerLevel)]! -= 1;
     this.#size -= 1;
-    entry.expiryBucket = 0;
-  }
-
-  #bucketOf(entry: Entry): Bucket {
-    return this.#buckets[entry.expiryBucket - 1]!;
+    expiry.bucket = 0;
   }
 
   #bucketAt(level: number): Bucket {
