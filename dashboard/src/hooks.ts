@@ -58,11 +58,17 @@ const idle: Outcome = { kind: 'idle', text: '' };
 /** Runs an action at a time; its text or its fault is the outcome. */
 export function useAction(): [Outcome, (action: () => Promise<string>) => void] {
   const [outcome, setOutcome] = useState<Outcome>(idle);
+  /** Of the last action: what an earlier one says later is about what is no longer shown. */
+  const begun = useRef(0);
   const run = useCallback((action: () => Promise<string>) => {
-    setOutcome({ kind: 'busy', text: '…' });
+    const place = ++begun.current;
+    const say = (said: Outcome): void => {
+      if (place === begun.current) setOutcome(said);
+    };
+    say({ kind: 'busy', text: '…' });
     action().then(
-      (text) => setOutcome({ kind: 'done', text }),
-      (error: unknown) => setOutcome({ kind: 'failed', text: (error as Error).message }),
+      (text) => say({ kind: 'done', text }),
+      (error: unknown) => say({ kind: 'failed', text: (error as Error).message }),
     );
   }, []);
   return [outcome, run];

@@ -1,6 +1,6 @@
 /** The key browser: keys by prefix with what is known of each, and one of them opened. */
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { askJson, type KeyFacts, type KeyName } from './api.ts';
 import { pathOfKey } from './bytes.ts';
 import { bytes, seconds } from './format.ts';
@@ -35,15 +35,21 @@ export function Keys(): JSX.Element {
     };
     await Promise.all(Array.from({ length: describedAtOnce }, worker));
   };
-  const load = (wanted: string, after: Page | undefined): void =>
+  /** Of the last search: an earlier one may be answered later. */
+  const asked = useRef(0);
+  const load = (wanted: string, after: Page | undefined): void => {
+    const search = ++asked.current;
     run(async () => {
       const query = new URLSearchParams({ prefix: wanted, limit: `${pageKeys}`, cursor: after?.cursor ?? '' });
       const found = await askJson<Page>('GET', `/api/v1/keys?${query.toString()}`);
+      if (search !== asked.current) return '';
       const keys = [...(after?.keys ?? []), ...found.keys];
       setPage({ keys, cursor: found.cursor });
       void describe(found.keys);
-      return keys.length === 0 ? 'No key begins with this.' : `${keys.length} keys${found.cursor ? ', and more' : ''}`;
+      if (keys.length === 0) return 'No key begins with this.';
+      return `${keys.length} ${keys.length === 1 ? 'key' : 'keys'}${found.cursor ? ', and more' : ''}`;
     });
+  };
   useEffect(() => load(prefix, undefined), []);
   // On a narrow page the opened key stands below the list.
   useEffect(() => {
