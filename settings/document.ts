@@ -60,9 +60,9 @@ function ignoredTable(): string {
 
 function otherFlagsTable(): string {
   const rows = otherFlags.map(({ flag, short, placeholder, system, description, usedBy }) => {
-    const written = [short, flag].filter((name) => name !== undefined).map((name) => `\`${dashed(name)}\``);
+    const letter = short === undefined ? '' : `\`-${short}\`, `;
     const argument = placeholder === undefined ? '' : ` ${placeholder.toUpperCase()}`;
-    return `| ${written.join(', ')}${argument} | ${system} | ${usedBy.join(', ')} | ${description} |`;
+    return `| ${letter}\`--${flag}${argument}\` | ${system} | ${usedBy.join(', ')} | ${description} |`;
   });
   return ['| Flag | Of | Taken by | What it does |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }

@@ -51,6 +51,16 @@ test('a flag that does less than it did where it comes from is a warning each', 
   ]);
 });
 
+test('what asks for copies on several servers is refused, and what asks for one is taken', () => {
+  expect(load({ master: true, rf: '1', r: '1', w: '1', vnodes: '128' }).given).toEqual({});
+  expect(faultsOf({ rf: '3' })).toBe(
+    "--rf is '3'; it must be 1: a key has one copy, at its owner, and one in Blob where that is configured",
+  );
+  for (const flag of ['replica', 'replicas', 'master-address', 'peers', 'seed']) {
+    expect(faultsOf({ [flag]: 'x' })).toContain(`--${flag} is 'x'; it must be left out: nothing is copied`);
+  }
+});
+
 test('a setting by two flags is refused, whichever they are', () => {
   expect(faultsOf({ 'grpc-port': '1', address: ':2' })).toBe(
     'grpc.port is given twice, by --grpc-port and --address; keep one of them',

@@ -3,7 +3,9 @@
  * nothing, and then a warning says what takes its place. So a start script that was written for one of those servers
  * starts a shard or a router unchanged.
  *
- * A flag never weakens what it asked for in silence: where there is no equal, the next stronger promise is taken.
+ * A flag never weakens what it asked for in silence: where there is no equal, the next stronger promise is taken, and what
+ * asks for copies on several servers is refused by a sentence of its own, for a server that started without them would
+ * look like one that has them.
  * What is another name of one setting (`--port`, `--data-dir`, `-l`) is an alias in the schema instead.
  */
 import type { SettingName } from './schema.ts';
@@ -35,6 +37,8 @@ export interface OtherFlag {
 const shard: readonly ProcessRole[] = ['shard'];
 const servers: readonly ProcessRole[] = ['shard', 'router'];
 const typedServer = 'data-bridge-kv-server';
+const storeServer = 'kvstore_server';
+const versionedStore = 'the Dynamo-style kvstore';
 const addressText = 'host:port such as 0.0.0.0:50051, or :50051';
 const countText = 'a whole number';
 /** Losing no more than a second is what `everysec` promises. */
@@ -44,7 +48,7 @@ export const otherFlags: readonly OtherFlag[] = [
   {
     flag: 'address',
     placeholder: 'host:port',
-    system: 'kvstore_server',
+    system: storeServer,
     description: 'Sets `grpc.host` and `grpc.port`.',
     usedBy: servers,
     expected: addressText,
@@ -53,7 +57,7 @@ export const otherFlags: readonly OtherFlag[] = [
   {
     flag: 'listen',
     placeholder: 'host:port',
-    system: 'the Dynamo-style kvstore',
+    system: versionedStore,
     description: 'Sets `grpc.host` and `grpc.port`; `:50051` the port alone.',
     usedBy: servers,
     expected: addressText,
@@ -62,7 +66,7 @@ export const otherFlags: readonly OtherFlag[] = [
   {
     flag: 'node-id',
     placeholder: 'name',
-    system: 'the Dynamo-style kvstore',
+    system: versionedStore,
     description: 'Sets `shard.name`, or `router.name` of a router.',
     usedBy: servers,
     expected: 'a name',
@@ -131,7 +135,58 @@ export const otherFlags: readonly OtherFlag[] = [
     expected: countText,
     meaning: (written) => countMeaning(written, withoutSnapshots('snapshot-ops-threshold')),
   },
+  {
+    flag: 'master',
+    system: storeServer,
+    description: 'Without effect: every shard takes the writes of its slots.',
+    usedBy: servers,
+    expected: 'given without a value',
+    meaning: () => ({}),
+  },
+  replicationFlag(storeServer, 'replica'),
+  replicationFlag(storeServer, 'replicas', 'addresses'),
+  replicationFlag(storeServer, 'master-address', 'host:port'),
+  replicationFlag(versionedStore, 'peers', 'addresses'),
+  replicationFlag(versionedStore, 'seed', 'host:port'),
+  copiesFlag('rf'),
+  copiesFlag('r'),
+  copiesFlag('w'),
+  {
+    flag: 'vnodes',
+    placeholder: 'number',
+    system: versionedStore,
+    description: 'Without effect: shards divide slots by a rule that has no such number.',
+    usedBy: servers,
+    expected: countText,
+    meaning: (written) =>
+      countMeaning(written, { warning: '--vnodes is without effect: which shard has which slots is in the topology' }),
+  },
 ];
+
+function replicationFlag(system: string, flag: string, placeholder?: string): OtherFlag {
+  return {
+    flag,
+    ...(placeholder !== undefined && { placeholder }),
+    system,
+    description: 'Refused: nothing is copied from server to server. Shards behind a router divide the keys.',
+    usedBy: servers,
+    expected: 'left out: nothing is copied from server to server here; shards behind a router divide the keys',
+    meaning: () => undefined,
+  };
+}
+
+/** How many servers hold a key, or have to answer. */
+function copiesFlag(flag: string): OtherFlag {
+  return {
+    flag,
+    placeholder: 'number',
+    system: versionedStore,
+    description: 'Taken if it is 1: a key has one copy, at its owner, and one in Blob where that is configured.',
+    usedBy: servers,
+    expected: '1: a key has one copy, at its owner, and one in Blob where that is configured',
+    meaning: (written) => (written === '1' ? {} : undefined),
+  };
+}
 
 /** The flag as somebody who starts a process of `role` means it. */
 export function otherFlagNamed(flag: string, role: ProcessRole): OtherFlag | undefined {
