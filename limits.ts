@@ -282,6 +282,9 @@ export const recordTagsBytesMax = 1 * MiB;
 export const segmentRecordsMax = 1 << 19;
 /** Small records are collected in buffers of this size before they are written. */
 export const stagingBytes = 256 * KiB;
+/** A batch of the log that nobody waits for begins when so much has come for it, or so long after the first. */
+export const logBatchBytes = 256 * KiB;
+export const logBatchDelayMs = 2;
 /** How often the log is synced with fsync `everysec`. */
 export const logSyncIntervalMs = 1_000;
 /** Pause before a failed write or fsync is tried again. */

@@ -139,7 +139,7 @@ export class Entry {
 
   /** Unix milliseconds, 0 for never. */
   get expireAtMs(): number {
-    return this.expiry?.atMs ?? 0;
+    return this.#rare === undefined ? 0 : (this.expiry?.atMs ?? 0);
   }
 
   get expiry(): Expiry | undefined {
@@ -207,6 +207,8 @@ export type EvictionLevel = 'ram' | 'disk' | 'blob';
 export interface JournalWrite {
   readonly space: Space;
   readonly key: Buffer;
+  /** The key as an entry has it, where it is known. */
+  readonly name?: string;
   readonly slot: number;
   readonly expireAtMs: number;
   /** Of what type body or away value are; absent: bytes. */

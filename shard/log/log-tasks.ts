@@ -139,21 +139,11 @@ class Compaction {
 
   #writeTombstone(header: RecordHeader, body: RecordBody): void {
     const record = Buffer.allocUnsafe(recordBytes(body.key.byteLength, undefined, 0));
-    writeRecordHead(
-      record,
-      0,
-      {
-        ...header,
-        kind: recordKinds.tombstone,
-        type: storedTypes.bytes,
-        flags: 0,
-        expireAtMs: 0,
-        key: body.key,
-        meta: undefined,
-        value: Buffer.alloc(0),
-      },
-      this.#task.output.salt,
-    );
+    const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+    const tombstone = { kind: recordKinds.tombstone, type: storedTypes.bytes, expireAtMs: 0 } as const;
+    const fields = { ...header, ...tombstone, key: body.key, meta: undefined, value: Buffer.alloc(0) };
+    const { epoch, writtenAtMs } = header;
+    writeRecordHead(record, view, 0, fields, { flags: 0, epoch, writtenAtMs }, this.#task.output.salt);
     this.#write(record);
   }
 

@@ -146,18 +146,20 @@ export class Log implements SegmentSource {
 
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
     this.#assertOpen();
-    const sequences = writes.map(() => ++this.#sequence);
-    const parts = writes.map((write, index) => this.#placeChunks(write, sequences[index]!));
-    const placements = writes.map((write, index) => placementOf(write, sequences[index]!, parts[index]));
+    const firstSequence = this.#sequence + 1;
+    this.#sequence += writes.length;
+    const parts: (Part[] | undefined)[] = [];
+    const placements: Placement[] = [];
+    for (const [index, write] of writes.entries()) {
+      parts.push(this.#placeChunks(write, firstSequence + index));
+      placements.push(placementOf(write, firstSequence + index, parts[index]));
+    }
     this.#makeRoom(placements);
-    const entries = placements.map((placement, index) => {
+    const entries: (Entry | undefined)[] = [];
+    for (const [index, placement] of placements.entries()) {
       const at = this.#place(placement, groupFlags(index, placements.length));
-      if (placement.kind === recordKinds.tombstone) return undefined;
-      const { deltaOf } = writes[index]!;
-      const entry = deltaOf === undefined ? entryAt(placement, at) : entryOfDelta(placement, at, deltaOf);
-      this.#enter(entry, placement, deltaOf === undefined ? parts[index] : this.live.parts.get(deltaOf));
-      return entry;
-    });
+      entries.push(this.#enter(writes[index]!, placement, at, parts[index]));
+    }
     return { entries, position: this.position() };
   }
 
@@ -345,17 +347,28 @@ export class Log implements SegmentSource {
   }
 
   #place(placement: Placement, flags: number): Part {
-    const segment = this.#active!;
     const writtenAtMs = this.now();
     if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
-    return segment.place(placement, flags, this.#options.epoch(), writtenAtMs);
+    return this.#active!.place(placement, { flags, epoch: this.#options.epoch(), writtenAtMs });
   }
 
-  /** A new entry is live from now on. */
-  #enter(entry: Entry, { kind }: Placement, parts: readonly Part[] | undefined): void {
-    if (parts !== undefined) this.live.parts.set(entry, parts);
-    if (kind === recordKinds.away) this.live.addAway(entry);
-    this.live.count(entry, 1);
+  /** The entry that a write has made, live from now on; none of a tombstone. */
+  #enter(
+    { deltaOf, name }: JournalWrite,
+    placement: Placement,
+    at: Part,
+    chunks: readonly Part[] | undefined,
+  ): Entry | undefined {
+    const { kind, key } = placement;
+    if (kind === recordKinds.tombstone) return undefined;
+    const { live } = this;
+    const named = name ?? key.toString('latin1');
+    const entry = deltaOf === undefined ? entryAt(placement, at, named) : entryOfDelta(placement, at, deltaOf, named);
+    const parts = deltaOf === undefined ? chunks : live.parts.get(deltaOf);
+    if (parts !== undefined) live.parts.set(entry, parts);
+    if (kind === recordKinds.away) live.addAway(entry);
+    live.count(entry, 1);
+    return entry;
   }
 
   #appendMarker(kind: RecordKind, space: Space, slot: number, key: Buffer): void {

@@ -1,6 +1,6 @@
 /** What the log places: one record before it has a place, and the entry that it becomes there. */
 import { chunkBytes, wholeRecordBytesMax } from '../../limits.ts';
-import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
+import { storedTypes } from '../../commands/stored-type.ts';
 import { Entry, type JournalWrite, type Space } from '../journal.ts';
 import { chainWith } from './chain.ts';
 import { encodeParts, type Part } from './parts.ts';
@@ -10,22 +10,14 @@ import {
   flagGroupContinues,
   flagGroupFollows,
   recordBytes,
+  type RecordFields,
   type RecordKind,
   recordKinds,
 } from './record.ts';
 
 const noBytes = Buffer.alloc(0);
 
-export interface Placement {
-  readonly kind: RecordKind;
-  readonly space: Space;
-  readonly type: StoredType;
-  readonly slot: number;
-  readonly sequence: number;
-  readonly expireAtMs: number;
-  readonly key: Buffer;
-  readonly meta: Buffer | undefined;
-  readonly value: Buffer;
+export interface Placement extends RecordFields {
   /** Length of the whole value as users see it; of a delta, its share. */
   readonly bodyBytes: number;
 }
@@ -37,39 +29,34 @@ export function groupFlags(index: number, count: number): number {
 
 /** A write as the record it becomes; one above the bound becomes the commit of its parts. */
 export function placementOf(write: JournalWrite, sequence: number, parts: readonly Part[] | undefined): Placement {
-  const { space, slot, key, expireAtMs } = write;
-  const common = { space, type: write.type ?? storedTypes.bytes, slot, key, sequence };
-  if (write.awayBytes !== undefined) {
-    const value = awayValue(write.awayBytes);
-    return { ...common, kind: recordKinds.away, expireAtMs, meta: undefined, value, bodyBytes: write.awayBytes };
+  const { space, slot, key, expireAtMs, body, deltaOf, awayBytes } = write;
+  const type = write.type ?? storedTypes.bytes;
+  let kind: RecordKind = recordKinds.value;
+  let { meta } = write;
+  let value = body ?? noBytes;
+  let bodyBytes = value.byteLength;
+  if (awayBytes !== undefined) {
+    kind = recordKinds.away;
+    meta = undefined;
+    value = awayValue(awayBytes);
+    bodyBytes = awayBytes;
+  } else if (body === undefined) {
+    return markerOf(recordKinds.tombstone, space, slot, sequence, key);
+  } else if (deltaOf !== undefined) {
+    kind = recordKinds.delta;
+    meta = undefined;
+    value = deltaValue(deltaOf.sequence, body);
+  } else if (parts !== undefined) {
+    kind = recordKinds.commit;
+    value = encodeParts(parts, bodyBytes);
   }
-  if (write.body === undefined) {
-    return {
-      ...common,
-      type: storedTypes.bytes,
-      kind: recordKinds.tombstone,
-      expireAtMs: 0,
-      meta: undefined,
-      value: noBytes,
-      bodyBytes: 0,
-    };
-  }
-  const bodyBytes = write.body.byteLength;
-  if (write.deltaOf !== undefined) {
-    const value = deltaValue(write.deltaOf.sequence, write.body);
-    return { ...common, kind: recordKinds.delta, expireAtMs, meta: undefined, value, bodyBytes };
-  }
-  if (parts === undefined) {
-    return { ...common, kind: recordKinds.value, expireAtMs, meta: write.meta, value: write.body, bodyBytes };
-  }
-  const value = encodeParts(parts, bodyBytes);
-  return { ...common, kind: recordKinds.commit, expireAtMs, meta: write.meta, value, bodyBytes };
+  return { kind, space, type, slot, sequence, expireAtMs, key, meta, value, bodyBytes };
 }
 
 /** A record without a value: a tombstone, an eviction marker or a slot-drop. */
 export function markerOf(kind: RecordKind, space: Space, slot: number, sequence: number, key: Buffer): Placement {
-  const common = { kind, space, type: storedTypes.bytes, slot, sequence, key };
-  return { ...common, expireAtMs: 0, meta: undefined, value: noBytes, bodyBytes: 0 };
+  const type = storedTypes.bytes;
+  return { kind, space, type, slot, sequence, expireAtMs: 0, key, meta: undefined, value: noBytes, bodyBytes: 0 };
 }
 
 /** Length of the records that these placements become. */
@@ -92,23 +79,21 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
   const type = write.type ?? storedTypes.bytes;
   for (let from = 0; from < body!.byteLength; from += chunkBytes) {
     const value = body!.subarray(from, from + chunkBytes);
-    const common = { space, type, slot, sequence, expireAtMs, key };
-    yield { kind: recordKinds.chunk, ...common, meta: undefined, value, bodyBytes: 0 };
+    const kind = recordKinds.chunk;
+    yield { kind, space, type, slot, sequence, expireAtMs, key, meta: undefined, value, bodyBytes: 0 };
   }
 }
 
-/** The entry of a record that has got its place. */
-export function entryAt(placement: Placement, at: Part): Entry {
-  const { space, type, key, slot, sequence, expireAtMs, bodyBytes } = placement;
-  const name = key.toString('latin1');
+/** The entry of a record that has got its place; `name` is the key as the index has it. */
+export function entryAt(placement: Placement, at: Part, name: string): Entry {
+  const { space, type, slot, sequence, expireAtMs, bodyBytes } = placement;
   return new Entry(space, type, name, slot, sequence, expireAtMs, bodyBytes, at.segment, at.offset, at.recordBytes);
 }
 
 /** The state that a delta makes of another one: it lies where that lies, and the delta besides. */
-export function entryOfDelta(placement: Placement, at: Part, of: Entry): Entry {
-  const { space, type, slot, key, sequence, expireAtMs, bodyBytes } = placement;
+export function entryOfDelta(placement: Placement, at: Part, of: Entry, name: string): Entry {
+  const { space, type, slot, sequence, expireAtMs, bodyBytes } = placement;
   const { segment, offset, recordBytes } = of;
-  const name = key.toString('latin1');
   const total = of.bodyBytes + bodyBytes;
   const entry = new Entry(space, type, name, slot, sequence, expireAtMs, total, segment, offset, recordBytes);
   entry.chain = chainWith(of, { sequence, bodyBytes, ...at });

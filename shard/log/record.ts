@@ -27,10 +27,10 @@
  * Rejected: one checksum for all (a flipped bit in a length would lose the rest of the file); varints (headers could
  * not be found again behind damage, and are not what fills a disk of 1 MiB blocks).
  */
-import { crc32 } from 'node:zlib';
 import { type StoredType, storedTypeMax } from '../../commands/stored-type.ts';
 import { recordKeyBytesMax, recordTagsBytesMax, wholeRecordBytesMax } from '../../limits.ts';
 import type { Space } from '../journal.ts';
+import { checksumOf } from './checksum.ts';
 
 export const recordHeaderBytes = 56;
 
@@ -80,19 +80,24 @@ export interface RecordHeader {
   readonly writtenAtMs: number;
 }
 
+/** What a record says of its key. */
 export interface RecordFields {
   readonly kind: RecordKind;
-  readonly flags: number;
   readonly space: Space;
   readonly type: StoredType;
   readonly slot: number;
-  readonly epoch: number;
   readonly sequence: number;
   readonly expireAtMs: number;
-  readonly writtenAtMs: number;
   readonly key: Buffer;
   readonly meta: Buffer | undefined;
   readonly value: Buffer;
+}
+
+/** What a record says of its being written. */
+export interface RecordStamp {
+  readonly flags: number;
+  readonly epoch: number;
+  readonly writtenAtMs: number;
 }
 
 const noBytes = Buffer.alloc(0);
@@ -103,41 +108,48 @@ export function recordBytes(keyLength: number, metaLength: number | undefined, v
 }
 
 /**
- * Writes everything of a record but its value into `target` at `offset` and returns where it ends: the value follows
- * there, copied or gathered by the caller.
+ * Writes everything of a record but its value into `target`, of which `view` is a view, at `offset`, and returns where it
+ * ends: the value follows there, copied or gathered by the caller.
  */
-export function writeRecordHead(target: Buffer, offset: number, fields: RecordFields, salt: number): number {
+export function writeRecordHead(
+  target: Buffer,
+  view: DataView,
+  offset: number,
+  fields: RecordFields,
+  stamp: RecordStamp,
+  salt: number,
+): number {
   const { key, meta, value } = fields;
   const tagBytes = meta === undefined ? 0 : tagHeadBytes + meta.byteLength;
-  let end = offset + recordHeaderBytes;
-  end += key.copy(target, end);
+  const keyStart = offset + recordHeaderBytes;
+  let end = keyStart + key.copy(target, keyStart);
   if (meta !== undefined) {
-    target.writeUInt16LE(tagMeta, end);
-    target.writeUInt32LE(meta.byteLength, end + 2);
+    view.setUint16(end, tagMeta, true);
+    view.setUint32(end + 2, meta.byteLength, true);
     end += tagHeadBytes;
     end += meta.copy(target, end);
   }
-  const headChecksum = crc32(target.subarray(offset + recordHeaderBytes, end));
-  target.writeUInt32LE(value.byteLength === 0 ? headChecksum : crc32(value, headChecksum), offset + 4);
+  const bodyChecksum = checksumOf(value, 0, value.byteLength, checksumOf(target, keyStart, end));
+  view.setUint32(offset + 4, bodyChecksum, true);
   target[offset + 8] = fields.kind;
-  target[offset + 9] = fields.flags;
+  target[offset + 9] = stamp.flags;
   target[offset + 10] = fields.space;
   target[offset + 11] = fields.type;
-  target.writeUInt16LE(fields.slot, offset + 12);
-  target.writeUInt16LE(0, offset + 14);
-  target.writeUInt32LE(key.byteLength, offset + 16);
-  target.writeUInt32LE(tagBytes, offset + 20);
-  target.writeUInt32LE(value.byteLength, offset + 24);
-  target.writeUInt32LE(fields.epoch, offset + 28);
-  target.writeDoubleLE(fields.sequence, offset + 32);
-  target.writeDoubleLE(fields.expireAtMs, offset + 40);
-  target.writeDoubleLE(fields.writtenAtMs, offset + 48);
-  target.writeUInt32LE(headerChecksum(target, offset, salt), offset);
+  view.setUint16(offset + 12, fields.slot, true);
+  view.setUint16(offset + 14, 0, true);
+  view.setUint32(offset + 16, key.byteLength, true);
+  view.setUint32(offset + 20, tagBytes, true);
+  view.setUint32(offset + 24, value.byteLength, true);
+  view.setUint32(offset + 28, stamp.epoch, true);
+  view.setFloat64(offset + 32, fields.sequence, true);
+  view.setFloat64(offset + 40, fields.expireAtMs, true);
+  view.setFloat64(offset + 48, stamp.writtenAtMs, true);
+  view.setUint32(offset, headerChecksum(target, offset, salt), true);
   return end;
 }
 
 function headerChecksum(source: Buffer, offset: number, salt: number): number {
-  return crc32(source.subarray(offset + 4, offset + recordHeaderBytes), salt);
+  return checksumOf(source, offset + 4, offset + recordHeaderBytes, salt);
 }
 
 /** Gives the header at `offset` another segment's salt; the body stays as it is. Used by compaction. */
@@ -193,7 +205,7 @@ export function readRecordBody(source: Buffer, offset: number, header: RecordHea
   const valueStart = tagStart + header.tagBytes;
   const end = valueStart + header.valueBytes;
   if (end > source.byteLength) return undefined;
-  if (crc32(source.subarray(keyStart, end)) !== header.bodyChecksum) return undefined;
+  if (checksumOf(source, keyStart, end) !== header.bodyChecksum) return undefined;
   return {
     key: source.subarray(keyStart, tagStart),
     meta: header.tagBytes === 0 ? undefined : findTag(source.subarray(tagStart, valueStart), tagMeta),

@@ -3,7 +3,7 @@ import type { SegmentIdentity, SegmentSummary } from '../segment.ts';
 import { extraOf, HintBuilder, type HintTotals } from './hint.ts';
 import type { Part } from './parts.ts';
 import type { Placement } from './placement.ts';
-import { recordKinds } from './record.ts';
+import { recordKinds, type RecordStamp } from './record.ts';
 import type { SegmentFile } from './segment-file.ts';
 import { segmentHeaderBytes } from './segment-header.ts';
 import type { SegmentWriter } from './segment-writer.ts';
@@ -60,15 +60,20 @@ export class SegmentState implements SegmentIdentity {
   }
 
   /** Appends a record to the open segment and tells where it lies. */
-  place(placement: Placement, flags: number, epoch: number, writtenAtMs: number): Part {
+  place(placement: Placement, stamp: RecordStamp): Part {
     const writer = this.writer!;
-    const { bodyBytes, ...fields } = placement;
-    const offset = writer.append({ ...fields, flags, epoch, writtenAtMs });
+    const offset = writer.append(placement, stamp);
     const length = writer.bytes - offset;
     this.bytes = writer.bytes;
-    if (fields.kind !== recordKinds.chunk) {
-      const extra = extraOf(fields.kind, fields.value);
-      this.hint!.add({ ...fields, epoch, offset, recordBytes: length, bodyBytes, extra }, writtenAtMs);
+    const { kind } = placement;
+    if (kind !== recordKinds.chunk) {
+      const { space, type, slot, sequence, expireAtMs, bodyBytes, key, value } = placement;
+      const { epoch } = stamp;
+      const extra = extraOf(kind, value);
+      this.hint!.add(
+        { kind, space, type, slot, epoch, sequence, expireAtMs, offset, recordBytes: length, bodyBytes, key, extra },
+        stamp.writtenAtMs,
+      );
     }
     return { segment: this.id, offset, recordBytes: length };
   }

@@ -1,9 +1,10 @@
 /**
  * Appends to the one open segment file.
  *
- * Records are placed at once (their offset is known when `append` returns) and written in batches: whatever came
- * during one write goes out with the next, small records through staging buffers, large values straight from the
- * caller's memory. A write that fails is tried again from the same offset with the same bytes, so a full disk never
+ * Records are placed at once (their offset is known when `append` returns) and written in batches, small records through
+ * staging buffers, large values straight from the caller's memory. A batch begins as soon as somebody waits for it or
+ * enough has come for it, and else after a moment: what a batch costs is as much as some ten small commands, and a shard
+ * has thousands of turns of its loop a second. Whatever comes during one write goes out with the next. A write that fails is tried again from the same offset with the same bytes, so a full disk never
  * leaves a hole or a half record in the middle of the log; meanwhile new writers are told.
  *
  *   appended ──────────────── bytes        placed, in RAM
@@ -14,9 +15,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
-import { logPendingBytesMax, logRetryDelayMs, stagingBytes } from '../../limits.ts';
+import { logBatchBytes, logBatchDelayMs, logPendingBytesMax, logRetryDelayMs, stagingBytes } from '../../limits.ts';
 import { type FileOperations, isNoSpace } from './files.ts';
-import { recordBytes, type RecordFields, writeRecordHead } from './record.ts';
+import { recordBytes, type RecordFields, type RecordStamp, writeRecordHead } from './record.ts';
 
 /** Values up to this are copied beside their head; larger ones are gathered from where they are. */
 const copiedValueBytesMax = 16 * 1024;
@@ -26,6 +27,10 @@ interface Cycle {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
   wanted: boolean;
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function newCycle(): Cycle {
@@ -47,6 +52,7 @@ export class SegmentWriter {
   readonly #syncEveryWrite: boolean;
   #queue: Buffer[] = [];
   #stage = Buffer.alloc(0);
+  #stageView = viewOf(this.#stage);
   #stageFrom = 0;
   #stageTo = 0;
   /** Cycles of what was appended since the last batch was taken, and of the batch that is being written. */
@@ -55,7 +61,10 @@ export class SegmentWriter {
   #batchWritten = newCycle();
   #batchSynced = newCycle();
   #batchEnd = 0;
+  /** Batches are being written, or the next one begins with the next turn of the loop. */
   #running = false;
+  /** Set while a batch waits for more to come. */
+  #delay: NodeJS.Timeout | undefined;
   #isAbandoned = false;
 
   constructor(fd: number, startBytes: number, salt: number, files: FileOperations, syncEveryWrite: boolean) {
@@ -73,7 +82,7 @@ export class SegmentWriter {
   }
 
   /** Places a record and returns its offset. The value's memory is kept until it is written. */
-  append(fields: RecordFields): number {
+  append(fields: RecordFields, stamp: RecordStamp): number {
     const offset = this.bytes;
     const value = fields.value;
     const isCopied = value.byteLength <= copiedValueBytesMax;
@@ -82,9 +91,10 @@ export class SegmentWriter {
     if (this.#stageTo + staged > this.#stage.byteLength) {
       this.#endStage();
       this.#stage = Buffer.allocUnsafeSlow(Math.max(stagingBytes, staged));
+      this.#stageView = viewOf(this.#stage);
       this.#stageFrom = this.#stageTo = 0;
     }
-    this.#stageTo = writeRecordHead(this.#stage, this.#stageTo, fields, this.#salt);
+    this.#stageTo = writeRecordHead(this.#stage, this.#stageView, this.#stageTo, fields, stamp, this.#salt);
     if (isCopied) {
       this.#stageTo += value.copy(this.#stage, this.#stageTo);
     } else {
@@ -92,7 +102,7 @@ export class SegmentWriter {
       this.#queue.push(value);
     }
     this.bytes += total;
-    if (!this.#running) this.#start();
+    this.#startWhenWorthIt();
     return offset;
   }
 
@@ -115,20 +125,24 @@ export class SegmentWriter {
     if (end <= this.syncedBytes) return Promise.resolve();
     const cycle = this.#synced;
     cycle.wanted = true;
-    if (!this.#running) this.#start();
+    this.#start();
     return cycle.promise.then(() => this.synced(end));
   }
 
   /** Gives up on bytes that are not written: the process ends or the shard is fenced. */
   abandon(reason: KvcacheError): void {
     this.#isAbandoned = true;
+    clearTimeout(this.#delay);
     this.fault = reason;
     for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(reason);
   }
 
   /** The write that ends next: the batch under way, else the one that the next tick begins. */
   #nextWrite(): Cycle {
-    return this.#batchEnd > this.writtenBytes ? this.#batchWritten : this.#written;
+    if (this.#batchEnd > this.writtenBytes) return this.#batchWritten;
+    this.#written.wanted = true;
+    this.#start();
+    return this.#written;
   }
 
   #endStage(): void {
@@ -136,14 +150,31 @@ export class SegmentWriter {
     this.#stageFrom = this.#stageTo;
   }
 
+  /** Begins a batch now if it is large enough, or in a moment. */
+  #startWhenWorthIt(): void {
+    if (this.#running) return;
+    if (this.#syncEveryWrite || this.pendingBytes >= logBatchBytes) this.#start();
+    else this.#delay ??= setTimeout(() => this.#start(), logBatchDelayMs);
+  }
+
   #start(): void {
+    if (this.#running) return;
+    clearTimeout(this.#delay);
+    this.#delay = undefined;
     this.#running = true;
     // Waiting for the end of the tick lets all its records share one write.
     setImmediate(() => void this.#run());
   }
 
+  get #isWanted(): boolean {
+    if (this.#synced.wanted) return true;
+    return (
+      this.pendingBytes > 0 && (this.#written.wanted || this.#syncEveryWrite || this.pendingBytes >= logBatchBytes)
+    );
+  }
+
   async #run(): Promise<void> {
-    while (!this.#isAbandoned && (this.pendingBytes > 0 || this.#synced.wanted)) {
+    do {
       this.#endStage();
       const batch = this.#queue;
       this.#queue = [];
@@ -157,8 +188,9 @@ export class SegmentWriter {
       if (this.#isAbandoned) return;
       this.#batchWritten.resolve();
       if (this.#batchSynced.wanted || this.#syncEveryWrite) await this.#sync(end);
-    }
+    } while (!this.#isAbandoned && this.#isWanted);
     this.#running = false;
+    if (this.pendingBytes > 0) this.#startWhenWorthIt();
   }
 
   async #writeAll(batch: Buffer[]): Promise<void> {
