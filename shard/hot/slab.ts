@@ -6,6 +6,7 @@
  *
  * Cells that were freed are a stack through the nodes' numbers, which are of no other use then.
  */
+import { emptyPlaces } from '../empty-places.ts';
 import type { Entry } from '../journal.ts';
 import type { LargeCopy } from './large-copy.ts';
 import type { SizeClass } from './slab-arena.ts';
@@ -46,7 +47,7 @@ export class Slab {
     this.cellBytes = cellBytes;
     this.chunk = chunk;
     this.memory = cellBytes === 0 ? noMemory : Buffer.allocUnsafeSlow(chunk.owners.length * cellBytes);
-    this.large = cellBytes === 0 ? Array.from({ length: chunk.owners.length }) : undefined;
+    this.large = cellBytes === 0 ? emptyPlaces(chunk.owners.length) : undefined;
   }
 
   get cells(): number {

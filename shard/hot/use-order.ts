@@ -17,9 +17,11 @@
  * Rejected: an object a link, which takes 104 bytes instead of 16, and which every full collection of garbage visits.
  */
 import { useOrderChunksMax } from '../../limits.ts';
+import { emptyPlaces } from '../empty-places.ts';
 
 const placeBits = 12;
 export const nodesPerChunkMax = 2 ** placeBits;
+const placeMask = nodesPerChunkMax - 1;
 /** What a node takes of memory. */
 export const nodeBytes = 16;
 export const noNode = 0;
@@ -40,7 +42,7 @@ export class NodeChunk<Owner extends object> {
     this.first = first;
     this.newer = new Int32Array(nodes);
     this.older = new Int32Array(nodes);
-    this.owners = Array.from({ length: nodes });
+    this.owners = emptyPlaces(nodes);
   }
 }
 
@@ -50,7 +52,7 @@ export function chunkOf(node: number): number {
 }
 
 export function placeOf(node: number): number {
-  return node & (nodesPerChunkMax - 1);
+  return node & placeMask;
 }
 
 export class UseOrder<Owner extends object> {
@@ -61,10 +63,11 @@ export class UseOrder<Owner extends object> {
 
   /** A new list, without nodes. */
   list(): UseList {
-    this.#lists += 1;
-    this.#setNewer(this.#lists, this.#lists);
-    this.#setOlder(this.#lists, this.#lists);
-    return this.#lists;
+    const list = ++this.#lists;
+    const ends = this.#chunk(list);
+    ends.newer[list] = list;
+    ends.older[list] = list;
+    return list;
   }
 
   /** So many new nodes, in no list: 1 to nodesPerChunkMax. */
@@ -96,22 +99,18 @@ export class UseOrder<Owner extends object> {
 
   /** Makes the node the most recently used of a list, whichever it was in. */
   use(list: UseList, node: number): void {
-    if (this.#older(list) === node) return;
+    if (this.#chunk(list).older[placeOf(list)] === node) return;
     this.#unlink(node);
     this.#link(list, node);
   }
 
   /** Puts a node that is in no list in place of another one, and returns the owner, which is the same. */
   replace(node: number, by: number): Owner {
-    const newer = this.#newer(node);
-    const older = this.#older(node);
-    this.#setNewer(by, newer);
-    this.#setOlder(by, older);
-    this.#setOlder(newer, by);
-    this.#setNewer(older, by);
     const owner = this.ownerOf(node);
+    const newer = this.#chunk(node).newer[placeOf(node)]!;
+    this.remove(node);
+    this.#link(newer, by);
     this.setOwner(by, owner);
-    this.#chunk(node).owners[placeOf(node)] = undefined;
     return owner;
   }
 
@@ -131,42 +130,32 @@ export class UseOrder<Owner extends object> {
 
   /** The next more recently used one, or none. */
   newerThan(list: UseList, node: number): number {
-    const newer = this.#newer(node);
+    const newer = this.#chunk(node).newer[placeOf(node)]!;
     return newer === list ? noNode : newer;
   }
 
-  #link(list: UseList, node: number): void {
-    const newest = this.#older(list);
-    this.#setNewer(node, list);
-    this.#setOlder(node, newest);
-    this.#setNewer(newest, node);
-    this.#setOlder(list, node);
+  /** Puts the node behind another one, or as the newest one behind the end of a list. */
+  #link(newer: number, node: number): void {
+    const chunks = this.#chunks;
+    const chunk = chunks[node >>> placeBits]!;
+    const chunkOfNewer = chunks[newer >>> placeBits]!;
+    const older = chunkOfNewer.older[newer & placeMask]!;
+    chunk.newer[node & placeMask] = newer;
+    chunk.older[node & placeMask] = older;
+    chunks[older >>> placeBits]!.newer[older & placeMask] = node;
+    chunkOfNewer.older[newer & placeMask] = node;
   }
 
   #unlink(node: number): void {
-    const newer = this.#newer(node);
-    const older = this.#older(node);
-    this.#setOlder(newer, older);
-    this.#setNewer(older, newer);
+    const chunks = this.#chunks;
+    const chunk = chunks[node >>> placeBits]!;
+    const newer = chunk.newer[node & placeMask]!;
+    const older = chunk.older[node & placeMask]!;
+    chunks[newer >>> placeBits]!.older[newer & placeMask] = older;
+    chunks[older >>> placeBits]!.newer[older & placeMask] = newer;
   }
 
   #chunk(node: number): NodeChunk<Owner> {
-    return this.#chunks[chunkOf(node)]!;
-  }
-
-  #newer(node: number): number {
-    return this.#chunk(node).newer[placeOf(node)]!;
-  }
-
-  #older(node: number): number {
-    return this.#chunk(node).older[placeOf(node)]!;
-  }
-
-  #setNewer(node: number, newer: number): void {
-    this.#chunk(node).newer[placeOf(node)] = newer;
-  }
-
-  #setOlder(node: number, older: number): void {
-    this.#chunk(node).older[placeOf(node)] = older;
+    return this.#chunks[node >>> placeBits]!;
   }
 }

@@ -5,7 +5,7 @@
  *   hashes     0   h(a)  h(b)    0   h(c)    0      0: nothing is here
  *   values     ·     a     b     ·     c     ·
  *
- * Open addressing with linear probing: a value lies at its home place, hash × places / 2^32, or in the first free one
+ * Open addressing with linear probing: a value lies at its home place, the hash's upper half × places / 2^16, or in the first free one
  * behind it, and after the last place comes the first. Between a value's home and the value no place is free, which is
  * what tells that a key is not there; a deletion closes the gap by moving later values up (Knuth, volume 3, 6.4,
  * algorithm R), so there are no marks of deleted ones. Keys of one hash simply lie behind each other. The table grows by
@@ -21,6 +21,7 @@
  * Linux' hash tables) under a key that each process draws, so that nobody can choose keys that meet.
  */
 import { randomInt } from 'node:crypto';
+import { emptyPlaces } from '../empty-places.ts';
 
 const seedLow = randomInt(2 ** 32) | 0;
 const seedHigh = randomInt(2 ** 32) | 0;
@@ -131,12 +132,8 @@ export class KeyTable<Value extends object> {
   }
 }
 
-function emptyPlaces<Value>(places: number): (Value | undefined)[] {
-  return Array.from<Value | undefined>({ length: places });
-}
-
 function homeOf(hash: number, places: number): number {
-  return Math.floor((hash >>> 0) * (places / 2 ** 32));
+  return ((hash >>> 16) * places) >>> 16;
 }
 
 function nextOf(place: number, places: number): number {
