@@ -289,9 +289,16 @@ test('a client of two routers goes on while one is killed, and uses it again whe
   };
   await untilAllAreAsked(routers);
   // Reads under way where one is killed are asked again; what is called later never goes there.
-  const reads = Array.from({ length: 200 }, () => client.get('a'));
+  const killed = new AbortController();
+  const reader = async (): Promise<void> => {
+    do expect(String(await client.get('a'))).toBe('1');
+    while (!killed.signal.aborted);
+    for (let call = 0; call < 10; call++) expect(String(await client.get('a'))).toBe('1');
+  };
+  const readers = Array.from({ length: 4 }, reader);
   await routers[0]!.end('SIGKILL');
-  expect(new Set((await Promise.all(reads)).map(String))).toEqual(new Set(['1']));
+  killed.abort();
+  await Promise.all(readers);
   for (let call = 0; call < 50; call++) expect(await client.set(`k${call}`, 'x')).toBe(true);
   const [port] = servers[0]!.split(':').slice(-1);
   await untilAllAreAsked([router('router-0', '--grpc-port', port!), routers[1]!]);
