@@ -76,6 +76,7 @@ names (YAML or JSON; nested, with dotted names, or flat with underscores as in \
 value and where it came from; with \`--server\`, \`--port-base\` or \`--running\` it shows what a cluster runs with, and
 \`kvcache config set NAME VALUE\` changes what may change at run time, on all shards and for good, over restarts too. A client
 does the same with kv.KeyValueService's GetConfig and UpdateConfig, where names of the Go KVCache stand beside ours. Everything is checked at start: all mistakes are told at once, and the exit code is 2.
+Two flags for one setting are a mistake, too.
 
 \`\`\`yaml
 memory:
