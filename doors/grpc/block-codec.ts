@@ -75,8 +75,9 @@ export function decodeLookup(bytes: Buffer): IncomingLookup {
     else if (field === 4 && delimited) lookup.completionId = reader.string();
     else if (field === 5 && delimited) {
       const packed = reader.bytes();
-      if (tokens.count + countVarints(packed) <= lookupTokensMax) tokens.addPacked(packed);
-      else tokensLeftOut += countVarints(packed);
+      const count = countVarints(packed);
+      if (tokens.count + count <= lookupTokensMax) tokens.addPacked(packed, count);
+      else tokensLeftOut += count;
     } else if (field === 5 && wireType === WireType.Varint) tokens.addOne(BigInt(reader.int64()));
     else if (field === 6 && delimited) {
       const end = reader.uint32() + reader.pos;
@@ -134,8 +135,10 @@ function decodeChunk(bytes: Buffer): IncomingChunk {
       chunk.body = viewOf(reader.bytes());
       kept.push(bytes.subarray(keptFrom, at));
       keptFrom = reader.pos;
-    } else if (field === 5 && delimited) tokens.addPacked(reader.bytes());
-    else if (field === 5 && wireType === WireType.Varint) tokens.addOne(BigInt(reader.int64()));
+    } else if (field === 5 && delimited) {
+      const packed = reader.bytes();
+      tokens.addPacked(packed, countVarints(packed));
+    } else if (field === 5 && wireType === WireType.Varint) tokens.addOne(BigInt(reader.int64()));
     else reader.skip(wireType, field);
   }
   kept.push(bytes.subarray(keptFrom));

@@ -29,39 +29,44 @@ export class TokenBytes {
     return this.#bytes.subarray(0, this.#count * bytesPerToken);
   }
 
-  /** Throws RangeError for a varint that is cut off or too long. */
-  addPacked(packed: Uint8Array): void {
-    this.#room(countVarints(packed));
+  /** `count` varints (`countVarints`). Throws RangeError for one that is cut off or too long. */
+  addPacked(packed: Uint8Array, count: number): void {
+    this.#room(count);
+    const bytes = this.#bytes;
+    const end = packed.byteLength;
+    let to = this.#count * bytesPerToken;
     let at = 0;
-    while (at < packed.byteLength) at = this.#addVarint(packed, at);
+    while (at < end) {
+      let byte = packed[at]!;
+      let low = byte & 0x7f;
+      let next = at + 1;
+      for (let shift = 7; byte > 0x7f && shift < 28 && next < end; shift += 7) {
+        byte = packed[next++]!;
+        low |= (byte & 0x7f) << shift;
+      }
+      if (byte > 0x7f) {
+        next = writeLong(bytes, to, packed, at);
+      } else {
+        // Four bytes or fewer, as tokens of any vocabulary are.
+        bytes[to] = 0;
+        bytes[to + 1] = 0;
+        bytes[to + 2] = 0;
+        bytes[to + 3] = 0;
+        bytes[to + 4] = low >>> 24;
+        bytes[to + 5] = low >>> 16;
+        bytes[to + 6] = low >>> 8;
+        bytes[to + 7] = low;
+      }
+      to += bytesPerToken;
+      at = next;
+    }
+    this.#count = to / bytesPerToken;
   }
 
   addOne(value: bigint): void {
     this.#room(1);
     this.#bytes.writeBigInt64BE(BigInt.asIntN(64, value), this.#count * bytesPerToken);
     this.#count++;
-  }
-
-  #addVarint(packed: Uint8Array, from: number): number {
-    let low = 0;
-    let high = 0;
-    let at = from;
-    for (let shift = 0; ; shift += 7) {
-      const byte = packed[at++];
-      if (byte === undefined || shift > 63) throw new RangeError('a token is no varint');
-      const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift === 28) {
-        low |= bits << 28;
-        high |= bits >> 4;
-      } else high |= bits << (shift - 32);
-      if (byte < 0x80) break;
-    }
-    const place = this.#count * bytesPerToken;
-    this.#bytes.writeInt32BE(high | 0, place);
-    this.#bytes.writeInt32BE(low | 0, place + 4);
-    this.#count++;
-    return at;
   }
 
   #room(tokens: number): void {
@@ -71,4 +76,25 @@ export class TokenBytes {
     this.#bytes.copy(larger, 0, 0, this.#count * bytesPerToken);
     this.#bytes = larger;
   }
+}
+
+/** Writes a varint of any length as 8 bytes; returns where the next one begins. */
+function writeLong(bytes: Buffer, to: number, packed: Uint8Array, from: number): number {
+  let low = 0;
+  let high = 0;
+  let at = from;
+  for (let shift = 0; ; shift += 7) {
+    const byte = packed[at++];
+    if (byte === undefined || shift > 63) throw new RangeError('a token is no varint');
+    const bits = byte & 0x7f;
+    if (shift < 28) low |= bits << shift;
+    else if (shift === 28) {
+      low |= bits << 28;
+      high |= bits >> 4;
+    } else high |= bits << (shift - 32);
+    if (byte < 0x80) break;
+  }
+  bytes.writeInt32BE(high | 0, to);
+  bytes.writeInt32BE(low | 0, to + 4);
+  return at;
 }
