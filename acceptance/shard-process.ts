@@ -20,7 +20,7 @@ import { KvStoreClient } from '../client/prompt-client.ts';
 import { threadPoolSize } from '../limits.ts';
 import type { SettingName } from '../settings/schema.ts';
 import { environmentNameOf } from '../settings/setting.ts';
-import { shardEnvironment } from '../shard/hot/shard-environment.ts';
+import { shardEnvironment } from '../process/process-environment.ts';
 import type { ShardInfo } from '../shard/info.ts';
 import { Metrics } from './metrics.ts';
 

@@ -9,6 +9,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { libraryContext } from '../commands/command.ts';
+import { collectByShare } from '../process/collect-by-share.ts';
 import { systemClock } from '../shard/clock.ts';
 import { HotTier } from '../shard/hot/hot-tier.ts';
 import { MemoryBudget } from '../shard/hot/memory-budget.ts';
@@ -20,6 +21,8 @@ const limitBytes = Number(process.argv[2] ?? 256) * MiB;
 const seconds = Number(process.argv[3] ?? 60);
 const bytesPerMs = (Number(process.argv[4] ?? 1_000) * MiB) / 1_000;
 const chunkBytes = 64 * 1024;
+
+collectByShare('shard', limitBytes);
 
 const hot = new HotTier({ limitBytes });
 const index = new KeyIndex(hot, systemClock);

@@ -18,7 +18,7 @@ const installedLockPath = path.join(root, 'node_modules', '.package-lock.json');
 
 /**
  * What a process reads before our first line runs: the size of libuv's pool, which fsync, cold reads and DNS share, how
- * glibc gives freed memory back, and the room of V8's young generation (shard/hot/shard-environment.ts has the reasons; a test keeps the two equal).
+ * glibc gives freed memory back, and the room of V8's young generation (process/process-environment.ts has the reasons; a test keeps the two equal).
  */
 const startEnvironment = {
   UV_THREADPOOL_SIZE: '16',

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { threadPoolSize } from '../limits.ts';
 import { settingOf } from '../settings/schema.ts';
 import type { Setting } from '../settings/setting.ts';
-import { shardEnvironment } from '../shard/hot/shard-environment.ts';
+import { shardEnvironment } from '../process/process-environment.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');

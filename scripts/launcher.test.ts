@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadPoolSize } from '../limits.ts';
-import { shardEnvironment } from '../shard/hot/shard-environment.ts';
+import { shardEnvironment } from '../process/process-environment.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let clone: string;

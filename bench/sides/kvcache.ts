@@ -10,7 +10,7 @@ import { Azurite, azuriteConnectionString } from '../../azurite/azurite.ts';
 import { threadPoolSize } from '../../limits.ts';
 import { type SettingName, settingNames } from '../../settings/schema.ts';
 import { environmentNameOf } from '../../settings/setting.ts';
-import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
+import { processEnvironment } from '../../process/process-environment.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { formatTopology } from '../../topology/document.ts';
 import { topology } from '../../topology/place.ts';
@@ -57,7 +57,7 @@ async function startProcess(bench: Bench, { name, role, dataPath, settings }: St
     env: {
       ...Object.fromEntries(inherited),
       UV_THREADPOOL_SIZE: String(threadPoolSize),
-      ...shardEnvironment,
+      ...processEnvironment[role],
       ...Object.fromEntries(environment),
     },
   });

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { azuriteConnectionString } from '../../azurite/azurite.ts';
 import { threadPoolSize } from '../../limits.ts';
+import { processEnvironment, shardEnvironment } from '../../process/process-environment.ts';
 import { hasBlob } from '../../settings/blob-conflicts.ts';
 import { isSettingsVariable } from '../../settings/load.ts';
 import { environmentFor } from '../../settings/present.ts';
 import type { GivenSettings } from '../../settings/schema.ts';
-import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
 import { type ChildOptions, untilReadyMessage } from './child.ts';
 import type { Layout, ShardPlace } from './layout.ts';
 import type { ProcessRecord } from './state.ts';
@@ -121,15 +121,18 @@ export function routerPlan(layout: Layout, given: GivenSettings, host: string): 
 function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Record<string, string | undefined> {
   return {
     UV_THREADPOOL_SIZE: `${threadPoolSize}`,
-    ...shardEnvironment,
+    ...processEnvironment[role],
     // As in the launcher, what people set themselves counts, such as options of Node.
     ...inheritedEnvironment(),
     ...environmentFor(given, role),
   };
 }
 
+/** Without what the launcher has set for whatever it starts. */
 function inheritedEnvironment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isSettingsVariable(name)));
+  const launched: Readonly<Record<string, string>> = shardEnvironment;
+  const given = Object.entries(process.env).filter(([name, value]) => launched[name] !== value);
+  return Object.fromEntries(given.filter(([name]) => !isSettingsVariable(name)));
 }
 
 function asArguments(flags: Readonly<Record<string, string | number>>): string[] {

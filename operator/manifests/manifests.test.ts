@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { routerEnvironment, shardEnvironment } from '../../process/process-environment.ts';
 import { everyField } from '../api/every-field.ts';
 import type { KVCacheSpecInput } from '../api/schema.ts';
 import type { Manifest } from './manifest.ts';
@@ -182,6 +183,18 @@ describe('pods', () => {
     const [shard, router] = podSpecs({ blob: identity('accountKey') });
     expect(JSON.stringify(shard!.volumes)).toContain('blob/account-key');
     expect(JSON.stringify(router!.volumes)).not.toContain('account');
+  });
+
+  it('hold on to freed memory where values pass through, and give it back where they stay', () => {
+    const [shard, router] = podSpecs({});
+    const memory = (pod: typeof shard): unknown[] =>
+      pod!.containers[0]!.env.filter(({ name }) => /^MALLOC_/.test(name));
+    const variables = (of: Readonly<Record<string, string>>): unknown[] =>
+      Object.entries(of).map(([name, value]) => ({ name, value }));
+    const { NODE_OPTIONS: _shards, ...ofShards } = shardEnvironment;
+    const { NODE_OPTIONS: _routers, ...ofRouters } = routerEnvironment;
+    expect(memory(shard)).toEqual(variables(ofShards));
+    expect(memory(router)).toEqual(variables(ofRouters));
   });
 
   it('take a variable of the user in place of the operator’s own', () => {

@@ -2,7 +2,7 @@
 import type { V1EnvVar } from '@kubernetes/client-node';
 import { threadPoolSize } from '../../limits.ts';
 import { environmentNameOf } from '../../settings/setting.ts';
-import { shardEnvironment } from '../../shard/hot/shard-environment.ts';
+import { processEnvironment } from '../../process/process-environment.ts';
 import type { EnvironmentVariable } from '../api/pod-fields.ts';
 import type { KVCache } from '../api/schema.ts';
 import type { Wire } from '../kube/resources.ts';
@@ -23,9 +23,10 @@ export function podEnvironment(cache: KVCache, component: Component): Variable[]
 
 function runtimeVariables({ spec }: KVCache, component: Component): Variable[] {
   const heapMebibytes = component === 'shard' ? shardHeapMebibytes(spec) : routerHeapMebibytes(spec);
+  const environment = processEnvironment[component];
   const variables = {
-    ...shardEnvironment,
-    NODE_OPTIONS: `${shardEnvironment.NODE_OPTIONS} --max-old-space-size=${heapMebibytes}`,
+    ...environment,
+    NODE_OPTIONS: `${environment.NODE_OPTIONS} --max-old-space-size=${heapMebibytes}`,
     UV_THREADPOOL_SIZE: `${threadPoolSize}`,
   };
   return Object.entries(variables).map(([name, value]) => ({ name, value }));

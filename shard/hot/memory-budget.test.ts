@@ -8,7 +8,7 @@ import { hotShareMin, memoryCheckIntervalMs, memoryTargetRatio } from '../../lim
 import { ManualClock } from '../../testing/engine-clock.ts';
 import { HotTier } from './hot-tier.ts';
 import { MemoryBudget, shareMemory } from './memory-budget.ts';
-import { shardEnvironment } from './shard-environment.ts';
+import { shardEnvironment } from '../../process/process-environment.ts';
 
 const MiB = 1024 * 1024;
 const bytes = fc.integer({ min: 0, max: 4_096 }).map((mebibytes) => mebibytes * MiB);
