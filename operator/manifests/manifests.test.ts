@@ -188,7 +188,7 @@ describe('pods', () => {
   it('hold on to freed memory where values pass through, and give it back where they stay', () => {
     const [shard, router] = podSpecs({});
     const memory = (pod: typeof shard): unknown[] =>
-      pod!.containers[0]!.env.filter(({ name }) => /^MALLOC_/.test(name));
+      pod!.containers[0]!.env.filter(({ name }) => name.startsWith('MALLOC_'));
     const variables = (of: Readonly<Record<string, string>>): unknown[] =>
       Object.entries(of).map(([name, value]) => ({ name, value }));
     const { NODE_OPTIONS: _shards, ...ofShards } = shardEnvironment;
