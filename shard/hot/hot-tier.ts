@@ -22,7 +22,10 @@ import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
 import { noNode, placeOf, UseOrder } from './use-order.ts';
 
-/** A LargeCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. */
+/**
+ * A LargeCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. Measured
+ * as growth of resident memory over values of 5,000 bytes, without the node.
+ */
 export const largeCopyOverheadBytes = 416;
 
 const emptyBuffer = Buffer.alloc(0);

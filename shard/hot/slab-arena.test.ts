@@ -106,6 +106,16 @@ describe('SlabArena', () => {
     }
   });
 
+  it('frees the memory of a slab that it gives back, without waiting for a collection of garbage', () => {
+    const test = new TestArena();
+    const kept = test.keep(100, 1);
+    const { memory } = test.arena.slabOf(kept.entry.hot);
+    expect(memory.buffer.byteLength).toBeGreaterThan(100);
+    test.give(kept);
+    expect(memory.buffer.byteLength).toBe(0);
+    expect(test.isIntact(test.keep(0, 1))).toBe(true);
+  });
+
   it('moves at most a few cells with every one given back', () => {
     const test = new TestArena();
     const live = Array.from({ length: 30_000 }, (_, index) => test.keep(100, index % 251));

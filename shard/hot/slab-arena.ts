@@ -218,5 +218,6 @@ export class SlabArena {
   removeSlab(slab: Slab): void {
     this.#slabs[chunkOf(slab.chunk.first)] = undefined;
     this.order.release(slab.chunk);
+    slab.free();
   }
 }

@@ -29,8 +29,10 @@ export interface IndexRun {
   readonly end: number;
 }
 
-/** Resident bytes of an entry, its key's header and its place in a map, without the key's bytes; measured. */
-export const entryOverheadBytes = 280;
+/** Resident bytes of an entry, its key's header and its place in a table, without the key's bytes; measured. */
+export const entryOverheadBytes = 152;
+/** The same of an expiry, and of its place in the wheel. */
+export const expiryOverheadBytes = 72;
 
 export class KeyIndex implements RecordIndex {
   readonly wheel = new ExpiryWheel();
@@ -71,7 +73,7 @@ export class KeyIndex implements RecordIndex {
 
   /** What the index takes of memory, as an estimate. */
   get bytes(): number {
-    return this.size * entryOverheadBytes + this.#keyBytes;
+    return this.size * entryOverheadBytes + this.#keyBytes + this.wheel.size * expiryOverheadBytes;
   }
 
   /** The plain keys by slot, for scans. */

@@ -11,7 +11,7 @@ import { keyFault, notAnInteger, syntaxError, wordOf } from './arguments.ts';
 import { type EncodingOf, encodings } from './encodings.ts';
 import type { CommandFamily } from './handler.ts';
 import { parseCount } from '../../commands/int64.ts';
-import { entryOverheadBytes } from './key-index.ts';
+import { entryOverheadBytes, expiryOverheadBytes } from './key-index.ts';
 import type { Keyspace } from './keyspace.ts';
 import { liveOf } from './plain-key.ts';
 
@@ -103,7 +103,8 @@ function samplesFault(args: readonly Buffer[]): ReplyError | undefined {
 
 /** What key and value take in RAM, or would take: the value may lie below. */
 function usageOf(entry: Entry, { hot }: Keyspace): number {
-  return entryOverheadBytes + entry.key.length + (hot.peekObject(entry)?.memoryBytes ?? entry.bodyBytes);
+  const expiryBytes = entry.expiry === undefined ? 0 : expiryOverheadBytes;
+  return entryOverheadBytes + expiryBytes + entry.key.length + (hot.peekObject(entry)?.memoryBytes ?? entry.bodyBytes);
 }
 
 function unknownSubcommand(written: Buffer, command: string): ReplyError {
