@@ -1,7 +1,10 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { storedTypeMax, type StoredType } from '../commands/stored-type.ts';
 import { slotCount } from '../limits.ts';
+import { emptyPlaces } from './empty-places.ts';
 import { type Chain, Entry, type Space, spaceMax } from './journal.ts';
 
 const chain: Chain = { baseSequence: 1, baseBodyBytes: 2, deltas: [] };
@@ -60,4 +63,21 @@ it('an entry gives back what it was made of, however large its numbers are', () 
       ]);
     }),
   );
+});
+
+it('an entry takes no more of the heap than its fields, however high the sequence is', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const count = 200_000;
+  const entries = emptyPlaces<Entry>(count);
+  collect();
+  const before = getHeapStatistics().used_heap_size;
+  for (let index = 0; index < count; index++) {
+    entries[index] = new Entry(0, 0, 'key', 7, 2 ** 33 + index, 0, 100, 1, index * 180, 180);
+  }
+  collect();
+  const bytes = (getHeapStatistics().used_heap_size - before) / count;
+  expect(bytes).toBeGreaterThan(103);
+  expect(bytes).toBeLessThan(108);
+  expect(entries.at(-1)?.sequence).toBe(2 ** 33 + count - 1);
 });

@@ -16,7 +16,7 @@
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import type { StoredType } from '../commands/stored-type.ts';
-import { Expiry, RareFacts } from './rare-facts.ts';
+import { Expiry, expiryOf, factsOf, madeFacts, type Rare, RareFacts } from './rare-facts.ts';
 
 /**
  * Key spaces that can never meet: plain keys, versions of prompt blocks (key: commands/block-key.ts), the shard's own
@@ -76,6 +76,7 @@ export interface Chain {
  *
  * V8 keeps integers of 32 bits in the field itself, others in objects of 16 bytes. Hence the sequence in two parts (beyond
  * 2^43 it lies among the rare facts); times lie outside, and all else is below 2^31: what is of one segment or one value.
+ * A private method would cost a field more: V8 marks every object whose class has one.
  */
 export class Entry {
   /** The key's bytes as a latin1 string, which V8 keeps at a byte a character. */
@@ -93,7 +94,7 @@ export class Entry {
   hot = 0;
   readonly #traits: number;
   readonly #sequenceLow: number;
-  #rare: Expiry | RareFacts | undefined;
+  #rare: Rare;
 
   constructor(
     space: Space,
@@ -115,8 +116,8 @@ export class Entry {
     this.recordBytes = recordBytes;
     this.#traits = slot | (space << 14) | (type << 16) | (sequenceHigh << 21);
     this.#sequenceLow = sequence | 0;
-    this.#rare = expireAtMs === 0 ? undefined : new Expiry(expireAtMs);
-    if (sequenceHigh === sequenceHighMax) this.#ownFacts().sequence = sequence;
+    const expiry = expireAtMs === 0 ? undefined : new Expiry(expireAtMs);
+    this.#rare = sequenceHigh < sequenceHighMax ? expiry : new RareFacts(expiry, sequence);
   }
 
   get slot(): number {
@@ -133,44 +134,40 @@ export class Entry {
 
   get sequence(): number {
     const sequenceHigh = this.#traits >>> 21;
-    if (sequenceHigh === sequenceHighMax) return this.#ownFacts().sequence;
-    return sequenceHigh * 2 ** 32 + (this.#sequenceLow >>> 0);
+    if (sequenceHigh < sequenceHighMax) return sequenceHigh * 2 ** 32 + (this.#sequenceLow >>> 0);
+    return factsOf(this.#rare)!.sequence;
   }
 
   /** Unix milliseconds, 0 for never. */
   get expireAtMs(): number {
-    return this.#rare === undefined ? 0 : (this.expiry?.atMs ?? 0);
+    return this.#rare === undefined ? 0 : (expiryOf(this.#rare)?.atMs ?? 0);
   }
 
   get expiry(): Expiry | undefined {
-    const rare = this.#rare;
-    return rare instanceof RareFacts ? rare.expiry : rare;
+    return expiryOf(this.#rare);
   }
 
   /** Undefined for a value in one record. */
   get chain(): Chain | undefined {
-    return this.#facts?.chain;
+    return factsOf(this.#rare)?.chain;
   }
 
   set chain(chain: Chain | undefined) {
-    if (chain !== this.chain) this.#ownFacts().chain = chain;
+    if (chain === this.chain) return;
+    const facts = madeFacts(this.#rare);
+    facts.chain = chain;
+    this.#rare = facts;
   }
 
   /** Blocks: last known place in a prompt, for eviction; -1 if never looked up. */
   get chainIndex(): number {
-    return this.#facts?.chainIndex ?? -1;
+    return factsOf(this.#rare)?.chainIndex ?? -1;
   }
 
   set chainIndex(chainIndex: number) {
-    this.#ownFacts().chainIndex = chainIndex;
-  }
-
-  get #facts(): RareFacts | undefined {
-    return this.#rare instanceof RareFacts ? this.#rare : undefined;
-  }
-
-  #ownFacts(): RareFacts {
-    return this.#facts ?? (this.#rare = new RareFacts(this.expiry));
+    const facts = madeFacts(this.#rare);
+    facts.chainIndex = chainIndex;
+    this.#rare = facts;
   }
 }
 

@@ -24,13 +24,29 @@ export class Expiry {
 
 export class RareFacts {
   readonly expiry: Expiry | undefined;
+  /** The entry's, where it does not fit into it. */
+  readonly sequence: number;
   chain: Chain | undefined = undefined;
   /** -1: it was never looked up. */
   chainIndex = -1;
-  /** Where it does not fit into the entry. */
-  sequence = 0;
 
-  constructor(expiry: Expiry | undefined) {
+  constructor(expiry: Expiry | undefined, sequence: number) {
     this.expiry = expiry;
+    this.sequence = sequence;
   }
+}
+
+export type Rare = Expiry | RareFacts | undefined;
+
+export function expiryOf(rare: Rare): Expiry | undefined {
+  return rare instanceof RareFacts ? rare.expiry : rare;
+}
+
+export function factsOf(rare: Rare): RareFacts | undefined {
+  return rare instanceof RareFacts ? rare : undefined;
+}
+
+/** The same with room for all. */
+export function madeFacts(rare: Rare): RareFacts {
+  return rare instanceof RareFacts ? rare : new RareFacts(rare, 0);
 }

@@ -14,7 +14,7 @@ import { nodeBytes, type NodeChunk } from './use-order.ts';
 
 const noCell = -1;
 const noMemory = Buffer.alloc(0);
-/** What the list of large copies takes beside a node. */
+/** What a place among the large copies takes beside a node. */
 const pointerBytes = 8;
 
 /** What a cell takes of memory, with all that belongs to it. */

@@ -26,8 +26,9 @@ const placeMask = nodesPerChunkMax - 1;
 export const nodeBytes = 16;
 export const noNode = 0;
 
-/** The order of the lists of one UseOrder: the number of its end. */
+/** A list, by the node that is its end. */
 export type UseList = number;
+const listsMax = 7;
 
 export class NodeChunk<Owner extends object> {
   /** Of its first node; the others follow. */
@@ -57,13 +58,14 @@ export function placeOf(node: number): number {
 
 export class UseOrder<Owner extends object> {
   /** By number. The first one has the ends of the lists. */
-  readonly #chunks: (NodeChunk<Owner> | undefined)[] = [new NodeChunk(0, nodesPerChunkMax)];
+  readonly #chunks: (NodeChunk<Owner> | undefined)[] = [new NodeChunk(0, 1 + listsMax)];
   readonly #givenBack: number[] = [];
   #lists = 0;
 
-  /** A new list, without nodes. */
+  /** A new list, without nodes; listsMax at most. */
   list(): UseList {
     const list = ++this.#lists;
+    if (list > listsMax) throw new Error(`more than ${listsMax} lists in the order of use`);
     const ends = this.#chunk(list);
     ends.newer[list] = list;
     ends.older[list] = list;
