@@ -3,7 +3,8 @@
  * engine|lru-cache`. Asked for a load by message, it answers with commands a second of this thread's processor time, so
  * that other processes of the machine do not count, and with resident bytes a key for a load that fills it.
  *
- * The figures behind the overheads in shard/hot/hot-tier.ts and shard/keyspace/key-index.ts come from here.
+ * The figures behind the overheads in shard/hot/hot-tier.ts and shard/keyspace/key-index.ts come from here, and from the
+ * memory of shards with ten million keys (bench/scenarios/memory.ts).
  */
 import { LRUCache } from 'lru-cache';
 import { type Command, type Executor, libraryContext } from '../../commands/command.ts';

@@ -79,6 +79,25 @@ describe('HotTier', () => {
     expect(hot.evictions).toBe(evicted.length);
   });
 
+  it('knows every object while others go and the places of the rest are moved together', () => {
+    const hot = new HotTier({ limitBytes: 64 * MiB });
+    const kept = Array.from({ length: 20_000 }, (_, number) => {
+      const entry = entryOf(`${number}`, { slot: 0 });
+      const object = { memoryBytes: 10, encode: () => Buffer.from(`${number}`) };
+      hot.keep(entry, object);
+      return { entry, object };
+    });
+    const full = hot.bytes;
+    const rest = kept.filter(({ entry }, number) => {
+      if (number % 10 === 0) return true;
+      hot.drop(entry);
+      return false;
+    });
+    expect(hot.bytes).toBeLessThan(full / 5);
+    for (const { entry, object } of rest) expect(hot.object(entry)).toBe(object);
+    expect(hot.size).toBe(rest.length);
+  });
+
   it('does not let a value above the limit push out everything else', () => {
     const hot = new HotTier({ limitBytes: 2 * MiB });
     const evicted: string[] = [];

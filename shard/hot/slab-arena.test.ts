@@ -88,7 +88,8 @@ describe('SlabArena', () => {
 
   it('gives memory back when scattered values go, and keeps the others and their order', () => {
     const test = new TestArena();
-    const live = Array.from({ length: 60_000 }, (_, index) => test.keep(100, index % 251));
+    const metaBytesOf = (index: number): number | undefined => (index % 3 === 0 ? undefined : index % 100);
+    const live = Array.from({ length: 60_000 }, (_, index) => test.keep(100, index % 251, metaBytesOf(index)));
     const full = test.arena.bytes;
     const grossBytes = 104 + nodeBytes;
     expect(full).toBeLessThan(live.length * grossBytes * 1.05 + hotSlabBytesMax);
@@ -99,8 +100,9 @@ describe('SlabArena', () => {
     });
     expect(test.arena.bytes).toBeLessThan(rest.length * grossBytes * 1.125 + 2.5 * hotSlabBytesMax);
     let node = test.order.oldest(test.list);
-    for (const kept of rest) {
+    for (const [index, kept] of rest.entries()) {
       if (!test.isIntact(kept)) expect.fail('a value has changed');
+      expect(test.metaBytesOf(kept)).toBe(metaBytesOf(index * 10));
       expect(test.order.ownerOf(node)).toBe(kept.entry);
       node = test.order.newerThan(test.list, node);
     }
