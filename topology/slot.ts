@@ -20,20 +20,36 @@ export function crc16(bytes: Uint8Array, from = 0, to = bytes.byteLength): numbe
   return crc;
 }
 
+const tagOpens = 0x7b;
+const tagCloses = 0x7d;
+/** As in commands/block-key.ts, which stands above this module. */
+const blockDigestBytes = 20;
+
 /**
  * The slot of a key, 0 to 16383. Where the key has `{…}` with something in it, only that part counts: the first `{`
  * and the first `}` after it.
  */
 export function slotOf(key: Uint8Array): number {
-  const open = key.indexOf(0x7b);
-  if (open >= 0) {
-    const close = key.indexOf(0x7d, open + 1);
-    if (close > open + 1) return crc16(key, open + 1, close) % slotCount;
-  }
-  return crc16(key) % slotCount;
+  return slotOfFirst(key, key.byteLength);
 }
 
-/** The slot of a prompt block: that of its digest, the first 20 bytes of its key (commands/block-key.ts). */
+/** The slot of a prompt block: that of its digest, with which its key begins. */
 export function slotOfBlock(key: Uint8Array): number {
-  return slotOf(key.subarray(0, 20));
+  return slotOfFirst(key, Math.min(key.byteLength, blockDigestBytes));
+}
+
+/** The sum runs along while a brace is looked for: `indexOf` of a Buffer takes longer than the whole of a short key. */
+function slotOfFirst(key: Uint8Array, end: number): number {
+  let crc = 0;
+  for (let index = 0; index < end; index++) {
+    const byte = key[index]!;
+    if (byte === tagOpens) {
+      const from = index + 1;
+      let to = from;
+      while (to < end && key[to] !== tagCloses) to += 1;
+      return (to < end && to > from ? crc16(key, from, to) : crc16(key, 0, end)) % slotCount;
+    }
+    crc = ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ byte) & 0xff]!;
+  }
+  return crc % slotCount;
 }
