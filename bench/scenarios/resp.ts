@@ -59,7 +59,8 @@ export function respPlan(
   };
 }
 
-function respSide(side: SideProcess, load: RedisBenchmark): Side<RespCase> {
+/** Fills itself with the keys of a case before it is measured. */
+export function respSide(side: SideProcess, load: RedisBenchmark): Side<RespCase> {
   let filled = '';
   return {
     name: side.name,

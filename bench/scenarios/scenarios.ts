@@ -3,6 +3,7 @@ import type { Scenario } from '../harness/scenario.ts';
 import { blocksScenario } from './blocks.ts';
 import { durability } from './durability.ts';
 import { engine } from './engine.ts';
+import { growth } from './growth.ts';
 import { grpcTransport } from './grpc-transport.ts';
 import { hitRatioScenario } from './hit-ratio.ts';
 import { kvGrpc } from './kv-grpc.ts';
@@ -27,5 +28,6 @@ export const scenarios: readonly Scenario[] = [
   loopStall,
   memory,
   recovery,
+  growth,
   hitRatioScenario,
 ];

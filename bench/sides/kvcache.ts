@@ -27,7 +27,7 @@ export interface KvcacheProcess extends SideProcess {
 }
 
 const root = resolve(import.meta.dirname, '../..');
-const shards = 3;
+const shardsUsual = 3;
 /** Lines that are kept of what a process says. */
 const lastWordsMax = 10;
 
@@ -115,8 +115,8 @@ export async function startBlob(bench: Bench): Promise<Settings> {
   return { 'blob.connection_string': azuriteConnectionString(azurite.port) };
 }
 
-/** A router in front of three shards. */
-export async function startCluster(bench: Bench, settings: Settings = {}): Promise<SideProcess> {
+/** A router in front of three shards, or of another number; the router is the first of the processes. */
+export async function startCluster(bench: Bench, settings: Settings = {}, shards = shardsUsual): Promise<SideProcess> {
   const ports = await Promise.all(Array.from({ length: shards }, freePort));
   const members = ports.map((port, index) => ({ name: `shard-${index}`, address: `127.0.0.1:${port}` }));
   const topologyPath = join(bench.folder, 'topology.json');
@@ -134,7 +134,7 @@ export async function startCluster(bench: Bench, settings: Settings = {}): Promi
     ),
   );
   const router = await startProcess(bench, {
-    name: 'router + 3 shards',
+    name: `router + ${shards} shards`,
     role: 'router',
     dataPath: join(bench.folder, 'router'),
     settings: { 'topology.path': topologyPath },

@@ -1,0 +1,98 @@
+/**
+ * How the cost of a command grows: with the number of keys, of connections and of shards, and with the size of values,
+ * each over three decades where a machine has room for them, and one at a time. What is compared is processor time, which
+ * tells of the work and not of who else has the machine.
+ *
+ * A router's cluster is started for every number of shards and kept until the next number; it idles meanwhile.
+ */
+import { type Bench, type Plan, processorTime, type Round, type Scenario, type Side } from '../harness/scenario.ts';
+import { RedisBenchmark, type RespLoad } from '../load/redis-benchmark.ts';
+import { startCluster, startShard } from '../sides/kvcache.ts';
+import { hasRedisBenchmark, startRedis } from '../sides/redis.ts';
+import type { SideProcess } from '../sides/side-process.ts';
+import { respCase, type RespCase, respSide } from './resp.ts';
+
+interface GrowthCase extends RespCase {
+  /** Set: behind a router, with so many shards. */
+  readonly shards?: number;
+}
+
+const routerName = 'router and its shards';
+const usual: RespLoad = { command: 'get', valueBytes: 100, clients: 50, pipeline: 16, keys: 10_000 };
+/** As many as fit well into the RAM of every side. */
+const largeBytesMax = 256 * 1024 * 1024;
+
+/** The numbers of each axis. A short run starts no further processes and opens no thousands of connections. */
+const keyCounts = { quick: [1_000, 100_000], all: [1_000, 10_000, 100_000, 1_000_000] };
+const connectionCounts = { quick: [], all: [8, 80, 800, 8_000] };
+const valueSizes = { quick: [100, 100_000], all: [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] };
+const shardCounts = { quick: [], all: [1, 3, 10, 30] };
+
+function caseOf(title: string, load: Partial<RespLoad>, shards?: number): GrowthCase {
+  const whole = respCase({ ...usual, ...load }, []);
+  const others = whole.figures.filter(({ name }) => name !== processorTime.name);
+  return {
+    ...whole,
+    title: `${whole.command.toUpperCase()}, ${title}`,
+    figures: [processorTime, ...others],
+    ...(shards !== undefined && { shards }),
+  };
+}
+
+function casesOf(command: RespLoad['command'], quick: boolean): readonly GrowthCase[] {
+  const numbers = (axis: { quick: readonly number[]; all: readonly number[] }): readonly number[] =>
+    quick ? axis.quick : axis.all;
+  const single = { command, clients: 8, pipeline: 1 };
+  return [
+    ...numbers(keyCounts).map((keys) => caseOf(`${keys} keys`, { command, keys })),
+    ...numbers(connectionCounts).map((clients) => caseOf(`${clients} connections, P=1`, { ...single, clients })),
+    ...numbers(valueSizes).map((valueBytes) => {
+      const keys = Math.min(usual.keys, Math.ceil(largeBytesMax / valueBytes));
+      return caseOf(`values of ${valueBytes} B, c=8, P=1`, { ...single, valueBytes, keys });
+    }),
+    ...numbers(shardCounts).map((shards) => caseOf(`${shards} shards behind a router`, { command }, shards)),
+  ];
+}
+
+function directSide(bench: Bench, side: SideProcess): Side<GrowthCase> {
+  const inner = respSide(side, new RedisBenchmark(bench.scope, side.respPort));
+  return {
+    ...inner,
+    measure: async (what, round) => (what.shards === undefined ? inner.measure(what, round) : undefined),
+  };
+}
+
+function routerSide(bench: Bench): Side<GrowthCase> {
+  const clusters = new Map<number, Promise<Side<RespCase>>>();
+  const start = async (shards: number): Promise<Side<RespCase>> => {
+    const cluster = await startCluster({ ...bench, folder: `${bench.folder}/shards-${shards}` }, {}, shards);
+    return respSide(cluster, new RedisBenchmark(bench.scope, cluster.respPort));
+  };
+  return {
+    name: routerName,
+    about: 'processor time of the router and all of its shards; acknowledgement=memory log.fsync=everysec no Blob',
+    async measure(what: GrowthCase, round: Round) {
+      const { shards } = what;
+      if (shards === undefined) return undefined;
+      const cluster = clusters.get(shards) ?? start(shards);
+      clusters.set(shards, cluster);
+      return (await cluster).measure(what, round);
+    },
+  };
+}
+
+export const growth: Scenario = {
+  name: 'growth',
+  summary: 'what a GET and a SET cost by number of keys, connections and shards and by size of values',
+  async prepare(bench): Promise<Plan> {
+    if (!hasRedisBenchmark(bench)) return { cases: [], sides: [] };
+    const processes = [await startShard(bench), await startRedis(bench)].filter((side) => side !== undefined);
+    return {
+      cases: [...casesOf('get', bench.quick), ...casesOf('set', bench.quick)],
+      sides: [...processes.map((side) => directSide(bench, side)), routerSide(bench)],
+      notes: () => [
+        `unless a case says otherwise: ${usual.valueBytes} B, ${usual.keys} keys, c=${usual.clients}, P=${usual.pipeline}`,
+      ],
+    };
+  },
+};
