@@ -480,6 +480,17 @@ export const hotSlabBytesMax = 256 * KiB;
 export const useOrderChunksMax = 2 ** 20;
 /** Copies that one step evicts: a few milliseconds of work. */
 export const hotEvictionsPerStepMax = 16_384;
+/** Of the hot tier, the share that copies which were used again hold against new ones. */
+export const hotAgainShareMax = 1 / 2;
+/** Copies that get a second time among the new ones with every copy that is evicted, where that share is exceeded. */
+export const hotDemotionsPerEvictionMax = 16;
+/** Evicted keys of large values that are remembered, at 2 bytes each. */
+export const evictedKeysMax = 2 ** 17;
+/** Prompts whose blocks are taken for each other's neighbours at a time, and uses of others after which one is over. */
+export const promptRunsMax = 8;
+export const promptRunGapMax = 256;
+/** Blocks that were looked up and not found of which the place in the prompt is known until they are written. */
+export const missedBlocksMax = 2 ** 13;
 /** A buffer may waste this share of its length, and these bytes, and still count as owning its memory. */
 export const ownedWasteShareMax = 1 / 16;
 export const ownedWasteBytesMax = 64 * KiB;

@@ -1,7 +1,7 @@
 /**
- * The hot tier: values in RAM, the least recently used dropped first, bounded in bytes that are really held.
+ * The hot tier: values in RAM, bounded in bytes that are really held. What is used again stays longest (eviction-order.ts).
  *
- *   order of use    newest ⇄ … ⇄ … ⇄ oldest: a list through numbers (use-order.ts), of which each copy has one
+ *   order           newest ⇄ … ⇄ … ⇄ oldest: lists through numbers (use-order.ts), of which each copy has one
  *   entry.hot       that number, which also tells slab and cell
  *   small values: cells of slabs      large values: buffers of their own      collections: objects
  *
@@ -17,16 +17,11 @@
  */
 import { hotEvictionsPerStepMax, hotSmallValueBytesMax } from '../../limits.ts';
 import type { Entry, StoredValue } from '../journal.ts';
-import { type HotObject, LargeCopy } from './large-copy.ts';
+import { EvictionOrder } from './eviction-order.ts';
+import { type HotObject, LargeCopy, largeCopyOverheadBytes } from './large-copy.ts';
 import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
-import { noNode, placeOf, UseOrder } from './use-order.ts';
-
-/**
- * A LargeCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. Measured
- * as growth of resident memory over values of 5,000 bytes, without the node.
- */
-export const largeCopyOverheadBytes = 416;
+import { noNode, placeOf } from './use-order.ts';
 
 const emptyBuffer = Buffer.alloc(0);
 
@@ -39,9 +34,8 @@ export interface HotTierOptions {
 export class HotTier {
   /** Called when the tier has dropped a copy to stay below its limit. The engine sets it. */
   onEvict: (entry: Entry) => void = () => undefined;
-  readonly #order = new UseOrder<Entry>();
-  readonly #recent = this.#order.list();
-  readonly #arena = new SlabArena(this.#order);
+  readonly #order: EvictionOrder = new EvictionOrder((node) => this.#arena.bytesOf(node));
+  readonly #arena = new SlabArena(this.#order.nodes);
   readonly #defer: (callback: () => void) => void;
   #limitBytes: number;
   #largeBytes = 0;
@@ -83,16 +77,19 @@ export class HotTier {
     return entry.hot !== noNode;
   }
 
-  /** Entries with a copy, the least recently used first. Nothing may be put or dropped between two of them. */
-  *leastUsed(): Generator<Entry> {
-    const order = this.#order;
-    const list = this.#recent;
-    for (let node = order.oldest(list); node !== noNode; node = order.newerThan(list, node)) yield order.ownerOf(node);
+  /** Entries with a copy, the next to be evicted first. Nothing may be put, used or dropped between two of them. */
+  evictable(): Generator<Entry> {
+    return this.#order.entries();
   }
 
-  /** The value, now the most recently used, or undefined. A small one is a copy of its own, an object is encoded. */
+  /** Notes a use of the entry's copy, if it has one. */
+  use(entry: Entry): void {
+    if (entry.hot !== noNode) this.#order.use(entry);
+  }
+
+  /** The value, for a use of it, or undefined. A small one is a copy of its own, an object is encoded. */
   get(entry: Entry): StoredValue | undefined {
-    if (entry.hot !== noNode) this.#order.use(this.#recent, entry.hot);
+    this.use(entry);
     return this.peek(entry);
   }
 
@@ -113,8 +110,8 @@ export class HotTier {
   }
 
   /**
-   * Keeps a copy of the value, in place of any other of this entry, as the most recently used. A value above the limit
-   * is evicted at once, and nothing else for it.
+   * Keeps a copy of the value, in place of any other of this entry. A value above the limit is evicted at once, and
+   * nothing else for it.
    */
   put(entry: Entry, value: StoredValue): void {
     this.drop(entry);
@@ -129,10 +126,10 @@ export class HotTier {
     if (this.bytes > this.#limitBytes) this.#shrink();
   }
 
-  /** The object that is the entry's value, now the most recently used; undefined if there is none in RAM. */
+  /** The object that is the entry's value, for a use of it; undefined if there is none in RAM. */
   object(entry: Entry): HotObject | undefined {
     const object = this.peekObject(entry);
-    if (object !== undefined) this.#order.use(this.#recent, entry.hot);
+    if (object !== undefined) this.#order.use(entry);
     return object;
   }
 
@@ -145,11 +142,13 @@ export class HotTier {
   keep(entry: Entry, object: HotObject): void {
     if (this.object(entry) !== object) {
       this.drop(entry);
-      this.#addLarge(entry, new LargeCopy(undefined, object, 0));
+      this.#addLarge(entry, new LargeCopy(undefined, object, object.memoryBytes));
     }
     const copy = this.#largeOf(entry)!;
-    this.#largeBytes += object.memoryBytes - copy.bytes;
-    copy.bytes = object.memoryBytes;
+    const growth = object.memoryBytes - copy.bytes;
+    copy.bytes += growth;
+    this.#largeBytes += growth;
+    this.#order.grow(entry, growth);
     if (copy.bytes > this.#limitBytes) {
       this.drop(entry);
       this.#evict(entry);
@@ -164,7 +163,7 @@ export class HotTier {
     this.drop(to);
     to.hot = from.hot;
     from.hot = noNode;
-    this.#order.setOwner(to.hot, to);
+    this.#order.nodes.setOwner(to.hot, to);
   }
 
   /** Forgets the entry's copy, if it has one. No eviction. */
@@ -172,12 +171,12 @@ export class HotTier {
     const { hot: node } = entry;
     if (node === noNode) return;
     const copy = this.#largeOf(entry);
+    this.#order.remove(entry);
     if (copy !== undefined) {
       this.#largeBytes -= copy.bytes + largeCopyOverheadBytes;
       this.#arena.slabOf(node).large![placeOf(node)] = undefined;
     }
     entry.hot = noNode;
-    this.#order.remove(node);
     this.#arena.give(node);
     this.#size -= 1;
   }
@@ -187,40 +186,38 @@ export class HotTier {
   }
 
   #addLarge(entry: Entry, copy: LargeCopy): void {
-    const node = this.#add(entry, 0);
+    const node = this.#arena.take(0);
     this.#arena.slabOf(node).large![placeOf(node)] = copy;
     this.#largeBytes += copy.bytes + largeCopyOverheadBytes;
+    this.#add(entry, node);
   }
 
   #addSmall(entry: Entry, { meta, body }: StoredValue, length: number): void {
-    const node = this.#add(entry, length);
+    const node = this.#arena.take(length);
     const slab = this.#arena.slabOf(node);
     const cell = placeOf(node);
     slab.setMetaBytes(cell, meta?.byteLength);
     const at = slab.offsetOf(cell);
     body.copy(slab.memory, meta === undefined ? at : at + meta.copy(slab.memory, at));
+    this.#add(entry, node);
   }
 
-  /** A cell of so many bytes for the entry's copy, as the most recently used. */
-  #add(entry: Entry, cellBytes: number): number {
-    const node = this.#arena.take(cellBytes);
-    this.#order.add(this.#recent, node, entry);
+  #add(entry: Entry, node: number): void {
     entry.hot = node;
+    this.#order.add(entry);
     this.#size += 1;
-    return node;
   }
 
-  /** Drops the oldest copies until the rest fits, at most one step's worth now and the rest later. */
+  /** Drops copies until the rest fits, at most one step's worth now and the rest later. */
   #shrink(): void {
     let steps = hotEvictionsPerStepMax;
     while (this.bytes > this.#limitBytes) {
-      const oldest = this.#order.oldest(this.#recent);
-      if (oldest === noNode) return;
       if (steps-- === 0) {
         this.#shrinkLater();
         return;
       }
-      const entry = this.#order.ownerOf(oldest);
+      const entry = this.#order.evict(this.#limitBytes);
+      if (entry === undefined) return;
       this.drop(entry);
       this.#evict(entry);
     }

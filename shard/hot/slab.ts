@@ -8,7 +8,7 @@
  */
 import { emptyPlaces } from '../empty-places.ts';
 import type { Entry } from '../journal.ts';
-import type { LargeCopy } from './large-copy.ts';
+import { type LargeCopy, largeCopyOverheadBytes } from './large-copy.ts';
 import type { SizeClass } from './slab-arena.ts';
 import { nodeBytes, type NodeChunk } from './use-order.ts';
 
@@ -62,6 +62,13 @@ export class Slab {
   /** Where a cell begins in `memory`. */
   offsetOf(cell: number): number {
     return cell * this.cellBytes;
+  }
+
+  /** What the cell's copy takes, with all that belongs to it. */
+  bytesOf(cell: number): number {
+    const bytes = cellGrossBytes(this.cellBytes);
+    const large = this.large?.[cell];
+    return large === undefined ? bytes : bytes + large.bytes + largeCopyOverheadBytes;
   }
 
   /** How many bytes of the cell are meta, before the body; undefined for a value without. */

@@ -67,8 +67,31 @@ describe('UseOrder', () => {
             free.push(node);
           }
         });
-        for (const [index, list] of lists.entries()) expect(ownersOf(order, list)).toEqual(models[index]);
+        for (const [index, list] of lists.entries()) {
+          expect(ownersOf(order, list)).toEqual(models[index]);
+          for (const owner of models[index]!) expect(order.listOf(nodes.get(owner)!)).toBe(list);
+        }
       }),
+    );
+  });
+
+  it('puts a node right behind another one, into its list', () => {
+    const order = new UseOrder<Owner>();
+    const lists = [order.list(), order.list()] as const;
+    const { first } = order.reserve(5);
+    const owners = Array.from({ length: 5 }, (_, name) => ({ name }));
+    order.add(lists[0], first, owners[0]!);
+    order.add(lists[1], first + 1, owners[1]!);
+    order.add(first, first + 2, owners[2]!);
+    order.add(first + 2, first + 3, owners[3]!);
+    expect(ownersOf(order, lists[0])).toEqual([owners[3], owners[2], owners[0]]);
+    order.use(first + 1, first + 2);
+    order.use(first + 1, first + 2);
+    order.add(lists[0], first + 4, owners[4]!);
+    expect(ownersOf(order, lists[0])).toEqual([owners[3], owners[0], owners[4]]);
+    expect(ownersOf(order, lists[1])).toEqual([owners[2], owners[1]]);
+    expect([0, 1, 2, 3, 4].map((place) => order.listOf(first + place))).toEqual(
+      [0, 1, 1, 0, 0].map((list) => lists[list]),
     );
   });
 

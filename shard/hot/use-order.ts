@@ -5,6 +5,7 @@
  *   node    number of a chunk × 4,096 + place in it
  *   chunk   newer  [ node │ node │ … ]     4 bytes a node
  *           older  [ node │ node │ … ]     4 bytes
+ *           lists  [ list │ list │ … ]     1 byte: which one the node is in
  *           owners [ entry │ entry │ … ]   8 bytes
  *
  * Whoever keeps things asks for a chunk of nodes, one for each place that it has (slab-arena.ts: one for each cell), and
@@ -14,7 +15,7 @@
  *
  * Node 0 is none. Numbers are signed 32-bit ones, which V8 keeps without an object of their own.
  *
- * Rejected: an object a link, which takes 104 bytes instead of 16, and which every full collection of garbage visits.
+ * Rejected: an object a link, which takes 104 bytes instead of 17, and which every full collection of garbage visits.
  */
 import { useOrderChunksMax } from '../../limits.ts';
 import { emptyPlaces } from '../empty-places.ts';
@@ -23,7 +24,7 @@ const placeBits = 12;
 export const nodesPerChunkMax = 2 ** placeBits;
 const placeMask = nodesPerChunkMax - 1;
 /** What a node takes of memory. */
-export const nodeBytes = 16;
+export const nodeBytes = 17;
 export const noNode = 0;
 
 /** A list, by the node that is its end. */
@@ -36,6 +37,8 @@ export class NodeChunk<Owner extends object> {
   /** Neighbours in a list. Of nodes in no list they are for the holder of the chunk to use. */
   readonly newer: Int32Array;
   readonly older: Int32Array;
+  /** Of nodes that are in one. */
+  readonly lists: Uint8Array;
   /** Undefined for nodes in no list. */
   readonly owners: (Owner | undefined)[];
 
@@ -43,6 +46,7 @@ export class NodeChunk<Owner extends object> {
     this.first = first;
     this.newer = new Int32Array(nodes);
     this.older = new Int32Array(nodes);
+    this.lists = new Uint8Array(nodes);
     this.owners = emptyPlaces(nodes);
   }
 }
@@ -69,6 +73,7 @@ export class UseOrder<Owner extends object> {
     const ends = this.#chunk(list);
     ends.newer[list] = list;
     ends.older[list] = list;
+    ends.lists[list] = list;
     return list;
   }
 
@@ -88,10 +93,10 @@ export class UseOrder<Owner extends object> {
     this.#givenBack.push(number);
   }
 
-  /** Puts a node that is in no list into one, as the most recently used. */
-  add(list: UseList, node: number, owner: Owner): void {
+  /** Puts a node that is in no list into the one of `newer`, right behind it: a node, or a list to be its newest one. */
+  add(newer: number, node: number, owner: Owner): void {
     this.setOwner(node, owner);
-    this.#link(list, node);
+    this.#link(newer, node);
   }
 
   remove(node: number): void {
@@ -99,11 +104,11 @@ export class UseOrder<Owner extends object> {
     this.#chunk(node).owners[placeOf(node)] = undefined;
   }
 
-  /** Makes the node the most recently used of a list, whichever it was in. */
-  use(list: UseList, node: number): void {
-    if (this.#chunk(list).older[placeOf(list)] === node) return;
+  /** The same with a node that is in a list, whichever it was. */
+  use(newer: number, node: number): void {
+    if (this.#chunk(newer).older[placeOf(newer)] === node) return;
     this.#unlink(node);
-    this.#link(list, node);
+    this.#link(newer, node);
   }
 
   /** Puts a node that is in no list in place of another one, and returns the owner, which is the same. */
@@ -114,6 +119,11 @@ export class UseOrder<Owner extends object> {
     this.#link(newer, by);
     this.setOwner(by, owner);
     return owner;
+  }
+
+  /** The list that the node is in. */
+  listOf(node: number): UseList {
+    return this.#chunk(node).lists[placeOf(node)]!;
   }
 
   /** Of a node in a list. */
@@ -144,6 +154,7 @@ export class UseOrder<Owner extends object> {
     const older = chunkOfNewer.older[newer & placeMask]!;
     chunk.newer[node & placeMask] = newer;
     chunk.older[node & placeMask] = older;
+    chunk.lists[node & placeMask] = chunkOfNewer.lists[newer & placeMask]!;
     chunks[older >>> placeBits]!.newer[older & placeMask] = node;
     chunkOfNewer.older[newer & placeMask] = node;
   }

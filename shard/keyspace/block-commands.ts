@@ -15,6 +15,7 @@ import { type Change, deletionOf } from './change.ts';
 import { type CommandFamily, keptValue, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
+import { MissedBlocks } from './missed-blocks.ts';
 import { andThen, type Answer } from './answer.ts';
 
 /** Hash and parent: a version in a reply of BLOCK.VERSIONS, and what a key has behind its digest. */
@@ -22,14 +23,20 @@ const versionBytes = 16;
 const chainIndexMax = 2 ** 31 - 1;
 
 export function blockCommands(keyspace: Keyspace): CommandFamily {
+  const missed = new MissedBlocks();
   return [
-    ['BLOCK.PUT', (args, context) => put(keyspace, args, context)],
+    ['BLOCK.PUT', (args, context) => put(keyspace, missed, args, context)],
     ['BLOCK.GET', (args) => get(keyspace, args[0]!)],
-    ['BLOCK.VERSIONS', (args) => versions(keyspace, args)],
+    ['BLOCK.VERSIONS', (args) => versions(keyspace, missed, args)],
   ];
 }
 
-function put(keyspace: Keyspace, args: readonly Buffer[], context: CommandContext): Answer<Reply> {
+function put(
+  keyspace: Keyspace,
+  missed: MissedBlocks,
+  args: readonly Buffer[],
+  context: CommandContext,
+): Answer<Reply> {
   const [key, meta, body] = args as [Buffer, Buffer, Buffer];
   const fault = blockKeyFault(key) ?? storeFault(keyspace, meta) ?? storeFault(keyspace, body);
   if (fault !== undefined) return fault;
@@ -39,7 +46,12 @@ function put(keyspace: Keyspace, args: readonly Buffer[], context: CommandContex
   if (acknowledgementFault !== undefined) return acknowledgementFault;
   // A repetition needs no room in the log and overtakes nothing: it changes nothing.
   const present = readable(keyspace, slot, name);
-  if (present !== undefined) return whenPresentIsSafe(keyspace, present, context);
+  if (present !== undefined) {
+    // Whoever writes it again has a use for it.
+    keyspace.hot.use(present);
+    keyspace.lastUse.noteUse(present);
+    return whenPresentIsSafe(keyspace, present, context);
+  }
   const change: Change = {
     space: spaceOfBlocks,
     key,
@@ -48,6 +60,7 @@ function put(keyspace: Keyspace, args: readonly Buffer[], context: CommandContex
     expireAtMs: 0,
     meta: keptValue(meta),
     body: keptValue(body),
+    chainIndex: missed.chainIndexOf(key),
   };
   return keyspace.queue.run(keyspace.bytesOf([change]), context, () => {
     const meanwhile = readable(keyspace, slot, name);
@@ -89,7 +102,7 @@ function blockReply(value: StoredValue | undefined): Reply {
   return value === undefined ? null : [value.meta ?? noMeta, value.body];
 }
 
-function versions(keyspace: Keyspace, args: readonly Buffer[]): Reply {
+function versions(keyspace: Keyspace, missed: MissedBlocks, args: readonly Buffer[]): Reply {
   const replies: Reply[] = [];
   for (let index = 0; index < args.length; index += 2) {
     const digest = args[index]!;
@@ -97,7 +110,9 @@ function versions(keyspace: Keyspace, args: readonly Buffer[]): Reply {
     if (chainIndex === undefined || chainIndex < 0 || chainIndex > chainIndexMax) return notAnInteger;
     const fault = digestFault(digest);
     if (fault !== undefined) return fault;
-    replies.push(versionsOf(keyspace, digest, chainIndex));
+    const reply = versionsOf(keyspace, digest, chainIndex);
+    if (reply === null) missed.note(digest, chainIndex);
+    replies.push(reply);
   }
   return replies;
 }

@@ -5,6 +5,8 @@ import type { Entry, JournalWrite } from '../journal.ts';
 /** One write of a group. `name` is the key as the index keeps it. */
 export interface Change extends JournalWrite {
   readonly name: string;
+  /** Of a block: its place in its prompt, or -1. */
+  readonly chainIndex?: number;
   /** Of a deletion: no clock is kept of the versions that the key had. */
   readonly forgetsVersions?: true;
   /** Collections: does to the object what the write says, once that is in the log, and gives the object. */

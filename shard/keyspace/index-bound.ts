@@ -33,7 +33,7 @@ export class IndexBound {
   victims(count: number): Entry[] {
     const cold = this.#coldEntries(count);
     if (cold.length === count) return cold;
-    const warm = this.#hot.leastUsed().take(count - cold.length);
+    const warm = this.#hot.evictable().take(count - cold.length);
     return [...cold, ...warm];
   }
 

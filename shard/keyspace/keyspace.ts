@@ -349,6 +349,7 @@ export class Keyspace {
       return;
     }
     this.lastUse.noteUse(entry);
+    if (change.chainIndex !== undefined && change.chainIndex >= 0) entry.chainIndex = change.chainIndex;
     const previous = this.index.replace(entry);
     if (previous !== undefined) {
       // An object stays, and so does a value of which only the expiry changes.
