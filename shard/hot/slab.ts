@@ -86,13 +86,13 @@ export class Slab {
     this.live += 1;
     if (this.#freed === noCell) return this.fresh++;
     const cell = this.#freed;
-    this.#freed = this.chunk.older[cell]!;
+    this.#freed = this.chunk.links[2 * cell]!;
     return cell;
   }
 
   giveCell(cell: number): void {
     this.live -= 1;
-    this.chunk.older[cell] = this.#freed;
+    this.chunk.links[2 * cell] = this.#freed;
     this.#freed = cell;
   }
 

@@ -3,10 +3,9 @@
  *
  *   list    end ⇄ newest ⇄ … ⇄ … ⇄ oldest ⇄ end      a ring; its end is a node without an owner
  *   node    number of a chunk × 4,096 + place in it
- *   chunk   newer  [ node │ node │ … ]     4 bytes a node
- *           older  [ node │ node │ … ]     4 bytes
- *           lists  [ list │ list │ … ]     1 byte: which one the node is in
- *           owners [ entry │ entry │ … ]   8 bytes
+ *   chunk   links  [ newer, older │ newer, older │ … ]   8 bytes a node, which the processor fetches together
+ *           lists  [ list │ list │ … ]                   1 byte: which one the node is in
+ *           owners [ entry │ entry │ … ]                 8 bytes
  *
  * Whoever keeps things asks for a chunk of nodes, one for each place that it has (slab-arena.ts: one for each cell), and
  * gives the chunk back when its places are gone. So the number of a node also tells where its thing lies, a step of any
@@ -34,9 +33,11 @@ const listsMax = 7;
 export class NodeChunk<Owner extends object> {
   /** Of its first node; the others follow. */
   readonly first: number;
-  /** Neighbours in a list. Of nodes in no list they are for the holder of the chunk to use. */
-  readonly newer: Int32Array;
-  readonly older: Int32Array;
+  /**
+   * Neighbours in a list: of each place the newer one, then the older one. Of nodes in no list they are for the holder of
+   * the chunk to use.
+   */
+  readonly links: Int32Array;
   /** Of nodes that are in one. */
   readonly lists: Uint8Array;
   /** Undefined for nodes in no list. */
@@ -44,8 +45,7 @@ export class NodeChunk<Owner extends object> {
 
   constructor(first: number, nodes: number) {
     this.first = first;
-    this.newer = new Int32Array(nodes);
-    this.older = new Int32Array(nodes);
+    this.links = new Int32Array(2 * nodes);
     this.lists = new Uint8Array(nodes);
     this.owners = emptyPlaces(nodes);
   }
@@ -71,8 +71,8 @@ export class UseOrder<Owner extends object> {
     const list = ++this.#lists;
     if (list > listsMax) throw new Error(`more than ${listsMax} lists in the order of use`);
     const ends = this.#chunk(list);
-    ends.newer[list] = list;
-    ends.older[list] = list;
+    ends.links[2 * list] = list;
+    ends.links[2 * list + 1] = list;
     ends.lists[list] = list;
     return list;
   }
@@ -106,7 +106,7 @@ export class UseOrder<Owner extends object> {
 
   /** The same with a node that is in a list, whichever it was. */
   use(newer: number, node: number): void {
-    if (this.#chunk(newer).older[placeOf(newer)] === node) return;
+    if (this.#chunk(newer).links[2 * placeOf(newer) + 1] === node) return;
     this.#unlink(node);
     this.#link(newer, node);
   }
@@ -114,7 +114,7 @@ export class UseOrder<Owner extends object> {
   /** Puts a node that is in no list in place of another one, and returns the owner, which is the same. */
   replace(node: number, by: number): Owner {
     const owner = this.ownerOf(node);
-    const newer = this.#chunk(node).newer[placeOf(node)]!;
+    const newer = this.#chunk(node).links[2 * placeOf(node)]!;
     this.remove(node);
     this.#link(newer, by);
     this.setOwner(by, owner);
@@ -142,7 +142,7 @@ export class UseOrder<Owner extends object> {
 
   /** The next more recently used one, or none. */
   newerThan(list: UseList, node: number): number {
-    const newer = this.#chunk(node).newer[placeOf(node)]!;
+    const newer = this.#chunk(node).links[2 * placeOf(node)]!;
     return newer === list ? noNode : newer;
   }
 
@@ -151,21 +151,23 @@ export class UseOrder<Owner extends object> {
     const chunks = this.#chunks;
     const chunk = chunks[node >>> placeBits]!;
     const chunkOfNewer = chunks[newer >>> placeBits]!;
-    const older = chunkOfNewer.older[newer & placeMask]!;
-    chunk.newer[node & placeMask] = newer;
-    chunk.older[node & placeMask] = older;
+    const at = 2 * (node & placeMask);
+    const atNewer = 2 * (newer & placeMask);
+    const older = chunkOfNewer.links[atNewer + 1]!;
+    chunk.links[at] = newer;
+    chunk.links[at + 1] = older;
     chunk.lists[node & placeMask] = chunkOfNewer.lists[newer & placeMask]!;
-    chunks[older >>> placeBits]!.newer[older & placeMask] = node;
-    chunkOfNewer.older[newer & placeMask] = node;
+    chunks[older >>> placeBits]!.links[2 * (older & placeMask)] = node;
+    chunkOfNewer.links[atNewer + 1] = node;
   }
 
   #unlink(node: number): void {
     const chunks = this.#chunks;
-    const chunk = chunks[node >>> placeBits]!;
-    const newer = chunk.newer[node & placeMask]!;
-    const older = chunk.older[node & placeMask]!;
-    chunks[newer >>> placeBits]!.older[newer & placeMask] = older;
-    chunks[older >>> placeBits]!.newer[older & placeMask] = newer;
+    const { links } = chunks[node >>> placeBits]!;
+    const newer = links[2 * (node & placeMask)]!;
+    const older = links[2 * (node & placeMask) + 1]!;
+    chunks[newer >>> placeBits]!.links[2 * (newer & placeMask) + 1] = older;
+    chunks[older >>> placeBits]!.links[2 * (older & placeMask)] = newer;
   }
 
   #chunk(node: number): NodeChunk<Owner> {
