@@ -84,7 +84,7 @@ export interface Scenario {
   prepare(bench: Bench): Promise<Plan>;
 }
 
-/** For plans whose measurements start processes of their own, in a short run. */
+/** Of a short run, for plans whose measurements start processes of their own or are many. */
 export const freshRoundsQuick = 2;
 
 export const rate: Figure = { name: 'rate', unit: 'op/s', better: 'more' };

@@ -5,7 +5,15 @@
  *
  * A router's cluster is started for every number of shards and kept until the next number; it idles meanwhile.
  */
-import { type Bench, type Plan, processorTime, type Round, type Scenario, type Side } from '../harness/scenario.ts';
+import {
+  type Bench,
+  freshRoundsQuick,
+  type Plan,
+  processorTime,
+  type Round,
+  type Scenario,
+  type Side,
+} from '../harness/scenario.ts';
 import { RedisBenchmark, type RespLoad } from '../load/redis-benchmark.ts';
 import { startCluster, startShard } from '../sides/kvcache.ts';
 import { hasRedisBenchmark, startRedis } from '../sides/redis.ts';
@@ -23,7 +31,7 @@ const usual: RespLoad = { command: 'get', valueBytes: 100, clients: 50, pipeline
 const largeBytesMax = 256 * 1024 * 1024;
 
 /** The numbers of each axis. A short run starts no further processes and opens no thousands of connections. */
-const keyCounts = { quick: [1_000, 100_000], all: [1_000, 10_000, 100_000, 1_000_000] };
+const keyCounts = { quick: [1_000, 10_000], all: [1_000, 10_000, 100_000, 1_000_000] };
 const connectionCounts = { quick: [], all: [8, 80, 800, 8_000] };
 const valueSizes = { quick: [100, 100_000], all: [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000] };
 const shardCounts = { quick: [], all: [1, 3, 10, 30] };
@@ -88,6 +96,7 @@ export const growth: Scenario = {
     if (!hasRedisBenchmark(bench)) return { cases: [], sides: [] };
     const processes = [await startShard(bench), await startRedis(bench)].filter((side) => side !== undefined);
     return {
+      ...(bench.quick && { roundsMax: freshRoundsQuick }),
       cases: [...casesOf('get', bench.quick), ...casesOf('set', bench.quick)],
       sides: [...processes.map((side) => directSide(bench, side)), routerSide(bench)],
       notes: () => [
