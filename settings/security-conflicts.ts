@@ -10,17 +10,27 @@ export const clientTlsNames = [
   'client.server_name',
 ] as const satisfies readonly SettingName[];
 
+/** What each server's credential may be given as: by itself, or in a file. */
+const serverCredentials = [
+  ['auth.password', 'auth.password_file'],
+  ['auth.token', 'auth.token_file'],
+  ['link.secret', 'link.secret_file'],
+] as const satisfies readonly (readonly SettingName[])[];
+
+/** Of which a call carries one. */
+const clientCredentials = [
+  'client.token',
+  'client.token_file',
+  'client.password',
+  'client.password_file',
+] as const satisfies readonly SettingName[];
+
 /**
  * Settings that say the same in several ways. What comes from a stronger source (a flag, a variable, the file) takes the
  * place of the others: who types --password-file does not mean the KV_PASSWORD that is around. From one source several
  * of them are a conflict.
  */
-export const credentialAlternatives: readonly (readonly SettingName[])[] = [
-  ['auth.password', 'auth.password_file'],
-  ['auth.token', 'auth.token_file'],
-  ['link.secret', 'link.secret_file'],
-  ['client.token', 'client.token_file', 'client.password', 'client.password_file'],
-];
+export const credentialAlternatives: readonly (readonly SettingName[])[] = [...serverCredentials, clientCredentials];
 
 export function securityConflicts(settings: Settings, role: ProcessRole): string[] {
   return role === 'client' ? clientConflicts(settings) : serverConflicts(settings);
@@ -34,9 +44,7 @@ function serverConflicts(settings: Settings): string[] {
     ...withoutCertificate(settings, 'link.tls.cert_file', ['link.tls.ca_file', 'link.tls.server_name']),
     ...withoutAuthority(settings, 'tls.client_auth', 'tls.cert_file', 'tls.ca_file'),
     ...withoutAuthority(settings, 'link.tls.client_auth', 'link.tls.cert_file', 'link.tls.ca_file'),
-    ...both(settings, 'auth.password', 'auth.password_file'),
-    ...both(settings, 'auth.token', 'auth.token_file'),
-    ...both(settings, 'link.secret', 'link.secret_file'),
+    ...serverCredentials.flatMap(([value, file]) => both(settings, value, file)),
   ];
 }
 
@@ -46,9 +54,7 @@ function clientConflicts(settings: Settings): string[] {
     ...both(settings, 'client.token', 'client.token_file'),
     ...both(settings, 'client.password', 'client.password_file'),
   ];
-  const credentials = (
-    ['client.token', 'client.token_file', 'client.password', 'client.password_file'] as const
-  ).filter((name) => settings[name] !== undefined);
+  const credentials = clientCredentials.filter((name) => settings[name] !== undefined);
   if (credentials.length > 1 && faults.length === 0) {
     faults.push(`${credentials.join(' and ')} are both given; a call carries one of them, keep that`);
   }
