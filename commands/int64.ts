@@ -24,6 +24,13 @@ export function isInt64(value: bigint): boolean {
   return value >= int64Min && value <= int64Max;
 }
 
+/** The integer as a value of that type is stored: 8 bytes, big-endian. */
+export function int64Body(value: bigint): Buffer {
+  const body = Buffer.allocUnsafe(8);
+  body.writeBigInt64BE(value);
+  return body;
+}
+
 /** The integer as a reply holds it: a bigint only where a number would not be exact. */
 export function int64Reply(value: bigint): number | bigint {
   const number = Number(value);

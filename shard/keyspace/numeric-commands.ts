@@ -13,7 +13,7 @@ import type { Answer } from './answer.ts';
 import { keyFault, notAnInteger, wrongType } from './arguments.ts';
 import type { Change } from './change.ts';
 import { type CommandFamily, keyChange } from './handler.ts';
-import { int64Min, int64Reply, isInt64, overflow, parseInt64 } from '../../commands/int64.ts';
+import { int64Body, int64Min, int64Reply, isInt64, overflow, parseInt64 } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble, zero } from './long-double.ts';
@@ -83,10 +83,7 @@ function integerChange(key: Buffer, value: bigint, type: StoredType, expireAtMs:
 }
 
 function bodyOf(type: number, value: bigint): Buffer {
-  if (type !== storedTypes.int) return Buffer.from(value.toString(), 'latin1');
-  const body = Buffer.allocUnsafe(8);
-  body.writeBigInt64BE(value);
-  return body;
+  return type === storedTypes.int ? int64Body(value) : Buffer.from(value.toString(), 'latin1');
 }
 
 function addFloat(keyspace: Keyspace, args: readonly Buffer[], context: CommandContext): Answer<Reply> {

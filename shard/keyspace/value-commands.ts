@@ -17,7 +17,7 @@ import { keyFault, notAnInteger, parseInteger, wrongType } from './arguments.ts'
 import type { Change } from './change.ts';
 import { valueOfCollection } from './collection-value.ts';
 import { type CommandFamily, keptValue, keyChange, storeFault } from './handler.ts';
-import { int64Max, int64Min, int64Reply, isInt64, parseInt64 } from '../../commands/int64.ts';
+import { int64Body, int64Max, int64Min, int64Reply, isInt64, parseInt64 } from '../../commands/int64.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { commitUnlessPast, liveOf } from './plain-key.ts';
@@ -151,10 +151,7 @@ function integerOf({ type, body }: TypedValue): bigint | undefined {
 }
 
 function counterOf(type: StoredType, value: bigint): TypedValue {
-  if (type !== storedTypes.int) return { type, body: Buffer.from(value.toString(), 'latin1') };
-  const body = Buffer.allocUnsafe(8);
-  body.writeBigInt64BE(value);
-  return { type, body };
+  return { type, body: type === storedTypes.int ? int64Body(value) : Buffer.from(value.toString(), 'latin1') };
 }
 
 function saturated(value: bigint): bigint {

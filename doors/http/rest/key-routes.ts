@@ -1,6 +1,6 @@
 /** S1's routes of one key: set, get, delete. Exactly its shapes and texts; `encoding` and `ttl` are ours. */
 import { z } from 'zod';
-import { ReplyError } from '../../../commands/reply.ts';
+import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import { httpValueBytesMax } from '../../../limits.ts';
 import { type Answer, failure, invalidRequest, json, jsonType } from '../answer.ts';
 import { type Route, route } from '../route.ts';
@@ -80,7 +80,11 @@ export async function set(
 ): Promise<Answer> {
   const fault = keyFault(key);
   if (fault) return fault;
-  const reply = await run('SET', ttl === 0 ? [key, value] : [key, value, 'EX', `${ttl}`], context);
+  return setAnswer(await run('SET', ttl === 0 ? [key, value] : [key, value, 'EX', `${ttl}`], context));
+}
+
+/** For whatever command stored the value. */
+export function setAnswer(reply: Reply): Answer {
   if (reply instanceof ReplyError) return failure('set key', reply);
   return json(200, { success: true, message: 'key set successfully' });
 }

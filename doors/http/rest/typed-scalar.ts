@@ -4,7 +4,7 @@
  *
  * Lists and maps have no such form: JSON does not tell an Int from a Float or a Decimal from a String.
  */
-import { parseInt64 } from '../../../commands/int64.ts';
+import { int64Body, parseInt64 } from '../../../commands/int64.ts';
 import { parseFiniteText } from '../../../commands/score.ts';
 import { storedTypes } from '../../../commands/stored-type.ts';
 import { typedFault } from '../../../commands/typed-value.ts';
@@ -30,10 +30,7 @@ const bodies: Readonly<Record<ScalarType, (written: Buffer) => Buffer | undefine
   decimal: (written) => written,
   int: (written) => {
     const value = parseInt64(written);
-    if (value === undefined) return undefined;
-    const body = Buffer.allocUnsafe(8);
-    body.writeBigInt64BE(value);
-    return body;
+    return value === undefined ? undefined : int64Body(value);
   },
   float: (written) => {
     const text = written.toString('latin1');

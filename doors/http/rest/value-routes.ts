@@ -10,7 +10,7 @@ import { type Answer, bytesType, failure, invalidRequest, json, jsonType } from 
 import { bytesRoute, type Route, route } from '../route.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { parseExact } from './exact-json.ts';
-import { answerStored, keyNotFound, set } from './key-routes.ts';
+import { answerStored, keyNotFound, set, setAnswer } from './key-routes.ts';
 import { doneSchema, keyFault, notFound, type Run, ttlQuerySchema } from './rest-parts.ts';
 import { type KeyInfo, type PresentValue, readInfo } from './stored-value.ts';
 import { type ScalarType, scalarBody, scalarForms, scalarTypes } from './typed-scalar.ts';
@@ -139,9 +139,7 @@ async function setScalar(
   const body = scalarBody(type, written);
   if (body === undefined) return invalidRequest(`the value is no ${type}; it must be ${scalarForms[type]}`);
   const expireAtMs = ttl === 0 ? 0 : Date.now() + ttl * 1_000;
-  const reply = await run('VALUE.SET', [key, `${storedTypes[type]}`, body, `${expireAtMs}`], context);
-  if (reply instanceof ReplyError) return failure('set key', reply);
-  return json(200, { success: true, message: 'key set successfully' });
+  return setAnswer(await run('VALUE.SET', [key, `${storedTypes[type]}`, body, `${expireAtMs}`], context));
 }
 
 /** Undefined where the key has none any more. */
