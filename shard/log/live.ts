@@ -46,6 +46,13 @@ export class LiveRecords {
     this.#awayBytes += entry.bodyBytes;
   }
 
+  /** A new entry, whose value lies in these parts or at another shard, is live from now on. */
+  enter(entry: Entry, parts: readonly Part[] | undefined, isAway: boolean): void {
+    if (parts !== undefined) this.parts.set(entry, parts);
+    if (isAway) this.addAway(entry);
+    this.count(entry, 1);
+  }
+
   /** Adds (1) or takes away (-1) an entry's bytes from what its segments hold alive. */
   count(entry: Entry, sign: 1 | -1): void {
     const segment = this.#segments.get(entry.segment);

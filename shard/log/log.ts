@@ -30,8 +30,7 @@ import { LogWorker } from './log-worker-client.ts';
 import type { Part } from './parts.ts';
 import {
   chunkPlacements,
-  entryAt,
-  entryOfDelta,
+  entryOf,
   groupFlags,
   markerOf,
   needsParts,
@@ -158,7 +157,11 @@ export class Log implements SegmentSource {
     const entries: (Entry | undefined)[] = [];
     for (const [index, placement] of placements.entries()) {
       const at = this.#place(placement, groupFlags(index, placements.length));
-      entries.push(this.#enter(writes[index]!, placement, at, parts[index]));
+      const entry = entryOf(writes[index]!, placement, at);
+      const { deltaOf } = writes[index]!;
+      const partsOfEntry = deltaOf === undefined ? parts[index] : this.live.parts.get(deltaOf);
+      if (entry !== undefined) this.live.enter(entry, partsOfEntry, placement.kind === recordKinds.away);
+      entries.push(entry);
     }
     return { entries, position: this.position() };
   }
@@ -350,25 +353,6 @@ export class Log implements SegmentSource {
     const writtenAtMs = this.now();
     if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
     return this.#active!.place(placement, { flags, epoch: this.#options.epoch(), writtenAtMs });
-  }
-
-  /** The entry that a write has made, live from now on; none of a tombstone. */
-  #enter(
-    { deltaOf, name }: JournalWrite,
-    placement: Placement,
-    at: Part,
-    chunks: readonly Part[] | undefined,
-  ): Entry | undefined {
-    const { kind, key } = placement;
-    if (kind === recordKinds.tombstone) return undefined;
-    const { live } = this;
-    const named = name ?? key.toString('latin1');
-    const entry = deltaOf === undefined ? entryAt(placement, at, named) : entryOfDelta(placement, at, deltaOf, named);
-    const parts = deltaOf === undefined ? chunks : live.parts.get(deltaOf);
-    if (parts !== undefined) live.parts.set(entry, parts);
-    if (kind === recordKinds.away) live.addAway(entry);
-    live.count(entry, 1);
-    return entry;
   }
 
   #appendMarker(kind: RecordKind, space: Space, slot: number, key: Buffer): void {

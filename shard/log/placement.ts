@@ -84,14 +84,21 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
   }
 }
 
-/** The entry of a record that has got its place; `name` is the key as the index has it. */
-export function entryAt(placement: Placement, at: Part, name: string): Entry {
+/** The entry that a write makes, once its record has its place; none of a tombstone. */
+export function entryOf({ deltaOf, name }: JournalWrite, placement: Placement, at: Part): Entry | undefined {
+  const { kind, key } = placement;
+  if (kind === recordKinds.tombstone) return undefined;
+  const named = name ?? key.toString('latin1');
+  return deltaOf === undefined ? entryAt(placement, at, named) : entryOfDelta(placement, at, deltaOf, named);
+}
+
+function entryAt(placement: Placement, at: Part, name: string): Entry {
   const { space, type, slot, sequence, expireAtMs, bodyBytes } = placement;
   return new Entry(space, type, name, slot, sequence, expireAtMs, bodyBytes, at.segment, at.offset, at.recordBytes);
 }
 
 /** The state that a delta makes of another one: it lies where that lies, and the delta besides. */
-export function entryOfDelta(placement: Placement, at: Part, of: Entry, name: string): Entry {
+function entryOfDelta(placement: Placement, at: Part, of: Entry, name: string): Entry {
   const { space, type, slot, sequence, expireAtMs, bodyBytes } = placement;
   const { segment, offset, recordBytes } = of;
   const total = of.bodyBytes + bodyBytes;
