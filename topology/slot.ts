@@ -14,10 +14,12 @@ for (let byte = 0; byte < 256; byte++) {
 /** CRC16/XMODEM of `bytes[from, to)`: 0x31C3 for "123456789". */
 export function crc16(bytes: Uint8Array, from = 0, to = bytes.byteLength): number {
   let crc = 0;
-  for (let index = from; index < to; index++) {
-    crc = ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ bytes[index]!) & 0xff]!;
-  }
+  for (let index = from; index < to; index++) crc = crcWith(crc, bytes[index]!);
   return crc;
+}
+
+function crcWith(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ byte) & 0xff]!;
 }
 
 const tagOpens = 0x7b;
@@ -49,7 +51,7 @@ function slotOfFirst(key: Uint8Array, end: number): number {
       while (to < end && key[to] !== tagCloses) to += 1;
       return (to < end && to > from ? crc16(key, from, to) : crc16(key, 0, end)) % slotCount;
     }
-    crc = ((crc << 8) & 0xffff) ^ table[((crc >> 8) ^ byte) & 0xff]!;
+    crc = crcWith(crc, byte);
   }
   return crc % slotCount;
 }

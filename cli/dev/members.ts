@@ -131,8 +131,9 @@ function childEnvironment(given: GivenSettings, role: 'shard' | 'router'): Recor
 /** Without what the launcher has set for whatever it starts. */
 function inheritedEnvironment(): Record<string, string | undefined> {
   const launched: Readonly<Record<string, string>> = shardEnvironment;
-  const given = Object.entries(process.env).filter(([name, value]) => launched[name] !== value);
-  return Object.fromEntries(given.filter(([name]) => !isSettingsVariable(name)));
+  const isGiven = (name: string, value: string | undefined): boolean =>
+    launched[name] !== value && !isSettingsVariable(name);
+  return Object.fromEntries(Object.entries(process.env).filter(([name, value]) => isGiven(name, value)));
 }
 
 function asArguments(flags: Readonly<Record<string, string | number>>): string[] {

@@ -149,28 +149,28 @@ export class UseOrder<Owner extends object> {
   /** Puts the node behind another one, or as the newest one behind the end of a list. */
   #link(newer: number, node: number): void {
     const chunks = this.#chunks;
-    const chunk = chunks[node >>> placeBits]!;
-    const chunkOfNewer = chunks[newer >>> placeBits]!;
-    const at = 2 * (node & placeMask);
-    const atNewer = 2 * (newer & placeMask);
+    const chunk = chunks[chunkOf(node)]!;
+    const chunkOfNewer = chunks[chunkOf(newer)]!;
+    const at = 2 * placeOf(node);
+    const atNewer = 2 * placeOf(newer);
     const older = chunkOfNewer.links[atNewer + 1]!;
     chunk.links[at] = newer;
     chunk.links[at + 1] = older;
-    chunk.lists[node & placeMask] = chunkOfNewer.lists[newer & placeMask]!;
-    chunks[older >>> placeBits]!.links[2 * (older & placeMask)] = node;
+    chunk.lists[placeOf(node)] = chunkOfNewer.lists[placeOf(newer)]!;
+    chunks[chunkOf(older)]!.links[2 * placeOf(older)] = node;
     chunkOfNewer.links[atNewer + 1] = node;
   }
 
   #unlink(node: number): void {
     const chunks = this.#chunks;
-    const { links } = chunks[node >>> placeBits]!;
-    const newer = links[2 * (node & placeMask)]!;
-    const older = links[2 * (node & placeMask) + 1]!;
-    chunks[newer >>> placeBits]!.links[2 * (newer & placeMask) + 1] = older;
-    chunks[older >>> placeBits]!.links[2 * (older & placeMask)] = newer;
+    const { links } = chunks[chunkOf(node)]!;
+    const newer = links[2 * placeOf(node)]!;
+    const older = links[2 * placeOf(node) + 1]!;
+    chunks[chunkOf(newer)]!.links[2 * placeOf(newer) + 1] = older;
+    chunks[chunkOf(older)]!.links[2 * placeOf(older)] = newer;
   }
 
   #chunk(node: number): NodeChunk<Owner> {
-    return this.#chunks[node >>> placeBits]!;
+    return this.#chunks[chunkOf(node)]!;
   }
 }
