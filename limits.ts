@@ -120,6 +120,16 @@ export const grpcScanPageKeys = 1_000;
 /** Characters of an error text that travels in a header. */
 export const grpcErrorTextMax = 2_048;
 
+// ── HTTP/2 ──────────────────────────────────────────────────────────────────────────────────────────────────────
+/** Of each direction's table of header fields that were sent before. */
+export const http2HeaderTableBytes = 4 * KiB;
+/** Header blocks of a connection and direction that are remembered with what they mean, and their bytes. */
+export const http2RememberedBlocks = 16;
+export const http2RememberedBlockBytesMax = 512;
+/** Header values above this, and further values of a name of which so many are in the table, are sent and not put there. */
+export const http2IndexedValueBytesMax = 256;
+export const http2IndexedValuesPerName = 8;
+
 // ── TLS and credentials ─────────────────────────────────────────────────────────────────────────────────────────
 export const tlsHandshakeTimeoutMs = 10_000;
 /** A file of certificates, a key or secrets. */

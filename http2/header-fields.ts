@@ -1,0 +1,48 @@
+/** Header fields as records, and the rules of HTTP/2 for a field on its own (RFC 9113, 8.2.1). */
+
+/**
+ * Header fields by lower-case name; a name that came several times has its values joined with ', ' ('; ' for cookie).
+ * Inherits no properties. Never changed once handed out: it may be kept, and several messages may share one.
+ */
+export type HeaderFields = Readonly<Record<string, string>>;
+
+/** Names in lower case, pseudo-header fields first. An array stands for several fields of one name. */
+export type OutgoingFields = Readonly<Record<string, string | readonly string[]>>;
+
+/** A pseudo-header field's name begins with a colon. */
+export function isPseudoName(name: string): boolean {
+  return name.charCodeAt(0) === colon;
+}
+
+const colon = 0x3a;
+const space = 0x20;
+const tab = 0x09;
+
+/** 1 for what a name may consist of: RFC 9110's token without upper case. */
+const isNameCharacter = new Uint8Array(256);
+for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
+  isNameCharacter[character.charCodeAt(0)] = 1;
+}
+
+/**
+ * Whether a field may travel at all: a token in lower case as its name, behind a colon or not, and a value of octets
+ * without NUL, CR and LF that neither begins nor ends with white space. Which pseudo-header fields there are, and which
+ * fields belong to HTTP/1 only, is not asked here.
+ */
+export function isValidField(name: string, value: string): boolean {
+  const first = isPseudoName(name) ? 1 : 0;
+  if (name.length === first) return false;
+  for (let index = first; index < name.length; index++) {
+    if (isNameCharacter[name.charCodeAt(index)] !== 1) return false;
+  }
+  const length = value.length;
+  for (let index = 0; index < length; index++) {
+    const code = value.charCodeAt(index);
+    if (code > 0xff || code === 0 || code === 0x0a || code === 0x0d) return false;
+  }
+  return length === 0 || !(isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(length - 1)));
+}
+
+function isBlank(code: number): boolean {
+  return code === space || code === tab;
+}
