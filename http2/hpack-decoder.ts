@@ -8,11 +8,11 @@
  * Only what is wrong with the encoding is thrown here, because after it the tables of both ends no longer agree. A field
  * that HTTP/2 does not allow leaves them right, and costs the stream only: `fault` tells of it.
  */
-import { type HeaderFields, isPseudoName, isValidField } from './header-fields.ts';
+import type { HeaderFields } from './header-fields.ts';
 import { isVolatileName, RememberedBlocks } from './hpack-blocks.ts';
 import { HpackError } from './hpack-error.ts';
 import { decodeHuffman, huffmanDecodedBytesMax } from './hpack-huffman.ts';
-import { DynamicTable, entryOverheadBytes, staticEntries, staticEntryCount, TableEntry } from './hpack-table.ts';
+import { DynamicTable, staticEntries, staticEntryCount, TableEntry } from './hpack-table.ts';
 
 /** What a peer assumes until it has read our settings (RFC 9113, 6.5.2). */
 const initialTableBytes = 4_096;
@@ -104,31 +104,33 @@ export class HpackDecoder {
 
   #field(): void {
     const first = this.#block[this.#position]!;
-    if ((first & 0x80) !== 0) {
-      const entry = this.#entry(this.#integer(0x7f));
-      this.#take(entry.name, entry.value, entry.isValid);
+    if (first > 0x80 && first < 0xff) {
+      this.#position++;
+      this.#take(this.#entry(first & 0x7f));
+    } else if ((first & 0x80) !== 0) {
+      this.#take(this.#entry(this.#integer(0x7f)));
     } else if ((first & 0x40) !== 0) {
       const entry = new TableEntry(this.#name(0x3f), this.#string());
       this.#table.add(entry);
-      this.#take(entry.name, entry.value, entry.isValid);
+      this.#take(entry);
     } else if ((first & 0x20) !== 0) {
       throw new HpackError('a table size behind a field');
     } else {
-      const name = this.#name(0x0f);
-      const value = this.#string();
-      this.#isVolatile ||= isVolatileName(name);
-      this.#take(name, value, isValidField(name, value));
+      const entry = new TableEntry(this.#name(0x0f), this.#string());
+      this.#isVolatile ||= isVolatileName(entry.name);
+      this.#take(entry);
     }
   }
 
-  #take(name: string, value: string, isValid: boolean): void {
-    this.#listBytes += name.length + value.length + entryOverheadBytes;
+  #take(entry: TableEntry): void {
+    this.#listBytes += entry.bytes;
     if (this.#listBytes > this.#listBytesMax) return;
+    const { name, value } = entry;
     const fields = this.#fields;
     const before = fields[name];
-    if (!isValid) {
+    if (!entry.isValid) {
       this.#fault ??= 'invalid header field';
-    } else if (!isPseudoName(name)) {
+    } else if (!entry.isPseudo) {
       this.#hasRegular = true;
     } else if (this.#hasRegular || before !== undefined) {
       this.#fault ??= `misplaced ${name}`;

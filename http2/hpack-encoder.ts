@@ -2,8 +2,8 @@
  * Fields into header blocks (RFC 7541, 6).
  *
  * A field is sent in full once and put into the table, and is an index of one byte from then on. Not so
- * - what hardly comes twice (`isVolatileName`), long values, and a name's values beyond the first few: they would push out
- *   what does come again, and each insertion moves the indexes of everything else;
+ * - what hardly comes twice (`isVolatileName`), but for one of it that gives the name an index, long values, and a name's
+ *   values beyond the first few: they would push out what does come again, and each insertion moves all other indexes;
  * - credentials, which are sent as never indexed, so that nobody on the way keeps them and no later block's length tells
  *   whether a guess was right (7.1).
  *
@@ -27,14 +27,12 @@ import { DynamicTable, entryOverheadBytes, staticEntries, TableEntry } from './h
 /** What a peer's table holds until its settings or a block say otherwise (RFC 9113, 6.5.2). */
 const initialTableBytes = 4_096;
 
-type Policy = 'indexed' | 'plain' | 'never';
+type Policy = 'indexed' | 'volatile' | 'never';
 
 /** The first byte of a literal, and the bits of it that hold the name's index. */
-const literal = {
-  indexed: { pattern: 0x40, mask: 0x3f },
-  plain: { pattern: 0x00, mask: 0x0f },
-  never: { pattern: 0x10, mask: 0x0f },
-} as const;
+const literalIndexed = { pattern: 0x40, mask: 0x3f };
+const literalPlain = { pattern: 0x00, mask: 0x0f };
+const literalNever = { pattern: 0x10, mask: 0x0f };
 
 interface Name {
   readonly policy: Policy;
@@ -61,7 +59,7 @@ let slabUsed = 0;
 export class HpackEncoder {
   readonly #tableBytesMax: number;
   readonly #table: DynamicTable;
-  /** Names that have an entry somewhere, or a policy: bounded by the tables. */
+  /** Names that have an entry somewhere: bounded by the tables. */
   readonly #names = new Map<string, Name>();
   readonly #remembered: Remembered[] = [];
   #nextRemembered = 0;
@@ -95,11 +93,13 @@ export class HpackEncoder {
     if (known?.block && known.version === version) return known.block;
     this.#begin();
     const beginsWithSizes = this.#tellTableBytes();
+    let numbers: string[] | undefined;
     for (const name in fields) {
-      const value = fields[name]!;
-      if (typeof value === 'string') this.#field(name, value);
-      else for (const item of value) this.#field(name, item);
+      // An object lists its names that are numbers first, where the pseudo-header fields belong.
+      if (beginsWithDigit(name)) (numbers ??= []).push(name);
+      else this.#values(name, fields[name]!);
     }
+    if (numbers) for (const name of numbers) this.#values(name, fields[name]!);
     const block = slab.subarray(this.#start, this.#position);
     slabUsed = this.#position;
     if (this.#table.version === version && !beginsWithSizes && !this.#isVolatile) this.#remember(known, fields, block);
@@ -140,6 +140,11 @@ export class HpackEncoder {
     return true;
   }
 
+  #values(name: string, value: string | readonly string[]): void {
+    if (typeof value === 'string') this.#field(name, value);
+    else for (const item of value) this.#field(name, item);
+  }
+
   #field(text: string, value: string): void {
     this.#reserve(fieldOverheadBytes + text.length + value.length);
     const name = this.#names.get(text) ?? this.#meet(text);
@@ -154,31 +159,33 @@ export class HpackEncoder {
         }
       }
     }
-    if (policy === 'indexed' && this.#isWorthAnEntry(name, text, value)) {
-      this.#literal('indexed', entries[0], text, value);
+    this.#isVolatile ||= policy === 'volatile';
+    if (policy !== 'never' && this.#isWorthAnEntry(name, text, value)) {
+      this.#literal(literalIndexed, entries[0], text, value);
       const entry = new TableEntry(text, value);
       // Before room is made for it, which may take the name's other entries and with the last of them the name.
       entries.push(entry);
       this.#names.set(text, name);
       this.#table.add(entry);
     } else {
-      this.#isVolatile ||= policy === 'plain';
-      this.#literal(policy === 'never' ? 'never' : 'plain', entries[0], text, value);
+      this.#literal(policy === 'never' ? literalNever : literalPlain, entries[0], text, value);
     }
   }
 
   #isWorthAnEntry(name: Name, text: string, value: string): boolean {
     if (value.length > http2IndexedValueBytesMax) return false;
+    // One value of those that hardly come twice, for the sake of its name.
+    if (name.policy === 'volatile' && name.entries.length > 0) return false;
     if (name.entries.length - name.staticCount >= http2IndexedValuesPerName) return false;
     return text.length + value.length + entryOverheadBytes <= this.#table.bytesMax;
   }
 
-  /** A name that has no entry. It is kept once it has one; those with a policy or a place in the static table are few. */
+  /** A name that has no entry, and is kept once it has one. Those of the static table are few. */
   #meet(text: string): Name {
     const known = staticNames.get(text);
     const policy = policyOf(text);
     const name: Name = { policy, entries: known ? [...known] : [], staticCount: known ? known.length : 0 };
-    if (known || policy !== 'indexed') this.#names.set(text, name);
+    if (known) this.#names.set(text, name);
     return name;
   }
 
@@ -188,8 +195,8 @@ export class HpackEncoder {
     if (name.entries.length === 0) this.#names.delete(entry.name);
   }
 
-  #literal(kind: Policy, named: TableEntry | undefined, name: string, value: string): void {
-    const { pattern, mask } = literal[kind];
+  #literal(kind: typeof literalPlain, named: TableEntry | undefined, name: string, value: string): void {
+    const { pattern, mask } = kind;
     if (named) {
       this.#integer(pattern, mask, this.#table.indexOf(named));
     } else {
@@ -241,7 +248,12 @@ for (const entry of staticEntries) {
   if (entry) staticNames.set(entry.name, [...(staticNames.get(entry.name) ?? []), entry]);
 }
 
+function beginsWithDigit(name: string): boolean {
+  const code = name.charCodeAt(0);
+  return code >= 0x30 && code <= 0x39;
+}
+
 function policyOf(name: string): Policy {
   if (name === 'authorization' || name === 'proxy-authorization' || name === 'cookie') return 'never';
-  return isVolatileName(name) ? 'plain' : 'indexed';
+  return isVolatileName(name) ? 'volatile' : 'indexed';
 }

@@ -9,7 +9,7 @@
  * Each end keeps its own: what the decoder looks up by index, the encoder finds by name and value (`hpack-encoder.ts`),
  * and is told of evictions for it.
  */
-import { isValidField } from './header-fields.ts';
+import { isPseudoName, isValidField } from './header-fields.ts';
 
 /** What an entry counts besides its name and value (RFC 7541, 4.1). */
 export const entryOverheadBytes = 32;
@@ -20,6 +20,7 @@ export class TableEntry {
   readonly bytes: number;
   /** Looked at once, however many messages refer to the entry. */
   readonly isValid: boolean;
+  readonly isPseudo: boolean;
   /** Counts the insertions of its table; below zero, the complement of a static entry's index. */
   sequence: number;
 
@@ -28,6 +29,7 @@ export class TableEntry {
     this.value = value;
     this.bytes = name.length + value.length + entryOverheadBytes;
     this.isValid = isValidField(name, value);
+    this.isPseudo = isPseudoName(name);
     this.sequence = sequence;
   }
 }
