@@ -89,9 +89,6 @@ export const grpcStreamWindowBytes = 8 * MiB;
 export const grpcConnectionWindowBytes = 32 * MiB;
 /** Memory that a message's claimed length alone gets; more only after that much has really arrived. */
 export const grpcReceiveStepBytes = 4 * MiB;
-export const grpcHeaderBytesMax = 64 * KiB;
-/** Frames that a peer may send whole: fewer of them for a block, and yet no call waits long behind one. */
-export const grpcFrameBytesMax = 256 * KiB;
 /** No stream of gzip inflates by more than this. */
 export const grpcInflateRatioMax = 1_032;
 /** A connection with open calls is asked for a sign of life this often. */
@@ -100,9 +97,6 @@ export const grpcKeepaliveMs = 30_000;
 export const grpcStallMaxMs = 60_000;
 /** What a server that ends gives the statuses of its last calls to reach their clients. */
 export const grpcLastWordsMs = 250;
-/** Streams that a client may reset: at once, and every second after that. */
-export const grpcResetsBurstMax = 10_000;
-export const grpcResetsPerSecondMax = 1_000;
 export const grpcConnectTimeoutMs = 5_000;
 export const grpcReconnectDelayMinMs = 20;
 export const grpcReconnectDelayMaxMs = 2_000;
@@ -129,6 +123,30 @@ export const http2RememberedBlockBytesMax = 512;
 /** Header values above this, and further values of a name of which so many are in the table, are sent and not put there. */
 export const http2IndexedValueBytesMax = 256;
 export const http2IndexedValuesPerName = 8;
+/** Header fields of one message, by the count of RFC 9113, 6.5.2; and the block that they come in, and its frames. */
+export const http2HeaderListBytesMax = 64 * KiB;
+export const http2HeaderBlockBytesMax = 64 * KiB;
+export const http2ContinuationsMax = 64;
+/** Frames that a peer may send: fewer of them for a block, and yet no call waits long behind one. */
+export const http2FrameBytesMax = 256 * KiB;
+/** Streams that a client may reset: at once, and every second after that. */
+export const http2ResetsBurstMax = 10_000;
+export const http2ResetsPerSecondMax = 1_000;
+/** The same of frames that only cost: pings, settings, empty data, unknown ones. */
+export const http2UselessFramesBurstMax = 10_000;
+export const http2UselessFramesPerSecondMax = 1_000;
+/** Streams that a client begins before it knows how many its server takes. */
+export const http2StreamsBeforeSettings = 100;
+/** A body up to this is copied next to its frame's head; a larger one is handed to the socket as it stands. */
+export const http2JoinedBytesMax = 16 * KiB;
+export const http2OutputSlabBytes = 64 * KiB;
+/** What is handed to the socket before the system has taken it; and from where on a peer that does not read is not read. */
+export const http2UnsentBytesHigh = 2 * MiB;
+export const http2UnsentBytesMax = 16 * MiB;
+/** What a stream may have waiting before its writer is asked to wait. */
+export const http2StreamUnsentBytesHigh = 256 * KiB;
+/** Data that comes for a paused stream is joined up to this: bytes alone are the bound then, and not their number. */
+export const http2HeldPieceBytes = 1 * KiB;
 
 // ── TLS and credentials ─────────────────────────────────────────────────────────────────────────────────────────
 export const tlsHandshakeTimeoutMs = 10_000;

@@ -8,10 +8,11 @@
  * A connection is opened by the first call that needs it. In `backoff` calls fail at once; the delay doubles with
  * every failure in a row and is drawn at random from its upper half, so that many clients do not return together.
  */
-import type { ClientHttp2Session, ClientHttp2Stream, ClientSessionOptions, OutgoingHttpHeaders } from 'node:http2';
 import { messageOf } from '../errors.ts';
-import { grpcClientCallsMax, grpcFrameBytesMax } from '../limits.ts';
-import { type ChannelTlsSource, channelTlsOf } from '../security/tls.ts';
+import { Http2Connection } from '../http2/connection.ts';
+import type { OutgoingFields } from '../http2/header-fields.ts';
+import type { Http2Stream } from '../http2/stream.ts';
+import { type ChannelTls, type ChannelTlsSource, channelTlsOf } from '../security/tls.ts';
 import { connectFault } from '../security/tls-faults.ts';
 import { dial, type Dialled } from './dial.ts';
 import { grpcStatus, type StreamEnd, streamEnd } from './status.ts';
@@ -29,17 +30,16 @@ export interface ConnectionOptions {
   readonly onState: (connection: ClientConnection) => void;
 }
 
-/** A stream and what became of the session that it runs on. */
+/** A stream, and how its call ends if the connection under it breaks. */
 export interface OpenedStream {
-  readonly stream: ClientHttp2Stream;
-  readonly lost: (report: (end: StreamEnd) => void) => boolean;
+  readonly stream: Http2Stream;
+  readonly endOfConnection: () => StreamEnd;
 }
 
-/** One HTTP/2 session; a connection has one after the other, and the old one may still finish its calls. */
+/** One HTTP/2 connection; a connection of a channel has one after the other, and the old one may still finish its calls. */
 interface Link {
-  readonly session: ClientHttp2Session;
+  readonly http2: Http2Connection;
   connected: boolean;
-  closed: boolean;
   fault: string | undefined;
   pingsUnanswered: number;
 }
@@ -76,17 +76,16 @@ export class ClientConnection {
   }
 
   /** Opens a stream, now or as soon as connected; in `backoff` and `closed` the end that a call has at once. */
-  open(headers: OutgoingHttpHeaders): OpenedStream | StreamEnd {
-    // A session may know that it is over before it has said so.
-    if (this.#link && (this.#link.session.closed || this.#link.session.destroyed)) this.#detach(this.#link);
+  open(headers: OutgoingFields): OpenedStream | StreamEnd {
+    // A connection may know that it is over before it has said so.
+    if (this.#link?.http2.isUsable === false) this.#detach(this.#link);
     this.connect();
     const link = this.#link;
     if (!link) {
       const text = this.#state === 'closed' ? 'the channel is closed' : this.#lastFault;
       return streamEnd(grpcStatus.UNAVAILABLE, text, {}, true);
     }
-    const stream = link.session.request(headers, { endStream: false });
-    return { stream, lost: (report) => reportLoss(link, report) };
+    return { stream: link.http2.request(headers), endOfConnection: () => endOfLink(link) };
   }
 
   /** Ends the connection and, with it, its calls. */
@@ -96,65 +95,58 @@ export class ClientConnection {
     this.#link = undefined;
     for (const link of this.#links) {
       link.fault ??= 'the channel was closed';
-      link.session.destroy();
+      link.http2.destroy();
     }
   }
 
   #dial(): Link | undefined {
     const { streamWindowBytes, connectionWindowBytes, connectTimeoutMs, keepaliveMs, tls: source } = this.#options;
-    const sessionOptions: ClientSessionOptions = {
-      settings: { initialWindowSize: streamWindowBytes, maxFrameSize: grpcFrameBytesMax, enablePush: false },
-      // Until the server has said how many calls it takes at once.
-      peerMaxConcurrentStreams: 100,
-      // In megabytes; the bound of a client is its number of calls, not the memory of their messages.
-      maxSessionMemory: 1_000_000,
-    };
     const tls = source && channelTlsOf(source);
     let dialled: Dialled;
     try {
-      dialled = dial(this.#target, sessionOptions, tls);
+      dialled = dial(this.#target, tls, () => link.http2.open());
     } catch (error) {
       this.#retreat(`no TLS with ${this.#target}: ${messageOf(error)}`);
       return undefined;
     }
-    const { session } = dialled;
-    // Every call that waits for the connection, or for why it was lost, listens: as many as a channel has calls.
-    session.setMaxListeners(grpcClientCallsMax);
-    const link: Link = { session, connected: false, closed: false, fault: undefined, pingsUnanswered: 0 };
-    this.#links.add(link);
     const connectTimer = setTimeout(() => {
       link.fault = `no connection to ${this.#target} within ${connectTimeoutMs} ms`;
-      session.destroy();
+      link.http2.destroy();
     }, connectTimeoutMs);
     const keepalive = setInterval(() => this.#ping(link), keepaliveMs);
     keepalive.unref();
-    session.once('remoteSettings', () => {
-      clearTimeout(connectTimer);
-      session.setLocalWindowSize(connectionWindowBytes);
-      this.#onReady(link);
-    });
-    let error: unknown;
-    session.on('error', (first: unknown) => {
-      error ??= first;
-      if (link.connected) link.fault ??= messageOf(first);
-    });
-    session.on('goaway', () => this.#detach(link));
-    session.once('close', () => {
-      clearTimeout(connectTimer);
-      clearInterval(keepalive);
-      this.#links.delete(link);
-      link.closed = true;
-      link.fault ??= link.connected
-        ? `the connection to ${this.#target} was lost`
-        : connectFault(error, {
-            target: this.#target,
-            isTls: tls !== undefined,
-            isDialled: dialled.isDialled(),
-            showsCertificate: tls?.cert !== undefined,
-          });
-      this.#detach(link);
-    });
+    const http2 = new Http2Connection(
+      dialled.socket,
+      { role: 'client', streamWindowBytes, connectionWindowBytes },
+      {
+        ready: () => {
+          clearTimeout(connectTimer);
+          this.#onReady(link);
+        },
+        goAway: () => this.#detach(link),
+        closed: (error) => {
+          clearTimeout(connectTimer);
+          clearInterval(keepalive);
+          this.#links.delete(link);
+          link.fault ??= this.#faultOf(link, error, dialled, tls);
+          this.#detach(link);
+        },
+      },
+    );
+    const link: Link = { http2, connected: false, fault: undefined, pingsUnanswered: 0 };
+    this.#links.add(link);
     return link;
+  }
+
+  /** Why a connection ended, for people. */
+  #faultOf(link: Link, error: unknown, dialled: Dialled, tls: ChannelTls | undefined): string {
+    if (link.connected) return error === undefined ? `the connection to ${this.#target} was lost` : messageOf(error);
+    return connectFault(error, {
+      target: this.#target,
+      isTls: tls !== undefined,
+      isDialled: dialled.isDialled(),
+      showsCertificate: tls?.cert !== undefined,
+    });
   }
 
   #onReady(link: Link): void {
@@ -193,15 +185,15 @@ export class ClientConnection {
   }
 
   #ping(link: Link): void {
-    if (link.session.destroyed || link.session.closed || !link.connected) return;
+    if (!link.connected) return;
     if (link.pingsUnanswered > 1) {
       link.fault = `${this.#target} gave no sign of life`;
-      link.session.destroy();
+      link.http2.destroy();
       return;
     }
     link.pingsUnanswered++;
-    link.session.ping((error) => {
-      if (!error) link.pingsUnanswered = 0;
+    link.http2.ping(() => {
+      link.pingsUnanswered = 0;
     });
   }
 
@@ -212,12 +204,7 @@ export class ClientConnection {
   }
 }
 
-/** True if the link broke; its calls hear how once it is known. */
-function reportLoss(link: Link, report: (end: StreamEnd) => void): boolean {
-  if (!link.session.destroyed) return false;
-  // A call of a link that never was connected cannot have been processed.
-  const tell = (): void => report(streamEnd(grpcStatus.UNAVAILABLE, link.fault ?? 'lost', {}, !link.connected));
-  if (link.closed) tell();
-  else link.session.once('close', tell);
-  return true;
+/** A call of a link that never was connected cannot have been processed. */
+function endOfLink(link: Link): StreamEnd {
+  return streamEnd(grpcStatus.UNAVAILABLE, link.fault ?? 'lost', {}, !link.connected);
 }

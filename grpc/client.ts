@@ -1,5 +1,5 @@
 /**
- * A gRPC client straight on node:http2: one channel to one address, over one or more connections.
+ * A gRPC client on our own HTTP/2: one channel to one address, over one or more connections.
  *
  * A single HTTP/2 connection carries its calls in one TCP stream, so a large value delays whatever is behind it;
  * callers that mix both give large values a channel of their own, or several connections (calls go around in turn).
@@ -7,7 +7,7 @@
  * Calls fail at once while no connection can be made (`UNAVAILABLE`, `neverProcessed`), unless `waitForReady` lets
  * them wait until their deadline. A call that the server provably never began is sent again once by itself.
  */
-import type { OutgoingHttpHeaders } from 'node:http2';
+import type { OutgoingFields } from '../http2/header-fields.ts';
 import {
   grpcClientCallsMax,
   grpcConnectionWindowBytes,
@@ -214,7 +214,7 @@ export class GrpcChannel {
         deadlines: this.#deadlines,
         deadlineMs,
         signal,
-        connectionLost: opened.lost,
+        endOfConnection: opened.endOfConnection,
       },
       {
         message: (message, reserved) => listener.message(message, reserved),
@@ -271,18 +271,17 @@ function requestHeaders(
   scheme: 'http' | 'https',
   leftMs: number,
   metadata: GrpcMetadata,
-): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {
-    ...metadata,
+): OutgoingFields {
+  return {
     ':method': 'POST',
     ':scheme': scheme,
     ':authority': authority,
     ':path': path,
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...(leftMs !== Infinity && { 'grpc-timeout': formatTimeout(leftMs) }),
+    ...metadata,
   };
-  if (leftMs !== Infinity) headers['grpc-timeout'] = formatTimeout(leftMs);
-  return headers;
 }
 
 function resolveWith<Response>(

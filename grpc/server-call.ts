@@ -11,7 +11,9 @@
  * A call is cancelled when the client resets it, its connection breaks, or its deadline passes, before the status
  * was sent. Statuses and texts are those of grpc-js, so that clients cannot tell the servers apart.
  */
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { HeaderFields, OutgoingFields } from '../http2/header-fields.ts';
+import { errorCode } from '../http2/protocol.ts';
+import type { Http2Stream, StreamListener } from '../http2/stream.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallListener, CallTransport } from './call-transport.ts';
 import { Deadline, type DeadlineWheel } from './deadline-wheel.ts';
@@ -37,26 +39,26 @@ export interface CallEnvironment {
   readonly deadlines: DeadlineWheel;
 }
 
-const respondOptions = { waitForTrailers: true, sendDate: false };
-const respondTrailersOnly = { endStream: true, sendDate: false };
-const okTrailers: OutgoingHttpHeaders = { 'grpc-status': '0' };
-const responseHeaders: OutgoingHttpHeaders = {
-  ':status': 200,
+const okTrailers: OutgoingFields = { 'grpc-status': '0' };
+const responseHeaders: OutgoingFields = {
+  ':status': '200',
   'content-type': 'application/grpc',
   'grpc-accept-encoding': acceptedEncodings,
 };
 
-export class ServerCall implements CallTransport {
+export class ServerCall implements CallTransport, StreamListener {
   readonly path: string;
   /** As the client sent them. */
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: HeaderFields;
   /** address:port of the client. */
   readonly peer: string;
   /** Who the client has proven to be, if the server asks for that. */
   identity: string | undefined;
+  /** Called once, when the call's stream is over. */
+  onClosed: (() => void) | undefined;
   /** Wall-clock time after which the client no longer waits; Infinity if it named none. */
   readonly deadlineMs: number;
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: Http2Stream;
   readonly #environment: CallEnvironment;
   readonly #reader: MessageReader;
   readonly #encoding: MessageEncoding | undefined;
@@ -65,17 +67,14 @@ export class ServerCall implements CallTransport {
   #abort: AbortController | undefined;
   /** Messages still being inflated, in order. */
   #inflating: Promise<void> | undefined;
-  #heldBytes = 0;
   #writtenBytes = 0;
-  #trailers: OutgoingHttpHeaders = okTrailers;
   #extraTrailers: GrpcMetadata | undefined;
   #end: StreamEnd | undefined;
   #remoteEnded = false;
-  #closed = false;
   #cancelled = false;
   #messages = 0;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, peer: string, environment: CallEnvironment) {
+  constructor(stream: Http2Stream, headers: HeaderFields, peer: string, environment: CallEnvironment) {
     this.#stream = stream;
     this.headers = headers;
     this.path = headers[':path'] ?? '';
@@ -85,14 +84,11 @@ export class ServerCall implements CallTransport {
       this.#onMessage(message, compressed, reserved),
     );
     const timeout = headers['grpc-timeout'];
-    const timeoutMs = typeof timeout === 'string' ? parseTimeout(timeout) : undefined;
+    const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
     this.deadlineMs = timeoutMs === undefined ? Infinity : Date.now() + timeoutMs;
     const encoding = headers['grpc-encoding'];
-    this.#encoding = typeof encoding === 'string' && isMessageEncoding(encoding) ? encoding : undefined;
-    stream.on('wantTrailers', () => this.#onWantTrailers());
-    stream.on('close', () => this.#onClose());
-    // A broken stream is followed by 'close', where the call learns how it ended.
-    stream.on('error', ignore);
+    this.#encoding = encoding !== undefined && isMessageEncoding(encoding) ? encoding : undefined;
+    stream.listener = this;
   }
 
   /** True once nobody waits for the answer any more. */
@@ -111,17 +107,17 @@ export class ServerCall implements CallTransport {
 
   /** True if the status is decided: writes go nowhere. */
   get ended(): boolean {
-    return this.#end !== undefined || this.#stream.closed || this.#stream.destroyed;
+    return this.#end !== undefined || this.#stream.isClosed;
   }
 
   /** Grows whenever a byte moves: a call that is `busy` and does not grow is stuck. */
   get progress(): number {
-    return this.#messages + this.#writtenBytes - this.#stream.writableLength;
+    return this.#messages + this.#writtenBytes - this.#stream.pendingBytes;
   }
 
   /** In the middle of a message, in or out. */
   get busy(): boolean {
-    return this.#reader.partial || this.#stream.writableLength > 0;
+    return this.#reader.partial || this.#stream.pendingBytes > 0;
   }
 
   /** Begins to read. What is wrong with the headers is answered here and the listener hears only `ended`. */
@@ -136,16 +132,12 @@ export class ServerCall implements CallTransport {
       this.#deadline = new Deadline(this.deadlineMs, () => this.#onDeadline());
       this.#environment.deadlines.add(this.#deadline);
     }
-    const stream = this.#stream;
-    stream.on('drain', () => this.#listener?.drain());
-    stream.on('end', () => this.#onRemoteEnd());
-    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
   }
 
   /** Sends the response headers, if they are not out already; `extra` adds to them. */
   sendHeaders(extra?: GrpcMetadata): void {
-    if (this.ended || this.#stream.headersSent) return;
-    this.#stream.respond(extra ? { ...responseHeaders, ...extra } : { ...responseHeaders }, respondOptions);
+    if (this.ended || this.#stream.hasSentHeaders) return;
+    this.#stream.sendHeaders(extra ? { ...responseHeaders, ...extra } : responseHeaders);
   }
 
   /** Adds to the trailers that will carry the status. */
@@ -171,14 +163,13 @@ export class ServerCall implements CallTransport {
   answer(message: MessageParts): void {
     if (this.ended) return;
     this.sendHeaders();
-    this.#stream.cork();
     this.#send(framed(message));
     this.#finish(okEnd);
   }
 
   /** Resets the stream without a status. */
   cancel(): void {
-    if (!this.#closed) this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.reset(errorCode.cancel);
   }
 
   pause(): void {
@@ -186,89 +177,18 @@ export class ServerCall implements CallTransport {
   }
 
   resume(): void {
-    if (!this.#closed) this.#stream.resume();
+    this.#stream.resume();
   }
 
   release(reservedBytes: number): void {
     this.#environment.budget.release(reservedBytes);
   }
 
-  #headerFault(): GrpcError | undefined {
-    const timeout = this.headers['grpc-timeout'];
-    if (timeout !== undefined && this.deadlineMs === Infinity) {
-      return new GrpcError(grpcStatus.INTERNAL, `Invalid grpc-timeout value "${String(timeout)}"`);
-    }
-    const encoding = this.headers['grpc-encoding'];
-    if (encoding !== undefined && encoding !== 'identity' && this.#encoding === undefined) {
-      const text = `Received message compressed with unsupported encoding "${String(encoding)}"`;
-      return new GrpcError(grpcStatus.UNIMPLEMENTED, text);
-    }
-    return undefined;
+  onHeaders(): void {
+    // Trailers of a request say nothing in gRPC.
   }
 
-  #send(buffers: readonly Uint8Array[]): boolean {
-    const stream = this.#stream;
-    const bytes = bytesOf(buffers);
-    this.#environment.budget.add(bytes);
-    this.#heldBytes += bytes;
-    this.#writtenBytes += bytes;
-    if (buffers.length === 1) return stream.write(buffers[0], () => this.#onWritten(bytes));
-    const last = buffers.length - 1;
-    stream.cork();
-    for (let index = 0; index < last; index++) stream.write(buffers[index]);
-    const room = stream.write(buffers[last], () => this.#onWritten(bytes));
-    stream.uncork();
-    return room;
-  }
-
-  #onWritten(bytes: number): void {
-    if (this.#closed) return;
-    this.#heldBytes -= bytes;
-    this.#environment.budget.release(bytes);
-  }
-
-  #finish(end: StreamEnd): void {
-    if (this.ended) return;
-    this.#end = end;
-    const stream = this.#stream;
-    const trailers = this.#trailersOf(end);
-    if (stream.headersSent) {
-      this.#trailers = trailers;
-      stream.end();
-    } else {
-      stream.respond({ ...responseHeaders, ...trailers }, respondTrailersOnly);
-    }
-    if (!this.#remoteEnded) this.#stopClient();
-  }
-
-  /**
-   * The status is out and the client still sends: take what comes, so that it does not hold up the connection, and
-   * once our side is flushed ask it to stop (RFC 9113, 8.1).
-   */
-  #stopClient(): void {
-    const stream = this.#stream;
-    this.#reader.abandon();
-    stream.on('end', () => this.#onRemoteEnd());
-    stream.resume();
-    stream.once('finish', () => {
-      setImmediate(() => {
-        if (!this.#remoteEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
-      });
-    });
-  }
-
-  #trailersOf(end: StreamEnd): OutgoingHttpHeaders {
-    if (end === okEnd && !this.#extraTrailers) return okTrailers;
-    const trailers: OutgoingHttpHeaders = { ...this.#extraTrailers, ...end.metadata, 'grpc-status': String(end.code) };
-    if (end.details !== '') trailers['grpc-message'] = encodeGrpcMessage(end.details);
-    return trailers;
-  }
-
-  #onWantTrailers(): void {
-    this.#stream.sendTrailers(this.#trailers);
-  }
-
-  #onData(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.#end) return;
     this.#messages += chunk.byteLength;
     try {
@@ -277,6 +197,72 @@ export class ServerCall implements CallTransport {
       if (!(error instanceof GrpcError)) throw error;
       this.fail(error);
     }
+  }
+
+  /** The client has sent everything. A stream that was reset or lost does not come here: its write must not be done. */
+  onEnd(): void {
+    this.#remoteEnded = true;
+    if (this.#end) return;
+    if (this.#inflating) this.#inOrder(() => this.#listener?.remoteEnd());
+    else if (this.#reader.partial) this.fail(new GrpcError(grpcStatus.INTERNAL, 'The request ends inside a message'));
+    else this.#listener?.remoteEnd();
+  }
+
+  onDrain(): void {
+    this.#listener?.drain();
+  }
+
+  onClose(code: number): void {
+    if (this.#deadline) this.#environment.deadlines.remove(this.#deadline);
+    this.#reader.abandon();
+    const end = this.#end ?? endOfReset(code || errorCode.cancel);
+    if (!this.#end) {
+      this.#cancelled = true;
+      this.#abort?.abort();
+    }
+    this.#listener?.ended(end);
+    this.#listener = undefined;
+    this.onClosed?.();
+  }
+
+  #headerFault(): GrpcError | undefined {
+    const timeout = this.headers['grpc-timeout'];
+    if (timeout !== undefined && this.deadlineMs === Infinity) {
+      return new GrpcError(grpcStatus.INTERNAL, `Invalid grpc-timeout value "${timeout}"`);
+    }
+    const encoding = this.headers['grpc-encoding'];
+    if (encoding !== undefined && encoding !== 'identity' && this.#encoding === undefined) {
+      const text = `Received message compressed with unsupported encoding "${encoding}"`;
+      return new GrpcError(grpcStatus.UNIMPLEMENTED, text);
+    }
+    return undefined;
+  }
+
+  #send(parts: readonly Uint8Array[]): boolean {
+    this.#writtenBytes += bytesOf(parts);
+    return this.#stream.write(parts);
+  }
+
+  #finish(end: StreamEnd): void {
+    if (this.ended) return;
+    this.#end = end;
+    const stream = this.#stream;
+    const trailers = this.#trailersOf(end);
+    if (!this.#remoteEnded) this.#reader.abandon();
+    if (stream.hasSentHeaders) stream.end(trailers);
+    else stream.sendHeaders({ ...responseHeaders, ...trailers }, true);
+    // The status is out and the client still sends: what comes is thrown away, so that it does not hold up the connection.
+    if (!this.#remoteEnded) stream.stop();
+  }
+
+  #trailersOf(end: StreamEnd): OutgoingFields {
+    if (end === okEnd && !this.#extraTrailers) return okTrailers;
+    return {
+      ...this.#extraTrailers,
+      ...end.metadata,
+      'grpc-status': String(end.code),
+      ...(end.details !== '' && { 'grpc-message': encodeGrpcMessage(end.details) }),
+    };
   }
 
   #onMessage(message: Buffer, compressed: boolean, reserved: number): void {
@@ -322,20 +308,7 @@ export class ServerCall implements CallTransport {
       this.resume();
     });
     this.#inflating = mine;
-    mine.catch((error: unknown) => this.#stream.destroy(error instanceof Error ? error : undefined));
-  }
-
-  #onRemoteEnd(): void {
-    if (this.#remoteEnded) return;
-    const stream = this.#stream;
-    // Node ends the readable side of a stream that was reset or lost, too. That is no half-close: the client did not
-    // finish what it had to say, and a write that happens to be whole by now must not be done.
-    if (!this.#end && (stream.aborted || stream.closed || stream.destroyed)) return;
-    this.#remoteEnded = true;
-    if (this.#end) return;
-    if (this.#inflating) this.#inOrder(() => this.#listener?.remoteEnd());
-    else if (this.#reader.partial) this.fail(new GrpcError(grpcStatus.INTERNAL, 'The request ends inside a message'));
-    else this.#listener?.remoteEnd();
+    mine.catch(() => this.#stream.reset(errorCode.internalError));
   }
 
   #onDeadline(): void {
@@ -343,24 +316,4 @@ export class ServerCall implements CallTransport {
     this.#abort?.abort();
     this.fail(new GrpcError(grpcStatus.DEADLINE_EXCEEDED, 'Deadline exceeded'));
   }
-
-  #onClose(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#deadline) this.#environment.deadlines.remove(this.#deadline);
-    this.#reader.abandon();
-    this.release(this.#heldBytes);
-    this.#heldBytes = 0;
-    const end = this.#end ?? endOfReset(this.#stream.rstCode || constants.NGHTTP2_CANCEL);
-    if (!this.#end) {
-      this.#cancelled = true;
-      this.#abort?.abort();
-    }
-    this.#listener?.ended(end);
-    this.#listener = undefined;
-  }
-}
-
-function ignore(): void {
-  // Nothing to do: see where it is attached.
 }

@@ -1,5 +1,6 @@
 /** One client's connection: who it is, its open calls, its age, and whether it still lives. */
-import type { ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Http2Connection } from '../http2/connection.ts';
 import type { ShownCertificate } from '../security/tls.ts';
 import type { ServerCall } from './server-call.ts';
 import { GrpcError, grpcStatus } from './status.ts';
@@ -15,34 +16,31 @@ export class ServerConnection {
   readonly peer: string;
   readonly shown: ShownCertificate;
   readonly calls = new Set<ServerCall>();
-  readonly #session: ServerHttp2Session;
+  /** Resolves when the connection is gone. */
+  readonly closed: Promise<void>;
+  readonly #connection: Http2Connection;
   readonly #stuck = new WeakMap<ServerCall, Progress>();
+  #settleClosed: () => void = () => undefined;
   #ageTimer: NodeJS.Timeout | undefined;
   #pingsUnanswered = 0;
 
-  constructor(session: ServerHttp2Session, maxAgeMs: number | undefined, shown: ShownCertificate) {
-    this.#session = session;
+  constructor(connection: Http2Connection, socket: Socket, maxAgeMs: number | undefined, shown: ShownCertificate) {
+    this.#connection = connection;
     this.shown = shown;
-    const { remoteAddress, remotePort } = session.socket;
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    const { remoteAddress, remotePort } = socket;
     this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
     if (maxAgeMs === undefined) return;
     const jitter = 1 + ageJitter * (2 * Math.random() - 1);
-    this.#ageTimer = setTimeout(() => void this.drain(), maxAgeMs * jitter);
+    this.#ageTimer = setTimeout(() => this.drain(), maxAgeMs * jitter);
     this.#ageTimer.unref();
   }
 
-  /** Resolves when the connection is gone: after its calls, if nobody destroys it before. */
-  drain(): Promise<void> {
-    const session = this.#session;
-    if (session.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      session.once('close', () => resolve());
-      if (session.closed) return;
-      // GOAWAY with the last call that we have seen: clients send later ones again, elsewhere. Announcing it first
-      // with the highest stream id, as some servers do, is not for Node's: it reads no new stream after any GOAWAY,
-      // and calls that were on their way would never be answered.
-      session.close();
-    });
+  /** Takes no new calls, and ends after those that there are, if nobody destroys it before. */
+  drain(): void {
+    this.#connection.drain();
   }
 
   /** Calls that outlast the grace of a server that ends learn so, instead of a broken connection. */
@@ -51,23 +49,27 @@ export class ServerConnection {
   }
 
   destroy(): void {
-    this.#session.destroy();
+    this.#connection.destroy();
   }
 
+  /** The connection is gone. */
   forget(): void {
     clearTimeout(this.#ageTimer);
+    this.#settleClosed();
   }
 
-  /** Called every keepalive interval: drops a peer that is gone, cancels calls that are stuck. */
+  /** Called every keepalive interval: drops a peer that is gone or never spoke, cancels calls that are stuck. */
   inspect(stallMaxMs: number): void {
-    if (this.calls.size === 0 || this.#session.destroyed || this.#session.closed) return;
+    const connection = this.#connection;
+    const isIdle = this.calls.size === 0 && connection.unsentBytes === 0 && !connection.isDraining;
+    if (isIdle && connection.isReady) return;
     if (this.#pingsUnanswered > 1) {
-      this.#session.destroy();
+      connection.destroy();
       return;
     }
     this.#pingsUnanswered++;
-    this.#session.ping((error) => {
-      if (!error) this.#pingsUnanswered = 0;
+    connection.ping(() => {
+      this.#pingsUnanswered = 0;
     });
     for (const call of this.calls) this.#inspectCall(call, stallMaxMs);
   }

@@ -1,43 +1,31 @@
 /**
- * A gRPC server straight on node:http2.
+ * A gRPC server on our own HTTP/2 (../http2/).
  *
  * Why not grpc-js's: its server keeps 64 KiB flow-control windows (one round trip for every 64 KiB of a block),
- * joins every large message, and spends most of a small call in interceptors; `docs/performance.md` has the figures.
- * What HTTP/2 does is left to Node; this file keeps connections, their bounds and the way a server ends.
+ * joins every large message, and spends most of a small call in interceptors and in node:http2; `docs/performance.md`
+ * has the figures. This file keeps connections, their bounds and the way a server ends.
  *
  * Bounds: connections, streams a connection, header bytes, message bytes, bytes in flight over all calls, resets. A
  * connection that has open calls and answers no ping is dropped; a call stuck inside a message is cancelled.
  */
-import {
-  constants,
-  createSecureServer,
-  createServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { type AddressInfo, createServer, type Server, type ServerOpts, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
   grpcConnectionsMax,
   grpcConnectionWindowBytes,
-  grpcFrameBytesMax,
-  grpcHeaderBytesMax,
   grpcInFlightBytesMax,
   grpcKeepaliveMs,
   grpcLastWordsMs,
   grpcMessageBytesMax,
-  grpcResetsBurstMax,
-  grpcResetsPerSecondMax,
   grpcStallMaxMs,
   grpcStreamsPerConnectionMax,
   grpcStreamWindowBytes,
   listenBacklogMax,
 } from '../limits.ts';
+import { Http2Connection } from '../http2/connection.ts';
+import type { HeaderFields } from '../http2/header-fields.ts';
+import type { Http2Stream } from '../http2/stream.ts';
 import {
   type HandshakeFault,
   handshakeFaultOf,
@@ -100,8 +88,8 @@ export class GrpcServer {
   readonly #options: GrpcServerOptions;
   readonly #environment: CallEnvironment;
   readonly #servings = new Map<string, (call: ServerCall) => CallListener>();
-  readonly #connections = new Map<ServerHttp2Session, ServerConnection>();
-  #server: Http2Server | Http2SecureServer | undefined;
+  readonly #connections = new Set<ServerConnection>();
+  #server: Server | undefined;
   /** Of TLS: connections whose handshake may still be under way. */
   readonly #sockets = new Set<Socket>();
   #stopFollowing: (() => void) | undefined;
@@ -165,10 +153,6 @@ export class GrpcServer {
     this.#server = server;
     server.maxConnections = this.#options.connectionsMax ?? grpcConnectionsMax;
     server.on('drop', () => this.#connectionsRefused++);
-    server.on('session', (session) => this.#onSession(session));
-    server.on('stream', (stream, headers) => this.#onStream(stream as ServerHttp2Stream, headers));
-    // A peer that speaks no HTTP/2, or breaks off: its session and calls end by themselves.
-    server.on('sessionError', () => undefined);
     this.#keepalive = setInterval(() => this.#inspect(), this.#options.keepaliveMs ?? grpcKeepaliveMs);
     this.#keepalive.unref();
     return new Promise((resolve, reject) => {
@@ -189,15 +173,15 @@ export class GrpcServer {
     const server = this.#server;
     if (!server) return;
     this.#server = undefined;
-    const connections = [...this.#connections.values()];
-    const drained = Promise.all(connections.map((connection) => connection.drain()));
+    for (const connection of this.#connections) connection.drain();
+    const drained = Promise.all([...this.#connections].map(({ closed }) => closed));
     const listening = new Promise<void>((resolve) => {
       server.close(() => resolve());
     });
     await within(drained, graceMs);
-    for (const connection of this.#connections.values()) connection.failCalls();
+    for (const connection of this.#connections) connection.failCalls();
     await within(drained, grpcLastWordsMs);
-    for (const connection of this.#connections.values()) connection.destroy();
+    for (const connection of this.#connections) connection.destroy();
     for (const socket of this.#sockets) socket.destroy();
     await listening;
   }
@@ -207,78 +191,77 @@ export class GrpcServer {
     this.#servings.set(path, serve);
   }
 
-  #createServer(): Http2Server | Http2SecureServer {
-    const options: ServerOptions = {
-      settings: {
-        initialWindowSize: this.#options.streamWindowBytes ?? grpcStreamWindowBytes,
-        maxConcurrentStreams: this.#options.streamsPerConnectionMax ?? grpcStreamsPerConnectionMax,
-        maxHeaderListSize: grpcHeaderBytesMax,
-        maxFrameSize: grpcFrameBytesMax,
-        enablePush: false,
-      },
-      // In megabytes. Answers count too while they wait for the socket, so it lies above the budget that bounds them.
-      maxSessionMemory: Math.ceil((2 * this.#environment.budget.bytesMax) / 1e6),
-      streamResetBurst: grpcResetsBurstMax,
-      streamResetRate: grpcResetsPerSecondMax,
-    };
+  #createServer(): Server {
     const { tls } = this.#options;
-    return tls === undefined ? createServer(options) : this.#createSecureServer(options, tls);
+    if (tls !== undefined) return this.#createTlsServer(tls);
+    return createServer({ noDelay: true }, (socket) => this.#onConnection(socket, { kind: 'none' }));
   }
 
-  #createSecureServer(options: ServerOptions, tls: ServerTlsSource): Http2SecureServer {
-    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) });
+  #createTlsServer(tls: ServerTlsSource): TlsServer {
+    const options: ServerOpts = { noDelay: true };
+    const server = createTlsServer({ ...options, ...listenerTlsOf(tls), ALPNProtocols: [alpnOfHttp2] });
     this.#stopFollowing = tls.onChange((current) => server.setSecureContext(secureContextOf(current)));
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
     server.on('tlsClientError', (error, socket) => this.#options.onHandshakeFault?.(handshakeFaultOf(error, socket)));
+    server.on('secureConnection', (socket) => this.#onSecureConnection(socket, tls));
     return server;
   }
 
-  #onSession(session: ServerHttp2Session): void {
-    const shown = this.#shownCertificate(session);
-    if (shown.kind === 'unverified') this.#options.onHandshakeFault?.('certificate');
-    session.setLocalWindowSize(this.#options.connectionWindowBytes ?? grpcConnectionWindowBytes);
-    const connection = new ServerConnection(session, this.#options.maxConnectionAgeMs, shown);
-    this.#connections.set(session, connection);
-    session.once('close', () => {
-      this.#connections.delete(session);
-      connection.forget();
-    });
-    if (this.#closing) session.close();
-  }
-
-  #shownCertificate(session: ServerHttp2Session): ShownCertificate {
-    const { tls } = this.#options;
-    if (tls === undefined || tls.clientAuthentication === 'none') return { kind: 'none' };
-    return shownCertificate(session.socket as TLSSocket);
-  }
-
-  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    const session = stream.session as ServerHttp2Session | undefined;
-    const connection = session && this.#connections.get(session);
-    // Reset, or its connection lost, before it was handed to us.
-    if (!connection || stream.destroyed) return;
-    const contentType = headers['content-type'];
-    if (headers[':method'] !== 'POST' || !contentType?.startsWith('application/grpc')) {
-      const status = contentType?.startsWith('application/grpc')
-        ? constants.HTTP_STATUS_METHOD_NOT_ALLOWED
-        : constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE;
-      stream.on('error', () => undefined);
-      stream.respond({ ':status': status }, { endStream: true });
+  #onSecureConnection(socket: TLSSocket, { clientAuthentication }: ServerTlsSource): void {
+    if (socket.alpnProtocol !== alpnOfHttp2) {
+      // It may not have asked for anything: then it means to speak another protocol too.
+      socket.destroy();
       return;
     }
-    this.#serve(new ServerCall(stream, headers, connection.peer, this.#environment), connection, stream);
+    const shown: ShownCertificate = clientAuthentication === 'none' ? { kind: 'none' } : shownCertificate(socket);
+    if (shown.kind === 'unverified') this.#options.onHandshakeFault?.('certificate');
+    this.#onConnection(socket, shown);
   }
 
-  #serve(call: ServerCall, connection: ServerConnection, stream: ServerHttp2Stream): void {
+  #onConnection(socket: Socket, shown: ShownCertificate): void {
+    const http2 = new Http2Connection(
+      socket,
+      {
+        role: 'server',
+        streamWindowBytes: this.#options.streamWindowBytes ?? grpcStreamWindowBytes,
+        connectionWindowBytes: this.#options.connectionWindowBytes ?? grpcConnectionWindowBytes,
+        streamsMax: this.#options.streamsPerConnectionMax ?? grpcStreamsPerConnectionMax,
+        account: this.#environment.budget,
+      },
+      {
+        stream: (stream, fields) => this.#onStream(stream, fields, connection),
+        closed: () => {
+          this.#connections.delete(connection);
+          connection.forget();
+        },
+      },
+    );
+    const connection = new ServerConnection(http2, socket, this.#options.maxConnectionAgeMs, shown);
+    this.#connections.add(connection);
+    http2.open();
+    if (this.#closing) connection.drain();
+  }
+
+  #onStream(stream: Http2Stream, fields: HeaderFields, connection: ServerConnection): void {
+    const isGrpc = fields['content-type']?.startsWith('application/grpc') === true;
+    if (fields[':method'] !== 'POST' || !isGrpc) {
+      stream.sendHeaders({ ':status': isGrpc ? '405' : '415' }, true);
+      stream.stop();
+      return;
+    }
+    this.#serve(new ServerCall(stream, fields, connection.peer, this.#environment), connection);
+  }
+
+  #serve(call: ServerCall, connection: ServerConnection): void {
     this.#streams++;
     connection.calls.add(call);
-    stream.once('close', () => {
+    call.onClosed = (): void => {
       this.#streams--;
       connection.calls.delete(call);
-    });
+    };
     const refusal = this.#refusal(call, connection);
     const serve = this.#servings.get(call.path);
     if (refusal) {
@@ -309,11 +292,13 @@ export class GrpcServer {
   }
 
   #inspect(): void {
-    for (const connection of this.#connections.values()) {
+    for (const connection of this.#connections) {
       connection.inspect(this.#options.stallMaxMs ?? grpcStallMaxMs);
     }
   }
 }
+
+const alpnOfHttp2 = 'h2';
 
 /** Resolves with the promise or after the time, whichever is first. */
 async function within(promise: Promise<unknown>, timeoutMs: number): Promise<void> {

@@ -2,8 +2,8 @@
  * gRPC statuses and how they travel: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md and
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md ("Responses", "HTTP2 Transport Mapping").
  */
-import type { IncomingHttpHeaders } from 'node:http2';
-import { constants } from 'node:http2';
+import type { HeaderFields } from '../http2/header-fields.ts';
+import { errorCode } from '../http2/protocol.ts';
 import { grpcErrorTextMax } from '../limits.ts';
 
 export const grpcStatus = {
@@ -103,7 +103,7 @@ export function decodeGrpcMessage(text: string): string {
 }
 
 /** What `grpc-status` in these headers or trailers says; undefined if they carry none. */
-export function endOfHeaders(headers: IncomingHttpHeaders): StreamEnd | undefined {
+export function endOfHeaders(headers: HeaderFields): StreamEnd | undefined {
   const text = headers['grpc-status'];
   if (text === undefined) return undefined;
   const number = Number(text);
@@ -111,16 +111,16 @@ export function endOfHeaders(headers: IncomingHttpHeaders): StreamEnd | undefine
   const code = known ? (number as StatusCode) : grpcStatus.UNKNOWN;
   const message = headers['grpc-message'];
   if (code === grpcStatus.OK && message === undefined) return { ...okEnd, metadata: metadataOf(headers) };
-  return streamEnd(code, typeof message === 'string' ? decodeGrpcMessage(message) : '', metadataOf(headers));
+  return streamEnd(code, message === undefined ? '' : decodeGrpcMessage(message), metadataOf(headers));
 }
 
 /** A peer's own headers, without those of HTTP/2 and gRPC. */
-export function metadataOf(headers: IncomingHttpHeaders): GrpcMetadata {
+export function metadataOf(headers: HeaderFields): GrpcMetadata {
   const metadata: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(':') || name === 'content-type' || name === 'grpc-status' || name === 'grpc-message') continue;
-    if (name === 'grpc-encoding' || name === 'grpc-accept-encoding' || value === undefined) continue;
-    metadata[name] = Array.isArray(value) ? value.join(', ') : value;
+    if (name === 'grpc-encoding' || name === 'grpc-accept-encoding') continue;
+    metadata[name] = value;
   }
   return metadata;
 }
@@ -150,15 +150,15 @@ export function codeOfHttpStatus(httpStatus: number): StatusCode {
 export function endOfReset(resetCode: number): StreamEnd {
   switch (resetCode) {
     // No reset at all: the server left with the call open, as one does whose time to drain is over.
-    case constants.NGHTTP2_NO_ERROR:
+    case errorCode.noError:
       return streamEnd(grpcStatus.UNAVAILABLE, 'the server closed the call before any status');
-    case constants.NGHTTP2_REFUSED_STREAM:
+    case errorCode.refusedStream:
       return streamEnd(grpcStatus.UNAVAILABLE, 'the server refused the stream', {}, true);
-    case constants.NGHTTP2_CANCEL:
+    case errorCode.cancel:
       return streamEnd(grpcStatus.CANCELLED, 'the call was cancelled');
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+    case errorCode.enhanceYourCalm:
       return streamEnd(grpcStatus.RESOURCE_EXHAUSTED, 'the server asked for fewer calls (ENHANCE_YOUR_CALM)');
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
+    case errorCode.inadequateSecurity:
       return streamEnd(grpcStatus.PERMISSION_DENIED, 'the server asked for more security (INADEQUATE_SECURITY)');
     default:
       return streamEnd(grpcStatus.INTERNAL, `the stream was reset with HTTP/2 code ${resetCode} before any status`);

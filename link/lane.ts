@@ -10,7 +10,7 @@ import type { GrpcChannel } from '../grpc/client.ts';
 import type { GrpcDuplex } from '../grpc/duplex.ts';
 import type { ClientMethod } from '../grpc/method.ts';
 import { CommandBatch } from './batch.ts';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../fifo.ts';
 import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';
 import type { PendingCommand } from './pending.ts';
 import { QueuedPiece } from './upload.ts';

@@ -6,7 +6,7 @@
 import { type Reply, replyBytes, ReplyError } from '../commands/reply.ts';
 import { linkBatchBytesMax, linkBatchCommandsMax, linkFrameBytesMax } from '../limits.ts';
 import { ReplyBatch } from './batch.ts';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../fifo.ts';
 import type { LaneKind } from './lane.ts';
 import type { ServerLinkStream } from './server.ts';
 

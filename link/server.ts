@@ -124,7 +124,7 @@ export class LinkServer {
   #isTrusted(call: ServerCall): boolean {
     const { secrets, onRefused } = this.#options;
     const shown = call.headers[secretHeader];
-    if (secrets === undefined || secrets.accepts(String(shown ?? ''))) return true;
+    if (secrets === undefined || secrets.accepts(shown ?? '')) return true;
     onRefused?.(shown === undefined ? 'missing' : 'wrong');
     return false;
   }

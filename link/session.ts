@@ -19,7 +19,7 @@ import { messageOf } from '../errors.ts';
 import { GrpcError, grpcStatus } from '../grpc/status.ts';
 import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../limits.ts';
 import { commandBytes, decodeCommands, type LinkCommand } from './batch.ts';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../fifo.ts';
 import { frameKinds, kindOfFrame } from './frame-head.ts';
 import type { LaneKind } from './lane.ts';
 import { ReplyLane } from './reply-lane.ts';

@@ -255,8 +255,8 @@ it('unknown fields are no fault, and those of a chunk come back', async () => {
 describe('a fault of storage', () => {
   it.each(Object.keys(errorCodes) as ErrorCode[])('%s becomes its status and travels by name', async (code) => {
     door.intercept = () => new ReplyError(code, `it was ${code}`);
-    for (const call of [lookup(), write()]) {
-      const fault = await faultOf(call);
+    for (const call of [lookup, write]) {
+      const fault = await faultOf(call());
       expect(fault).toMatchObject({ code: statusOfError[code], details: `it was ${code}` });
       expect(fault.metadata.get('kvcache-code')).toEqual([code]);
     }

@@ -97,7 +97,7 @@ function acknowledgementOf(call: ServerCall): Acknowledgement | undefined {
   if (asked === undefined) return undefined;
   const known = acknowledgements.find((level) => level === asked);
   if (!known) {
-    throw invalidArgument(`${acknowledgementHeader} is "${String(asked)}"; it must be ${acknowledgements.join(', ')}`);
+    throw invalidArgument(`${acknowledgementHeader} is "${asked}"; it must be ${acknowledgements.join(', ')}`);
   }
   return known;
 }

@@ -1,0 +1,395 @@
+/**
+ * An HTTP/2 connection, of a server or a client, over any socket: RFC 9113 without push and priorities.
+ *
+ *   socket ─▶ FrameReader ─▶ FrameEvents ─▶ Http2Connection ─▶ Http2Stream ─▶ its listener
+ *   socket ◀─ FrameWriter ◀─────────── Outbox ◀─────────────── Http2Stream ◀─ whoever answers
+ *
+ * Why not node:http2: a small call costs 30 µs there, of which the call is 5: two objects of C++ and a Duplex with its
+ * events for every stream, and a crossing between the languages for every frame. Here a call is one object, its frames
+ * are written next to those of other calls, and what one turn of the event loop has to say is one write.
+ *
+ * A peer that breaks the protocol, or does too often what costs more here than there, is told so by GOAWAY and loses the
+ * connection. What it may make us hold is bounded by the windows, by the number of streams, by the bounds on header
+ * blocks, and by no longer reading from a peer that does not read.
+ */
+import type { Duplex } from 'node:stream';
+import {
+  grpcLastWordsMs,
+  http2HeaderTableBytes,
+  http2HeaderListBytesMax,
+  http2FrameBytesMax,
+  http2ResetsBurstMax,
+  http2ResetsPerSecondMax,
+  http2UnsentBytesMax,
+} from '../limits.ts';
+import { FloodGuard } from './flood-guard.ts';
+import { FrameEvents, type FrameListener } from './frame-events.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { HeaderBlock } from './header-assembly.ts';
+import type { HeaderFields, OutgoingFields } from './header-fields.ts';
+import { HpackDecoder } from './hpack-decoder.ts';
+import { HpackError } from './hpack-error.ts';
+import { Inflow, type InflowOwner } from './inflow.ts';
+import { type ByteAccount, Outbox } from './outbox.ts';
+import { clientPreface, errorCode, Http2Fault, settingId, streamIdMax } from './protocol.ts';
+import { isInformational, isRequest } from './pseudo-headers.ts';
+import { StreamTable } from './stream-table.ts';
+import { Http2Stream, type StreamOwner } from './stream.ts';
+
+export interface Http2Options {
+  readonly role: 'client' | 'server';
+  /** What the peer may send on one stream, and on all, before it was read. */
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  /** Of a server: streams that a client may have open at once. */
+  readonly streamsMax?: number;
+  readonly account?: ByteAccount;
+}
+
+export interface Http2Listener {
+  /** A client's request. The stream's listener is set before this returns, or the stream is reset. */
+  stream?(stream: Http2Stream, fields: HeaderFields): void;
+  /** The peer's first settings are here. */
+  ready?(): void;
+  /** The peer takes no new streams. */
+  goAway?(): void;
+  /** The socket is gone; its streams hear of it after this. `error`: why, where it broke. */
+  closed(error: unknown): void;
+}
+
+const pingPayload = Buffer.alloc(8);
+
+export class Http2Connection implements StreamOwner, InflowOwner, FrameListener {
+  readonly #socket: Duplex;
+  readonly #options: Http2Options;
+  readonly #listener: Http2Listener;
+  readonly #isServer: boolean;
+  readonly #outbox: Outbox;
+  readonly #inflow: Inflow;
+  readonly #reader: FrameReader;
+  readonly #decoder = new HpackDecoder({ tableBytesMax: http2HeaderTableBytes, listBytesMax: http2HeaderListBytesMax });
+  readonly #resets = new FloodGuard('streams that are reset', http2ResetsBurstMax, http2ResetsPerSecondMax);
+  readonly #streams: StreamTable;
+  readonly #pings: (() => void)[] = [];
+  /** Of the preface that a server waits for. */
+  #prefaceLeft: number;
+  #isReady = false;
+  /** New streams are refused; the connection ends with its last stream. */
+  #isRefusing = false;
+  #isDraining = false;
+  #isEnding = false;
+  #isClosed = false;
+  #error: unknown;
+
+  constructor(socket: Duplex, options: Http2Options, listener: Http2Listener) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#listener = listener;
+    this.#isServer = options.role === 'server';
+    this.#prefaceLeft = this.#isServer ? clientPreface.byteLength : 0;
+    this.#streams = new StreamTable(this.#isServer);
+    this.#inflow = new Inflow(this, options.streamWindowBytes, options.connectionWindowBytes);
+    this.#outbox = new Outbox(socket, options.account);
+    this.#reader = new FrameReader(new FrameEvents(this), http2FrameBytesMax);
+    socket.on('data', (chunk: Buffer) => this.#onChunk(chunk));
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    socket.on('close', () => this.#onClosed());
+    this.#introduce();
+  }
+
+  /** Begins to send: the socket is connected, and has agreed on HTTP/2. */
+  open(): void {
+    this.#outbox.open();
+  }
+
+  /** True while new streams may begin here. */
+  get isUsable(): boolean {
+    return !this.#isClosed && !this.#isDraining && !this.#socket.destroyed && !this.#streams.isExhausted;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** True once the peer has said what it takes. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Not yet taken by the system, what waits for a window aside. */
+  get unsentBytes(): number {
+    return this.#outbox.unsentBytes;
+  }
+
+  /** Begins a client's stream, now or when the server has room for it. Only while `isUsable`. */
+  request(fields: OutgoingFields): Http2Stream {
+    const stream = this.#newStream();
+    this.#streams.open(stream);
+    stream.sendHeaders(fields);
+    return stream;
+  }
+
+  /** Calls back when the peer has answered. */
+  ping(answered: () => void): void {
+    this.#pings.push(answered);
+    this.#outbox.ping(pingPayload, false);
+  }
+
+  /**
+   * Takes no new streams and ends with the last one. A server tells its client twice: first without refusing what is on
+   * its way already, then, when the client's answer proves that it knows, with the last stream that was taken up.
+   */
+  drain(): void {
+    if (this.#isDraining || this.#isClosed) return;
+    this.#isDraining = true;
+    if (!this.#isServer) {
+      this.#endIfDrained();
+      return;
+    }
+    this.#outbox.goAway(streamIdMax, errorCode.noError);
+    this.ping(() => {
+      this.#isRefusing = true;
+      this.#outbox.goAway(this.#streams.last, errorCode.noError);
+      this.#endIfDrained();
+    });
+  }
+
+  /** Ends the connection and, with it, its streams. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // ── What its streams ask for ────────────────────────────────────────────────────────────────────────────────────
+
+  sendAtOnce(stream: Http2Stream, parts: readonly Uint8Array[], bytes: number, isEnd: boolean): boolean {
+    return this.#outbox.sendAtOnce(stream, parts, bytes, isEnd);
+  }
+
+  send(stream: Http2Stream): void {
+    this.#outbox.send(stream);
+  }
+
+  sendHeaders(stream: Http2Stream, fields: OutgoingFields, isEnd: boolean): void {
+    this.#outbox.headers(stream, fields, isEnd);
+  }
+
+  sendReset(stream: Http2Stream, code: number): void {
+    this.#outbox.reset(stream.id, code);
+    stream.close(code, false);
+  }
+
+  windowUpdate(stream: number, bytes: number): void {
+    this.#outbox.windowUpdate(stream, bytes);
+  }
+
+  received(stream: Http2Stream, bytes: number, isOpen: boolean): void {
+    this.#inflow.taken(stream, bytes, isOpen);
+  }
+
+  held(bytes: number): void {
+    this.#outbox.hold(bytes);
+  }
+
+  dropped(bytes: number): void {
+    this.#outbox.release(bytes);
+  }
+
+  forget(stream: Http2Stream): void {
+    this.#streams.remove(stream);
+    this.#outbox.forget(stream);
+    if (this.#isClosed) return;
+    this.#streams.beginWaiting(this.#outbox.peer.windowBytes);
+    this.#endIfDrained();
+  }
+
+  // ── Frames ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onHeaderBlock({ stream: id, isEnd, block }: HeaderBlock): void {
+    const fields = this.#decoded(block);
+    const stream = this.#streams.get(id);
+    if (stream !== undefined) this.#onFurtherHeaders(stream, fields, isEnd);
+    else if (this.#isServer && id > this.#streams.last) this.#onRequest(id, fields, isEnd);
+    // Else of a stream that is gone: it was sent before the peer knew.
+    else this.#streams.known(id, 'HEADERS');
+  }
+
+  onDataBegin(id: number, length: number): void {
+    this.#inflow.begin(this.#streams.known(id, 'DATA'), length);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#inflow.data(chunk);
+  }
+
+  onDataEnd(flags: number): void {
+    this.#inflow.end(flags);
+  }
+
+  onWindowUpdate(id: number, bytes: number): void {
+    const stream = id === 0 ? undefined : this.#streams.known(id, 'WINDOW_UPDATE');
+    if (id === 0 || stream !== undefined) this.#outbox.grow(bytes, stream);
+  }
+
+  onReset(id: number, code: number): void {
+    const stream = this.#streams.known(id, 'RST_STREAM');
+    if (this.#isServer) this.#resets.count();
+    stream?.receiveReset(code);
+  }
+
+  onSettings(payload: Buffer): void {
+    this.#outbox.takeSettings(payload, this.#streams);
+    const { peer } = this.#outbox;
+    this.#streams.allow(peer.streamsMax);
+    this.#streams.beginWaiting(peer.windowBytes);
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#listener.ready?.();
+  }
+
+  onPing(payload: Buffer): void {
+    this.#outbox.ping(payload, true);
+  }
+
+  onPingAnswer(): void {
+    this.#pings.shift()?.();
+  }
+
+  onGoAway(lastStream: number): void {
+    this.#isDraining = true;
+    this.#listener.goAway?.();
+    if (this.#isServer) this.#isRefusing = true;
+    else this.#streams.refuseBeyond(lastStream);
+    this.#endIfDrained();
+  }
+
+  #onFurtherHeaders(stream: Http2Stream, fields: HeaderFields | 'too-large', isEnd: boolean): void {
+    if (stream.isRemoteEnded) this.sendReset(stream, errorCode.streamClosed);
+    else if (fields === 'too-large') this.sendReset(stream, errorCode.enhanceYourCalm);
+    // A request has one block, and trailers, which gRPC does not look at. Informational responses come before others.
+    else if (!isEnd && (this.#isServer || isInformational(fields))) this.#resets.count();
+    else if (this.#isServer) stream.receiveEnd();
+    else stream.receiveHeaders(fields, isEnd);
+  }
+
+  #onRequest(id: number, fields: HeaderFields | 'too-large', isEnd: boolean): void {
+    const { streamsMax = Infinity } = this.#options;
+    if (!this.#isRefusing) this.#streams.begun(id);
+    if (this.#isRefusing || this.#streams.size >= streamsMax) {
+      this.#outbox.reset(id, errorCode.refusedStream);
+    } else if (fields === 'too-large') {
+      this.#outbox.reset(id, errorCode.enhanceYourCalm);
+    } else if (!isRequest(fields)) {
+      this.#outbox.reset(id, errorCode.protocolError);
+    } else {
+      const stream = this.#newStream();
+      this.#streams.add(id, stream);
+      this.#listener.stream?.(stream, fields);
+      if (isEnd && !stream.isClosed) stream.receiveEnd();
+    }
+  }
+
+  /** Throws Http2Fault for what is no header block: the tables of both sides would differ from then on. */
+  #decoded(block: Buffer): HeaderFields | 'too-large' {
+    try {
+      return this.#decoder.decode(block);
+    } catch (error) {
+      if (!(error instanceof HpackError)) throw error;
+      throw new Http2Fault(errorCode.compressionError, error.message);
+    }
+  }
+
+  // ── The socket ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #introduce(): void {
+    const { streamWindowBytes, streamsMax } = this.#options;
+    if (!this.#isServer) this.#outbox.preface();
+    this.#outbox.settings([
+      ...(this.#isServer ? [] : [[settingId.enablePush, 0] as const]),
+      ...(streamsMax === undefined ? [] : [[settingId.maxConcurrentStreams, streamsMax] as const]),
+      [settingId.initialWindowSize, streamWindowBytes],
+      [settingId.maxFrameSize, http2FrameBytesMax],
+      [settingId.maxHeaderListSize, http2HeaderListBytesMax],
+    ]);
+    const { extraWindowBytes } = this.#inflow;
+    if (extraWindowBytes > 0) this.#outbox.windowUpdate(0, extraWindowBytes);
+  }
+
+  #onChunk(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    this.#outbox.gather();
+    try {
+      const frames = this.#prefaceLeft > 0 ? this.#takePreface(chunk) : chunk;
+      this.#reader.push(frames);
+    } catch (error) {
+      if (!(error instanceof Http2Fault)) throw error;
+      this.#fail(error);
+    } finally {
+      this.#outbox.flush();
+    }
+    // Who does not read what it is sent is not read from.
+    if (this.#outbox.unsentBytes > http2UnsentBytesMax) this.#socket.pause();
+  }
+
+  #takePreface(chunk: Buffer): Buffer {
+    const from = clientPreface.byteLength - this.#prefaceLeft;
+    const bytes = Math.min(this.#prefaceLeft, chunk.byteLength);
+    if (chunk.compare(clientPreface, from, from + bytes, 0, bytes) !== 0)
+      throw new Http2Fault(errorCode.protocolError, 'no preface of HTTP/2');
+    this.#prefaceLeft -= bytes;
+    return chunk.subarray(bytes);
+  }
+
+  #onDrain(): void {
+    this.#outbox.flush();
+    this.#socket.resume();
+  }
+
+  /** The peer broke the protocol: it is told why, and the connection ends. */
+  #fail(fault: Http2Fault): void {
+    this.#error ??= fault;
+    this.#isDraining = true;
+    this.#reader.stop();
+    this.#outbox.goAway(this.#streams.last, fault.code, fault.message);
+    this.#end();
+    this.#destroySoon();
+  }
+
+  #endIfDrained(): void {
+    if (!this.#isDraining || !this.#streams.isEmpty) return;
+    // A server ends when its client knows that it does: what is on its way is still answered.
+    if (this.#isServer && !this.#isRefusing && this.#error === undefined) return;
+    this.#end();
+  }
+
+  /** Closes the socket when it has taken what there is to say; the peer has a moment to close its side first. */
+  #end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#outbox.flush();
+    this.#socket.end(() => this.#destroySoon());
+  }
+
+  #destroySoon(): void {
+    setTimeout(() => this.#socket.destroy(), grpcLastWordsMs).unref();
+  }
+
+  #onClosed(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reader.stop();
+    this.#outbox.close();
+    this.#listener.closed(this.#error);
+    this.#streams.lose();
+  }
+
+  #newStream(): Http2Stream {
+    return new Http2Stream(this, this.#outbox.peer.windowBytes, this.#options.streamWindowBytes);
+  }
+}
