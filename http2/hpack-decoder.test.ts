@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { http2HeaderFieldsMax } from '../limits.ts';
 import type { OutgoingFields } from './header-fields.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
@@ -136,6 +137,13 @@ describe('a list of fields above the bound', () => {
     const block = Buffer.concat([literal('a', '1'), literal('b', '22')]);
     expect(new HpackDecoder({ ...bounds, listBytesMax: 69 }).decode(block)).toMatchObject({ a: '1', b: '22' });
     expect(new HpackDecoder({ ...bounds, listBytesMax: 68 }).decode(block)).toBe('too-large');
+  });
+
+  it('is also one of too many fields, however small they are', () => {
+    const decoder = new HpackDecoder(bounds);
+    const fields = Buffer.alloc(http2HeaderFieldsMax, 0x82);
+    expect(decoder.decode(fields)).not.toBe('too-large');
+    expect(decoder.decode(Buffer.concat([fields, Buffer.of(0x82)]))).toBe('too-large');
   });
 
   it('leaves the table as the sender has it', () => {

@@ -8,6 +8,7 @@
  * Only what is wrong with the encoding is thrown here, because after it the tables of both ends no longer agree. A field
  * that HTTP/2 does not allow leaves them right, and costs the stream only: `fault` tells of it.
  */
+import { http2HeaderFieldsMax } from '../limits.ts';
 import type { HeaderFields } from './header-fields.ts';
 import { isVolatileName, RememberedBlocks } from './hpack-blocks.ts';
 import { HpackError } from './hpack-error.ts';
@@ -39,6 +40,7 @@ export class HpackDecoder {
   #position = 0;
   #fields = noFields;
   #listBytes = 0;
+  #fieldCount = 0;
   #hasRegular = false;
   #fault: string | undefined;
   /** Something in the block in hand will hardly come a second time. */
@@ -62,7 +64,7 @@ export class HpackDecoder {
   }
 
   /**
-   * Decodes one whole block. One whose fields exceed the bound is decoded nevertheless, so that the table stays right.
+   * Decodes one whole block. One whose fields exceed a bound is decoded nevertheless, so that the table stays right.
    * Throws HpackError for what is no block.
    */
   decode(block: Buffer): HeaderFields | 'too-large' {
@@ -76,6 +78,7 @@ export class HpackDecoder {
     this.#position = 0;
     this.#fields = new Fields();
     this.#listBytes = 0;
+    this.#fieldCount = 0;
     this.#hasRegular = false;
     this.#fault = undefined;
     this.#isVolatile = false;
@@ -85,11 +88,15 @@ export class HpackDecoder {
     // Neither is kept alive by an idle connection.
     this.#block = noBytes;
     this.#fields = noFields;
-    if (this.#listBytes > this.#listBytesMax) return 'too-large';
+    if (this.#isTooLarge) return 'too-large';
     if (!this.#isVolatile && this.#table.version === version) {
       this.#remembered.add(block, version, fields, this.#fault);
     }
     return fields;
+  }
+
+  get #isTooLarge(): boolean {
+    return this.#listBytes > this.#listBytesMax || this.#fieldCount > http2HeaderFieldsMax;
   }
 
   /** Size updates, which stand at the beginning of a block and nowhere else. */
@@ -124,7 +131,8 @@ export class HpackDecoder {
 
   #take(entry: TableEntry): void {
     this.#listBytes += entry.bytes;
-    if (this.#listBytes > this.#listBytesMax) return;
+    this.#fieldCount++;
+    if (this.#isTooLarge) return;
     const { name, value } = entry;
     const fields = this.#fields;
     const before = fields[name];
