@@ -32,13 +32,13 @@ describe("HPACK's Huffman code", () => {
     expect(decoded(hex)).toBeUndefined();
   });
 
-  it('takes up to seven bits of padding', () => {
-    // '0' is 00000; twice and a third symbol of six and eight bits leave six, five and so on.
-    expect(decoded('07')).toBe('0');
-    expect(decoded('003f')).toBe('00');
-    // 'X' is 11111100: no bits are left.
-    expect(decoded('fc')).toBe('X');
-    // 'X' and '&' (11111000) and ':' (1011100): one bit is left.
-    expect(decoded('b9')).toBe(':');
+  it.each([
+    [0, 'X', 'fc'],
+    [1, ':', 'b9'],
+    [3, '0', '07'],
+    [6, '00', '003f'],
+    [7, '0%-', '02ab7f'],
+  ])('takes %i bits of padding behind %j', (_, text, hex) => {
+    expect(decoded(hex)).toBe(text);
   });
 });
