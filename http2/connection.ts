@@ -272,6 +272,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
   #onFurtherHeaders(stream: Http2Stream, fields: HeaderFields | 'too-large', isEnd: boolean): void {
     if (stream.isRemoteEnded) this.sendReset(stream, errorCode.streamClosed);
     else if (fields === 'too-large') this.sendReset(stream, errorCode.enhanceYourCalm);
+    else if (this.#decoder.fault !== undefined) this.sendReset(stream, errorCode.protocolError);
     // A request has one block, and trailers, which gRPC does not look at. Informational responses come before others.
     else if (!isEnd && (this.#isServer || isInformational(fields))) this.#resets.count();
     else if (this.#isServer) stream.receiveEnd();
@@ -285,7 +286,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
       this.#outbox.reset(id, errorCode.refusedStream);
     } else if (fields === 'too-large') {
       this.#outbox.reset(id, errorCode.enhanceYourCalm);
-    } else if (!isRequest(fields)) {
+    } else if (this.#decoder.fault !== undefined || !isRequest(fields)) {
       this.#outbox.reset(id, errorCode.protocolError);
     } else {
       const stream = this.#newStream();
