@@ -4,7 +4,8 @@
  * A door turns bytes into a `Command` and a `Reply` into bytes; an `Executor` (router, shard, or a wrapper that
  * measures) does the work. Doors know no storage, storage knows no protocol. An executor never throws and never
  * rejects: faults are `ReplyError` values. It answers synchronously where it can (a hit in RAM), so callers test for
- * a promise instead of always awaiting one.
+ * a promise instead of always awaiting one. Where replies come from another process, for each of which a promise, its
+ * closures and its turn in the queue of promises would be a third of the work, the way is `submit` and a sink.
  */
 import type { Reply } from './reply.ts';
 
@@ -53,9 +54,20 @@ export interface CommandContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Who gets replies. `token` is what the asker gave, to tell its commands apart. */
+export interface ReplySink {
+  /** Called once a command. It must not throw. */
+  reply(token: number, reply: Reply): void;
+}
+
 export interface Executor {
   /** Never throws, never rejects. */
   execute(command: Command, context: CommandContext): Reply | Promise<Reply>;
+  /**
+   * The same without a promise, of executors that answer later as a rule, and only of these: doors tell by it what to
+   * expect. The sink gets exactly one reply, perhaps before this returns.
+   */
+  submit?(command: Command, context: CommandContext, sink: ReplySink, token: number): void;
   /**
    * Begins to send an argument of `bytes` bytes, of which the first have arrived, ahead of its command: the caller pushes
    * the bytes as they come, and gives the upload with the command, which has the argument whole all the same. `args`:

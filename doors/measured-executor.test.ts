@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { libraryContext } from '../commands/command.ts';
+import { type Executor, libraryContext, type ReplySink } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from './measured-executor.ts';
 
@@ -68,6 +68,39 @@ describe('a measured executor', () => {
     const text = await registry.metrics();
     expect(text).toContain('\nkv_gets_total 1\n');
     expect(text).toContain('\nkv_get_errors_total 1\n');
+  });
+
+  it('counts every one of many in a millisecond, of which it times some', async () => {
+    const { registry, run } = measured(() => null);
+    for (let count = 0; count < 1_000; count++) void run('GET', 'k');
+    const text = await registry.metrics();
+    expect(text).toContain('\nkv_gets_total 1000\n');
+    expect(text).toContain('\nkv_get_latency_seconds_count 1000\n');
+    expect(text).toContain('kv_get_latency_seconds_bucket{le="+Inf"} 1000\n');
+  });
+
+  it('hands on what is answered later without a promise, and counts it when it is', async () => {
+    const registry = new Registry();
+    const sinks: ReplySink[] = [];
+    const inner: Executor = { execute: () => null, submit: (_, __, sink) => void sinks.push(sink) };
+    const executor = new MeasuredExecutor(inner, new KvMetrics(registry));
+    const replies: [number, Reply][] = [];
+    const sink: ReplySink = { reply: (token, reply) => void replies.push([token, reply]) };
+    for (const token of [7, 8]) {
+      executor.submit!({ name: 'GET', args: [Buffer.from('k')] }, libraryContext(1_000), sink, token);
+    }
+    sinks[1]!.reply(8, new ReplyError('UNAVAILABLE', 'away'));
+    expect(await registry.metrics()).toContain('\nkv_gets_total 1\n');
+    sinks[0]!.reply(7, 'value');
+    expect(replies.map(([token]) => token)).toEqual([8, 7]);
+    const text = await registry.metrics();
+    expect(text).toContain('\nkv_gets_total 2\n');
+    expect(text).toContain('\nkv_get_errors_total 1\n');
+  });
+
+  it('answers later only where the one that it measures does', () => {
+    const executor = new MeasuredExecutor({ execute: () => null }, new KvMetrics(new Registry()));
+    expect(executor.submit).toBeUndefined();
   });
 
   it('does not take a miss for an error', async () => {

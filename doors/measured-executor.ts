@@ -3,11 +3,20 @@
  * dashboards: kv_gets_total, kv_get_errors_total, kv_get_latency_seconds and so on for every kind of command
  * (command-kinds.ts). Prompt blocks have the same three under kv_block_lookup, kv_block_read and kv_block_write.
  *
- * A command that is answered at once costs two looks at the clock and three additions: no closure, no promise, no
- * label. A miss is a success; a command fails when its reply is an error.
+ * All are counted, some are timed: of each kind the first in a millisecond and every sixteenth, so that nothing is
+ * missed where little happens, and the others are taken to have lasted as long as the last of these. A command that is
+ * answered at once costs a few additions: no closure, no promise, no label. A miss is a success; a command fails when its
+ * reply is an error.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type Command, type CommandContext, type Executor, libraryContext, type Upload } from '../commands/command.ts';
+import {
+  type Command,
+  type CommandContext,
+  type Executor,
+  libraryContext,
+  type ReplySink,
+  type Upload,
+} from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { metricsGatherTimeoutMs } from '../limits.ts';
 import { type CommandKind, commandKinds, kindsOfCommands } from './command-kinds.ts';
@@ -20,11 +29,18 @@ export interface KindFigures {
   readonly latency: readonly number[];
 }
 
+/** In place of a time that was not taken. */
+const untimed = -1;
+/** A mask: one command in sixteen. */
+const timedEvery = 15;
+
 /** Calls, faults and times of one kind of command. */
 class CommandFigures {
   readonly kind: string;
   readonly #latency: LatencyHistogram;
   #errors = 0;
+  #begun = 0;
+  #timedDeadlineMs = 0;
 
   constructor(registry: Registry, kind: string, what: string) {
     const latency = new LatencyHistogram(registry, `kv_${kind}_latency_seconds`, `Time that ${what} took.`);
@@ -38,7 +54,23 @@ class CommandFigures {
     return { count: this.#latency.count, errors: this.#errors, latency: this.#latency.counts };
   }
 
+  /** A command begins: the time, or `untimed`. Deadlines tell milliseconds apart without a look at the clock. */
+  begin({ deadlineMs }: CommandContext): number {
+    this.#begun += 1;
+    if (deadlineMs === this.#timedDeadlineMs && (this.#begun & timedEvery) !== 0) return untimed;
+    this.#timedDeadlineMs = deadlineMs;
+    return performance.now();
+  }
+
   add(reply: Reply, startedMs: number): Reply {
+    if (startedMs === untimed) this.#latency.observeUntimed();
+    else this.#latency.observeSample((performance.now() - startedMs) / 1_000);
+    if (reply instanceof ReplyError) this.#errors++;
+    return reply;
+  }
+
+  /** One that was not answered at once, as others are: it says nothing of these. */
+  addLate(reply: Reply, startedMs: number): Reply {
     this.#latency.observe((performance.now() - startedMs) / 1_000);
     if (reply instanceof ReplyError) this.#errors++;
     return reply;
@@ -104,26 +136,52 @@ export class KvMetrics {
 }
 
 export class MeasuredExecutor implements Executor {
+  /** Where the measured one has it. */
+  readonly submit?: NonNullable<Executor['submit']>;
   readonly #inner: Executor;
   readonly #metrics: KvMetrics;
 
   constructor(inner: Executor, metrics: KvMetrics) {
     this.#inner = inner;
     this.#metrics = metrics;
+    if (inner.submit === undefined) return;
+    this.submit = (command, context, sink, token) => {
+      const figures = metrics.figuresOf(command);
+      if (figures === undefined) inner.submit!(command, context, sink, token);
+      else inner.submit!(command, context, new MeasuredReply(figures, figures.begin(context), sink), token);
+    };
   }
 
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
     const figures = this.#metrics.figuresOf(command);
     if (!figures) return this.#inner.execute(command, context);
-    const startedMs = performance.now();
+    const startedMs = figures.begin(context);
     const reply = this.#inner.execute(command, context);
-    return reply instanceof Promise
-      ? reply.then((value) => figures.add(value, startedMs))
-      : figures.add(reply, startedMs);
+    if (!(reply instanceof Promise)) return figures.add(reply, startedMs);
+    // Until now it took next to nothing.
+    const begunMs = startedMs === untimed ? performance.now() : startedMs;
+    return reply.then((value) => figures.addLate(value, begunMs));
   }
 
   beginUpload(name: string, args: readonly Buffer[], bytes: number): Upload | undefined {
     return this.#inner.beginUpload?.(name, args, bytes);
+  }
+}
+
+/** Hands a reply on and adds it to the figures. */
+class MeasuredReply implements ReplySink {
+  readonly #figures: CommandFigures;
+  readonly #startedMs: number;
+  readonly #sink: ReplySink;
+
+  constructor(figures: CommandFigures, startedMs: number, sink: ReplySink) {
+    this.#figures = figures;
+    this.#startedMs = startedMs;
+    this.#sink = sink;
+  }
+
+  reply(token: number, reply: Reply): void {
+    this.#sink.reply(token, this.#figures.add(reply, this.#startedMs));
   }
 }
 

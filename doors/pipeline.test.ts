@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Command, libraryContext } from '../commands/command.ts';
+import { type Command, libraryContext, type ReplySink } from '../commands/command.ts';
 import type { Reply } from '../commands/reply.ts';
 import { socketExpectedReplyBytesMax, socketPipelinedBytesMax, socketPipelinedCommandsMax } from '../limits.ts';
-import { type Pending, Pipeline, unanswered } from './pipeline.ts';
+import { Pending, Pipeline } from './pipeline.ts';
 
 const context = libraryContext(1_000);
 const MiB = 1024 * 1024;
@@ -25,7 +25,7 @@ class Trial {
   /** As a connection does with a command that is not answered at once. */
   run(name: string, keys: readonly number[] = [], bytes = 0): void {
     const command = { name, args: [] };
-    const pending = { ...unanswered, command, context, keys, writes: true, bytes };
+    const pending = new Pending<never>(command, context, bytes, keys, true);
     if (this.pipeline.isEmpty) this.pipeline.begin(pending, this.#execute(command));
     else this.pipeline.enter(pending);
   }
@@ -38,7 +38,7 @@ class Trial {
   /** What has left, oldest first. */
   taken(): Reply[] {
     const replies: Reply[] = [];
-    for (let next = this.pipeline.take(); next !== undefined; next = this.pipeline.take()) replies.push(next.reply!);
+    for (let next = this.pipeline.take(); next !== undefined; next = this.pipeline.take()) replies.push(next.answer!);
     return replies;
   }
 
@@ -47,13 +47,20 @@ class Trial {
   }
 }
 
+/** Of the door's own. */
+function answer(): Pending<never> {
+  return new Pending<never>(undefined, undefined, 0, [], false);
+}
+
 describe('a pipeline', () => {
   test('answers in order, whatever is answered first, also with what comes from no executor', async () => {
     const trial = new Trial();
     for (const name of ['a', 'b']) trial.run(name);
-    trial.pipeline.follow({ ...unanswered, reply: 'own' });
+    const own = answer();
+    own.answer = 'own';
+    trial.pipeline.follow(own);
     const { promise, resolve } = Promise.withResolvers<never>();
-    trial.pipeline.follow({ ...unanswered }, promise);
+    trial.pipeline.follow(answer(), promise);
     await trial.answer('b', 2);
     expect(trial.taken()).toEqual([]);
     await trial.answer('a', 1);
@@ -102,6 +109,55 @@ describe('a pipeline', () => {
         expect(taken).toEqual([...Array(12).keys()]);
       }),
     );
+  });
+});
+
+describe('a pipeline over an executor that answers later', () => {
+  test('gives it every command with who gets its reply, and makes no promise', () => {
+    const sinks: ReplySink[] = [];
+    const executor = { execute: () => null, submit: (_: unknown, __: unknown, sink: ReplySink) => sinks.push(sink) };
+    const pipeline = new Pipeline<never, Pending<never>>({
+      executor,
+      expectedReplyBytes: 1,
+      onSettled: () => undefined,
+    });
+    for (const key of [1, 2, 1]) {
+      pipeline.enter(new Pending<never>({ name: 'SET', args: [] }, context, 0, key, true));
+    }
+    expect(sinks).toHaveLength(2);
+    sinks[1]!.reply(0, 'second');
+    expect(pipeline.take()).toBeUndefined();
+    sinks[0]!.reply(0, 'first');
+    expect([pipeline.take()?.answer, pipeline.take()?.answer]).toEqual(['first', 'second']);
+    expect(sinks).toHaveLength(3);
+    expect(pipeline.size).toBe(1);
+  });
+
+  test('takes any number of refusals at once, of commands of which each waits for the one before it', async () => {
+    const first = Promise.withResolvers<ReplySink>();
+    let begun = 0;
+    const executor = {
+      execute: () => null,
+      submit: (_: unknown, __: unknown, sink: ReplySink) => {
+        begun += 1;
+        if (begun === 1) first.resolve(sink);
+        else sink.reply(0, 'refused');
+      },
+    };
+    const pipeline = new Pipeline<never, Pending<never>>({
+      executor,
+      expectedReplyBytes: 1,
+      onSettled: () => undefined,
+    });
+    for (let count = 0; count < 100_000; count++) {
+      pipeline.enter(new Pending<never>({ name: 'SET', args: [] }, context, 0, 1, true));
+    }
+    expect(begun).toBe(1);
+    (await first.promise).reply(0, 'first');
+    expect(begun).toBe(100_000);
+    let taken = 0;
+    while (pipeline.take() !== undefined) taken += 1;
+    expect(taken).toBe(100_000);
   });
 });
 

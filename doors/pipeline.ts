@@ -4,42 +4,55 @@
  *   oldest → … → newest      replies leave from the oldest on, as far as they are there
  *
  * A command that finds nobody before it and is answered at once never enters: its connection asks the executor and
- * writes the reply. That is the way of nearly all commands at a shard, and it allocates nothing here.
+ * writes the reply. That is the way of nearly all commands at a shard, and it allocates nothing here. At a router, which
+ * answers later as a rule, a request is one object from here on: it waits in the order, and it is what its reply is
+ * given to (`Executor.submit`).
  *
  * How large replies will be that are still on their way, nobody knows; those before them tell. So a pipeline of small
  * reads is deep and one of large values shallow, and what one connection may bring into memory has a bound either way.
  */
-import type { Command, CommandContext, Executor } from '../commands/command.ts';
+import type { Command, CommandContext, Executor, ReplySink } from '../commands/command.ts';
 import { type Reply, replyBytes } from '../commands/reply.ts';
 import { socketExpectedReplyBytesMax, socketPipelinedBytesMax, socketPipelinedCommandsMax } from '../limits.ts';
 import { KeyOrder, type Turn } from './key-order.ts';
 
 /** One request and, when it has come, its reply. `Own`: replies that only this door has. */
-export interface Pending<Own> extends Turn {
+export class Pending<Own> implements Turn, ReplySink {
   /** Both undefined for a reply that comes from no executor. */
   readonly command: Command | undefined;
   readonly context: CommandContext | undefined;
   /** Of the request. */
   readonly bytes: number;
+  readonly keys: Turn['keys'];
+  readonly writes: boolean;
+  waitsFor = 0;
+  followers: Turn[] | undefined = undefined;
+  uses: Turn['uses'] = undefined;
   /** Undefined until it is there. */
-  reply: Reply | Own | undefined;
-  replyBytes: number;
-  next: Pending<Own> | undefined;
-}
+  answer: Reply | Own | undefined = undefined;
+  answerBytes = 0;
+  next: Pending<Own> | undefined = undefined;
+  /** In which it waits, from its beginning on. */
+  pipeline: { settle(pending: Pending<Own>, reply: Reply): void } | undefined = undefined;
 
-/** What a request begins with that is not answered: doors add what it is, and how its reply is shown. */
-export const unanswered = {
-  command: undefined,
-  context: undefined,
-  bytes: 0,
-  keys: [],
-  writes: false,
-  waitsFor: 0,
-  followers: undefined,
-  reply: undefined,
-  replyBytes: 0,
-  next: undefined,
-} satisfies Pending<never>;
+  constructor(
+    command: Command | undefined,
+    context: CommandContext | undefined,
+    bytes: number,
+    keys: Turn['keys'],
+    writes: boolean,
+  ) {
+    this.command = command;
+    this.context = context;
+    this.bytes = bytes;
+    this.keys = keys;
+    this.writes = writes;
+  }
+
+  reply(_token: number, reply: Reply): void {
+    this.pipeline!.settle(this, reply);
+  }
+}
 
 /** What the expectation of a reply's size keeps of a larger one, with every reply that is smaller. */
 const expectationDecay = 0.75;
@@ -55,13 +68,16 @@ export interface PipelineOptions {
 export class Pipeline<Own, Entry extends Pending<Own>> {
   readonly #executor: Executor;
   readonly #onSettled: () => void;
-  readonly #order = new KeyOrder<Entry>();
+  readonly #order = new KeyOrder<Pending<Own>>();
   #oldest: Entry | undefined;
   #newest: Entry | undefined;
   #size = 0;
   #requestBytes = 0;
   #replyBytes = 0;
   #expectedReplyBytes: number;
+  /** Whose turn has come while others were started. */
+  readonly #free: Pending<Own>[] = [];
+  #isStarting = false;
 
   constructor({ executor, expectedReplyBytes, onSettled }: PipelineOptions) {
     this.#executor = executor;
@@ -109,7 +125,7 @@ export class Pipeline<Own, Entry extends Pending<Own>> {
   follow(pending: Entry, promised?: Promise<Own>): void {
     this.#add(pending);
     void promised?.then((reply) => {
-      pending.reply = reply;
+      pending.answer = reply;
       this.#onSettled();
     });
   }
@@ -117,13 +133,25 @@ export class Pipeline<Own, Entry extends Pending<Own>> {
   /** The oldest, if its reply is there. */
   take(): Entry | undefined {
     const oldest = this.#oldest;
-    if (oldest?.reply === undefined) return undefined;
+    if (oldest?.answer === undefined) return undefined;
     this.#oldest = oldest.next as Entry | undefined;
     if (this.#oldest === undefined) this.#newest = undefined;
     this.#size -= 1;
     this.#requestBytes -= oldest.bytes;
-    this.#replyBytes -= oldest.replyBytes;
+    this.#replyBytes -= oldest.answerBytes;
     return oldest;
+  }
+
+  /** The reply to a command that has begun is there. */
+  settle(pending: Pending<Own>, reply: Reply): void {
+    const bytes = replyBytes(reply);
+    pending.answer = reply;
+    pending.answerBytes = bytes;
+    this.#replyBytes += bytes;
+    this.#expectedReplyBytes = Math.max(bytes, this.#expectedReplyBytes * expectationDecay, 1);
+    const free = this.#order.leave(pending);
+    if (free.length > 0) this.#startAll(free);
+    this.#onSettled();
   }
 
   #add(pending: Entry): void {
@@ -134,23 +162,28 @@ export class Pipeline<Own, Entry extends Pending<Own>> {
     this.#requestBytes += pending.bytes;
   }
 
-  #start(pending: Entry): void {
-    const reply = this.#executor.execute(pending.command!, pending.context!);
+  /** One after the other: each may be answered at once and free the next, and a thousand of them would fill the stack. */
+  #startAll(free: readonly Pending<Own>[]): void {
+    this.#free.push(...free);
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    for (let next = this.#free.shift(); next !== undefined; next = this.#free.shift()) this.#start(next);
+    this.#isStarting = false;
+  }
+
+  #start(pending: Pending<Own>): void {
+    const executor = this.#executor;
+    pending.pipeline = this;
+    if (executor.submit !== undefined) {
+      executor.submit(pending.command!, pending.context!, pending, 0);
+      return;
+    }
+    const reply = executor.execute(pending.command!, pending.context!);
     if (reply instanceof Promise) this.#await(pending, reply);
-    else this.#settle(pending, reply);
+    else this.settle(pending, reply);
   }
 
-  #await(pending: Entry, reply: Promise<Reply>): void {
-    void reply.then((settled) => this.#settle(pending, settled));
-  }
-
-  #settle(pending: Entry, reply: Reply): void {
-    const bytes = replyBytes(reply);
-    pending.reply = reply;
-    pending.replyBytes = bytes;
-    this.#replyBytes += bytes;
-    this.#expectedReplyBytes = Math.max(bytes, this.#expectedReplyBytes * expectationDecay, 1);
-    for (const free of this.#order.leave(pending)) this.#start(free);
-    this.#onSettled();
+  #await(pending: Pending<Own>, reply: Promise<Reply>): void {
+    void reply.then((settled) => this.settle(pending, settled));
   }
 }

@@ -1,6 +1,5 @@
 /** What those who send commands need of a link, however it reaches the process at its other end. */
-import type { Command, CommandContext } from '../commands/command.ts';
-import type { ReplySink } from './pending.ts';
+import type { Command, CommandContext, ReplySink } from '../commands/command.ts';
 
 export interface CommandLink {
   readonly address: string;

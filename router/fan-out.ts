@@ -7,12 +7,11 @@
  * says where it failed and where it was done, because a command over several shards is not atomic. What every shard says
  * in the same words is about the command and about no shard: it is told as it is.
  */
-import type { Command } from '../commands/command.ts';
+import type { Command, ReplySink } from '../commands/command.ts';
 import { endOfKeys, keysOf, slotOfArgument } from '../commands/key-slots.ts';
 import { OK, type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
 import type { SlotMap } from '../topology/slot-map.ts';
-import type { PartOwner } from './part.ts';
 
 /** What one shard gets of a command. */
 export interface ShardPart {
@@ -50,30 +49,30 @@ export function splitByOwner(spec: CommandSpec, command: Command, slots: SlotMap
   }));
 }
 
-export class FanOut implements PartOwner {
-  readonly promise: Promise<Reply>;
+/** Gets the replies of all parts, each with its index as token, and makes one of them. */
+export class FanOut implements ReplySink {
   readonly #spec: CommandSpec;
   readonly #parts: readonly ShardPart[];
   readonly #replies: Reply[];
   readonly #items: Reply[];
-  #resolve!: (reply: Reply) => void;
+  readonly #sink: ReplySink;
+  readonly #token: number;
   #left: number;
 
-  constructor(spec: CommandSpec, parts: readonly ShardPart[], keyCount: number) {
+  constructor(spec: CommandSpec, parts: readonly ShardPart[], keyCount: number, sink: ReplySink, token: number) {
     this.#spec = spec;
     this.#parts = parts;
     this.#left = parts.length;
     this.#replies = Array.from({ length: parts.length });
     this.#items = spec.merge === 'by-key' ? Array.from<Reply>({ length: keyCount }).fill(null) : [];
-    this.promise = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+    this.#sink = sink;
+    this.#token = token;
   }
 
-  onPart(index: number, reply: Reply): void {
+  reply(index: number, reply: Reply): void {
     this.#replies[index] = reply;
     this.#left -= 1;
-    if (this.#left === 0) this.#resolve(this.#merged());
+    if (this.#left === 0) this.#sink.reply(this.#token, this.#merged());
   }
 
   #merged(): Reply {

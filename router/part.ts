@@ -6,23 +6,17 @@
  * topologies, so one of the two has it soon. If that does not help some times over, the client is told to try again:
  * where slots lie is not its business.
  */
-import type { Command, CommandContext } from '../commands/command.ts';
+import type { Command, CommandContext, ReplySink } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { CommandSpec } from '../commands/table.ts';
 import { movedAttemptsMax } from '../limits.ts';
-import type { ReplySink } from '../link/pending.ts';
-
-/** Gets the answer of each part, and the shard that it was for. */
-export interface PartOwner {
-  onPart(index: number, reply: Reply, shard: string): void;
-}
 
 /** What a part needs of the router. */
 export interface PartRouting {
   /** Resolves once the topology is newer than the epoch, or after a bounded wait. */
   newerTopology(epoch: number, deadlineMs: number): Promise<void>;
-  /** `attempt` counts from 0. */
-  route(spec: CommandSpec, command: Command, context: CommandContext, attempt: number): Reply | Promise<Reply>;
+  /** Sends a part by what is known of slots now. */
+  route(part: Part): void;
   /** The answer for a shard that is away, by the policy; any other reply as it is. */
   settled(spec: CommandSpec, command: Command, reply: Reply): Reply;
 }
@@ -33,66 +27,54 @@ export const stillMoving = new ReplyError(
 );
 
 export class Part implements ReplySink {
+  readonly spec: CommandSpec;
   readonly command: Command;
-  readonly shard: string;
+  readonly context: CommandContext;
+  /** Gets the answer, with the token. */
+  readonly sink: ReplySink;
+  readonly token: number;
+  /** By which it was sent. */
+  epoch = 0;
+  /** How often it was answered MOVED. */
+  attempts = 0;
   readonly #routing: PartRouting;
-  readonly #spec: CommandSpec;
-  readonly #context: CommandContext;
-  readonly #epoch: number;
-  readonly #attempt: number;
-  readonly #owner: PartOwner;
 
   constructor(
     routing: PartRouting,
     spec: CommandSpec,
     command: Command,
     context: CommandContext,
-    shard: string,
-    epoch: number,
-    attempt: number,
-    owner: PartOwner,
+    sink: ReplySink,
+    token: number,
   ) {
     this.#routing = routing;
-    this.#spec = spec;
+    this.spec = spec;
     this.command = command;
-    this.#context = context;
-    this.shard = shard;
-    this.#epoch = epoch;
-    this.#attempt = attempt;
-    this.#owner = owner;
+    this.context = context;
+    this.sink = sink;
+    this.token = token;
   }
 
-  reply(index: number, reply: Reply): void {
-    if (!(reply instanceof ReplyError)) this.#owner.onPart(index, reply, this.shard);
-    else if (reply.code !== 'MOVED' || this.#spec.keys === undefined)
-      this.#finish(index, this.#routing.settled(this.#spec, this.command, reply));
-    else if (this.#attempt + 1 >= movedAttemptsMax || Date.now() >= this.#context.deadlineMs)
-      this.#finish(index, stillMoving);
-    else void this.#routeAgain(index);
+  /** What its shard says. */
+  reply(_token: number, reply: Reply): void {
+    if (!(reply instanceof ReplyError)) this.sink.reply(this.token, reply);
+    else this.#onFault(reply);
   }
 
-  async #routeAgain(index: number): Promise<void> {
-    await this.#routing.newerTopology(this.#epoch, this.#context.deadlineMs);
-    this.#finish(index, await this.#routing.route(this.#spec, this.command, this.#context, this.#attempt + 1));
+  #onFault(fault: ReplyError): void {
+    const { sink, token, spec } = this;
+    if (fault.code !== 'MOVED' || spec.keys === undefined) {
+      sink.reply(token, this.#routing.settled(spec, this.command, fault));
+    } else if (this.attempts + 1 >= movedAttemptsMax || Date.now() >= this.context.deadlineMs) {
+      sink.reply(token, stillMoving);
+    } else {
+      void this.#routeAgain();
+    }
   }
 
-  #finish(index: number, reply: Reply): void {
-    this.#owner.onPart(index, reply, this.shard);
-  }
-}
-
-/** The only part of a command, as a promise of its reply. */
-export class WholeReply implements PartOwner {
-  readonly promise: Promise<Reply>;
-  #resolve!: (reply: Reply) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
-
-  onPart(_index: number, reply: Reply): void {
-    this.#resolve(reply);
+  async #routeAgain(): Promise<void> {
+    this.attempts += 1;
+    await this.#routing.newerTopology(this.epoch, this.context.deadlineMs);
+    this.#routing.route(this);
   }
 }

@@ -6,7 +6,8 @@
  * answer MOVED, so a router that is behind does no harm (router/part.ts). What happens while a shard is away is a
  * policy (router/away.ts).
  */
-import type { Command, CommandContext, Executor, Upload } from '../commands/command.ts';
+import { awaitedReply } from '../commands/awaited-reply.ts';
+import type { Command, CommandContext, Executor, ReplySink, Upload } from '../commands/command.ts';
 import { crossSlot, isOverSlots, slotOfArgument } from '../commands/key-slots.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import { arityFault, type CommandSpec, commandTable, isOneOverAllShards } from '../commands/table.ts';
@@ -14,10 +15,9 @@ import { movedAttemptsMax, movedWaitMs } from '../limits.ts';
 import type { TopologyView } from '../topology/holder.ts';
 import { answerWithoutShard, type AwayPolicy, isAway } from './away.ts';
 import { FanOut, keyCountOf, type ShardPart, splitByOwner } from './fan-out.ts';
-import type { ReplySink } from '../link/pending.ts';
 import type { CommandLink } from '../link/command-link.ts';
 import type { LinkStatistics, ShardLink } from '../link/shard-link.ts';
-import { Part, stillMoving, type PartOwner, type PartRouting, WholeReply } from './part.ts';
+import { Part, stillMoving, type PartRouting } from './part.ts';
 import { combineAtRouter } from './set-algebra.ts';
 import { mergeScan, scanPage, walkKeys } from './scan.ts';
 
@@ -65,11 +65,12 @@ export class Router implements Executor, PartRouting {
   }
 
   execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
-    const reply = this.#execute(command, context);
+    return awaitedReply((sink) => this.submit(command, context, sink, 0));
+  }
+
+  submit(command: Command, context: CommandContext, sink: ReplySink, token: number): void {
     const { upload } = command;
-    if (upload === undefined) return reply;
-    // Whatever became of it: the shard may have it no longer, and nothing will be sent again.
-    return Promise.resolve(reply).finally(() => upload.end());
+    this.#begin(command, context, upload === undefined ? sink : new UploadEnd(upload, sink), token);
   }
 
   beginUpload(name: string, args: readonly Buffer[], bytes: number): Upload | undefined {
@@ -78,18 +79,6 @@ export class Router implements Executor, PartRouting {
     if (spec?.merge !== 'single' || key === undefined) return undefined;
     const owner = this.#topology.slots.ownerOf(slotOfArgument(spec, key));
     return this.#links.get(owner)?.beginUpload?.(args.length, bytes);
-  }
-
-  #execute(command: Command, context: CommandContext): Reply | Promise<Reply> {
-    this.#commands += 1;
-    const spec = commandTable.get(command.name);
-    if (spec === undefined) return new ReplyError('ERR', `unknown command '${command.name.slice(0, 128)}'`);
-    const fault = arityFault(spec, command.args.length);
-    if (fault !== undefined) return new ReplyError('ERR', fault);
-    if (isOverSlots(spec, command)) return crossSlot;
-    if (isOneOverAllShards(spec)) return this.#overAllShards(spec, command, context);
-    if (spec.merge === 'walk') return walkKeys(command.args[0]!, async (page) => this.execute(page, context));
-    return this.route(spec, command, context, 0);
   }
 
   stats(): RouterStatistics {
@@ -104,25 +93,20 @@ export class Router implements Executor, PartRouting {
     };
   }
 
-  route(spec: CommandSpec, command: Command, context: CommandContext, attempt: number): Reply | Promise<Reply> {
-    if (spec.merge === 'scan') return this.#scan(command, context);
-    if (spec.keys === undefined) return this.#routeToAll(spec, command, context);
+  route(part: Part): void {
+    const { spec, command } = part;
     const { slots } = this.#topology;
-    if (spec.merge === 'single') {
+    if (spec.merge === 'scan') {
+      hand(this.#scan(part), part);
+    } else if (spec.keys === undefined) {
+      this.#routeToAll(part);
+    } else if (spec.merge === 'single') {
       const key = command.args[spec.keys.first];
       // Without its key, such as a request for help, any shard does.
-      const shard = key === undefined ? slots.owners()[0]! : slots.ownerOf(slotOfArgument(spec, key));
-      return this.#routeWhole(spec, command, context, shard, attempt);
+      this.#send(part, key === undefined ? slots.owners()[0]! : slots.ownerOf(slotOfArgument(spec, key)));
+    } else {
+      this.#routeByKeys(part);
     }
-    const parts = splitByOwner(spec, command, slots);
-    // Without any keys, for their number is wrong, any shard says so.
-    if (parts.length === 0) return this.#routeWhole(spec, command, context, slots.owners()[0]!, attempt);
-    if (parts.length === 1) return this.#routeWhole(spec, command, context, parts[0]!.shard, attempt);
-    if (spec.merge === 'members') {
-      this.#fanOuts += 1;
-      return combineAtRouter(command, async (fetch) => this.execute(fetch, context));
-    }
-    return this.#routeParts(spec, parts, keyCountOf(spec, command), context, attempt);
   }
 
   settled(spec: CommandSpec, command: Command, reply: Reply): Reply {
@@ -139,38 +123,55 @@ export class Router implements Executor, PartRouting {
     await this.#topology.newerThan(epoch, Math.max(0, Math.min(movedWaitMs, deadlineMs - Date.now())));
   }
 
-  #routeWhole(
-    spec: CommandSpec,
-    command: Command,
-    context: CommandContext,
-    shard: string,
-    attempt: number,
-  ): Promise<Reply> {
-    const whole = new WholeReply();
-    this.#send(spec, command, context, shard, attempt, whole, 0);
-    return whole.promise;
+  #begin(command: Command, context: CommandContext, sink: ReplySink, token: number): void {
+    this.#commands += 1;
+    const spec = commandTable.get(command.name);
+    const fault = spec === undefined ? unknownCommand(command) : faultOf(spec, command);
+    if (spec === undefined || fault !== undefined) {
+      sink.reply(token, fault!);
+      return;
+    }
+    const part = new Part(this, spec, command, context, sink, token);
+    if (isOneOverAllShards(spec)) hand(this.#overAllShards(spec, command, context), part);
+    else if (spec.merge === 'walk') hand(walkKeys(command.args[0]!, this.#asker(context)), part);
+    else this.route(part);
   }
 
-  #routeParts(
-    spec: CommandSpec,
-    parts: readonly ShardPart[],
-    keyCount: number,
-    context: CommandContext,
-    attempt: number,
-  ): Promise<Reply> {
-    this.#fanOuts += 1;
-    const fanOut = new FanOut(spec, parts, keyCount);
-    for (const [index, part] of parts.entries()) {
-      this.#send(spec, part.command, context, part.shard, attempt, fanOut, index);
+  #asker(context: CommandContext): (command: Command) => Promise<Reply> {
+    return async (command) => this.execute(command, context);
+  }
+
+  #routeByKeys(part: Part): void {
+    const { spec, command, context } = part;
+    const { slots } = this.#topology;
+    const pieces = splitByOwner(spec, command, slots);
+    if (pieces.length < 2) {
+      // Without any keys, for their number is wrong, any shard says so.
+      this.#send(part, pieces[0]?.shard ?? slots.owners()[0]!);
+    } else if (spec.merge === 'members') {
+      this.#fanOuts += 1;
+      hand(combineAtRouter(command, this.#asker(context)), part);
+    } else {
+      this.#sendPieces(part, pieces, keyCountOf(spec, command));
     }
-    return fanOut.promise;
+  }
+
+  #sendPieces(part: Part, pieces: readonly ShardPart[], keyCount: number): void {
+    this.#fanOuts += 1;
+    const { spec, context } = part;
+    const fanOut = new FanOut(spec, pieces, keyCount, part.sink, part.token);
+    for (const [index, { command, shard }] of pieces.entries()) {
+      const piece = new Part(this, spec, command, context, fanOut, index);
+      piece.attempts = part.attempts;
+      this.#send(piece, shard);
+    }
   }
 
   /** All shards must answer by one topology, or a key on the move would be there twice or not at all, or not flushed. */
   async #overAllShards(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
     for (let attempt = 1; ; attempt++) {
       const { epoch } = this.#topology.slots;
-      const reply = await this.route(spec, command, context, 0);
+      const reply = await awaitedReply((sink) => this.route(new Part(this, spec, command, context, sink, 0)));
       if (!(reply instanceof ReplyError) || reply.code !== 'MOVED') return reply;
       if (attempt === movedAttemptsMax || Date.now() >= context.deadlineMs) return stillMoving;
       await this.newerTopology(epoch, context.deadlineMs);
@@ -178,15 +179,19 @@ export class Router implements Executor, PartRouting {
   }
 
   /** Commands about keys go to their owners, others also to shards that own nothing any more and still have to give. */
-  #routeToAll(spec: CommandSpec, command: Command, context: CommandContext): Promise<Reply> {
+  #routeToAll(part: Part): void {
+    const { spec, command } = part;
     const { slots } = this.#topology;
     const shards = spec.scope === 'keyspace' ? slots.owners() : slots.topology.shards.map(({ name }) => name);
-    const parts = shards.map((shard) => ({ shard, command, positions: [] }));
-    if (spec.merge === 'collect' || parts.length > 1) return this.#routeParts(spec, parts, 0, context, 0);
-    return this.#routeWhole(spec, command, context, shards[0]!, 0);
+    if (spec.merge !== 'collect' && shards.length === 1) {
+      this.#send(part, shards[0]!);
+      return;
+    }
+    const pieces = shards.map((shard) => ({ shard, command, positions: [] }));
+    this.#sendPieces(part, pieces, 0);
   }
 
-  async #scan(command: Command, context: CommandContext): Promise<Reply> {
+  async #scan({ command, context }: Part): Promise<Reply> {
     const { slots } = this.#topology;
     const owners = slots.owners();
     const page = scanPage(command, owners.length);
@@ -202,28 +207,49 @@ export class Router implements Executor, PartRouting {
     });
   }
 
-  #ask(command: Command, context: CommandContext, shard: string): Promise<Reply> {
-    return new Promise((resolve) => {
-      this.#submit(command, context, shard, { reply: (_, reply) => resolve(reply) }, 0);
-    });
+  async #ask(command: Command, context: CommandContext, shard: string): Promise<Reply> {
+    return awaitedReply((sink) => this.#submit(command, context, shard, sink));
   }
 
-  #send(
-    spec: CommandSpec,
-    command: Command,
-    context: CommandContext,
-    shard: string,
-    attempt: number,
-    owner: PartOwner,
-    index: number,
-  ): void {
-    const part = new Part(this, spec, command, context, shard, this.#topology.slots.epoch, attempt, owner);
-    this.#submit(command, context, shard, part, index);
+  #send(part: Part, shard: string): void {
+    part.epoch = this.#topology.slots.epoch;
+    this.#submit(part.command, part.context, shard, part);
   }
 
-  #submit(command: Command, context: CommandContext, shard: string, sink: ReplySink, token: number): void {
+  #submit(command: Command, context: CommandContext, shard: string, sink: ReplySink): void {
     const link = this.#links.get(shard);
-    if (link === undefined) sink.reply(token, new ReplyError('UNAVAILABLE', `shard ${shard} has no link yet`));
-    else link.submit(command, context, this.#topology.slots.epoch, sink, token);
+    if (link === undefined) sink.reply(0, new ReplyError('UNAVAILABLE', `shard ${shard} has no link yet`));
+    else link.submit(command, context, this.#topology.slots.epoch, sink, 0);
   }
+}
+
+/** Ends an upload when its command has been answered, whatever became of it: the shard may have it no longer. */
+class UploadEnd implements ReplySink {
+  readonly #upload: Upload;
+  readonly #sink: ReplySink;
+
+  constructor(upload: Upload, sink: ReplySink) {
+    this.#upload = upload;
+    this.#sink = sink;
+  }
+
+  reply(token: number, reply: Reply): void {
+    this.#upload.end();
+    this.#sink.reply(token, reply);
+  }
+}
+
+function unknownCommand({ name }: Command): ReplyError {
+  return new ReplyError('ERR', `unknown command '${name.slice(0, 128)}'`);
+}
+
+function faultOf(spec: CommandSpec, command: Command): ReplyError | undefined {
+  const fault = arityFault(spec, command.args.length);
+  if (fault !== undefined) return new ReplyError('ERR', fault);
+  return isOverSlots(spec, command) ? crossSlot : undefined;
+}
+
+/** A reply that was made here, and that no shard has to say more to. */
+function hand(reply: Promise<Reply>, { sink, token }: Part): void {
+  void reply.then((settled) => sink.reply(token, settled));
 }

@@ -21,7 +21,7 @@ import type { KnownCommand } from './catalogue.ts';
 import type { Client, ClientConnection } from './client.ts';
 import type { DoorParts } from './door-parts.ts';
 import { notAuthenticated, redirection, unknownCommand, wrongArity } from './faults.ts';
-import { pendingAnswer, pendingCommand, type PendingReply, type Showing } from './pending.ts';
+import { PendingReply, type Showing, untimed } from './pending.ts';
 import { RequestReader } from './request-reader.ts';
 import { ErrorBytes, nilArray, type RespReply, shapedReply } from './resp-reply.ts';
 
@@ -108,9 +108,9 @@ export class Connection implements ClientConnection {
 
   #writeSettled(): void {
     for (let pending = this.#pipeline.take(); pending !== undefined; pending = this.#pipeline.take()) {
-      const { known, command, reply, showing } = pending;
-      if (known === undefined || command === undefined) this.#write(reply!, showing);
-      else this.#writeReply(known, command.args, reply as Reply, showing);
+      const { known, command, answer, showing, startedMs } = pending;
+      if (known === undefined || command === undefined) this.#write(answer!, showing);
+      else this.#writeReply(known, command.args, answer as Reply, showing, startedMs);
       this.#sendIfMuch();
     }
   }
@@ -153,16 +153,17 @@ export class Connection implements ClientConnection {
     const { upload } = this.#reader;
     const command: Command = upload === undefined ? { name: known.name, args } : { name: known.name, args, upload };
     // Looking at the clock for each would cost as much as the command.
-    const timed = (known.calls & timedEvery) === 0 ? { ...showing, startedMs: performance.now() } : showing;
+    const startedMs = (known.calls & timedEvery) === 0 ? performance.now() : untimed;
     const context = this.#context!;
     const pipeline = this.#pipeline;
-    if (!pipeline.isEmpty) {
-      pipeline.enter(pendingCommand(known, command, context, timed));
+    const { executor } = this.#parts;
+    if (executor.submit !== undefined || !pipeline.isEmpty) {
+      pipeline.enter(PendingReply.ofCommand(known, command, context, showing, startedMs));
       return;
     }
-    const reply = this.#parts.executor.execute(command, context);
-    if (reply instanceof Promise) pipeline.begin(pendingCommand(known, command, context, timed), reply);
-    else this.#writeReply(known, args, reply, timed);
+    const reply = executor.execute(command, context);
+    if (!(reply instanceof Promise)) this.#writeReply(known, args, reply, showing, startedMs);
+    else pipeline.begin(PendingReply.ofCommand(known, command, context, showing, startedMs), reply);
   }
 
   #runSession(known: KnownCommand, args: readonly Buffer[]): void {
@@ -211,16 +212,16 @@ export class Connection implements ClientConnection {
 
   /** A reply that comes from no executor. */
   #answer(reply: RespReply | Promise<RespReply>, showing: Showing): void {
-    if (reply instanceof Promise) this.#pipeline.follow(pendingAnswer(undefined, showing), reply);
-    else if (!this.#pipeline.isEmpty) this.#pipeline.follow(pendingAnswer(reply, showing));
+    if (reply instanceof Promise) this.#pipeline.follow(PendingReply.ofAnswer(undefined, showing), reply);
+    else if (!this.#pipeline.isEmpty) this.#pipeline.follow(PendingReply.ofAnswer(reply, showing));
     else this.#write(reply, showing);
   }
 
-  #writeReply(known: KnownCommand, args: readonly Buffer[], reply: Reply, showing: Showing): void {
+  #writeReply(known: KnownCommand, args: readonly Buffer[], reply: Reply, showing: Showing, startedMs: number): void {
     const { spec } = known;
-    if (showing.startedMs !== undefined) {
+    if (startedMs !== untimed) {
       known.timedCalls += 1;
-      known.timedMs += performance.now() - showing.startedMs;
+      known.timedMs += performance.now() - startedMs;
     }
     if (reply instanceof ReplyError) {
       known.failures += 1;

@@ -26,7 +26,7 @@ import { FlowControl, type FlowOutcome, type FlowParts } from '../flow-control.t
 import { Pipeline } from '../pipeline.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
-import { pendingAnswer, pendingCommand, type PendingResponse, responseOf } from './pending.ts';
+import { PendingResponse } from './pending.ts';
 import { commandCodes, statusCodes, tooLargeText } from './protocol.ts';
 import { requestOf, type TypedRequest } from './requests.ts';
 import { bytesOf, encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
@@ -82,7 +82,7 @@ export class TcpConnection {
     const reader = this.#reader;
     this.#socket.cork();
     for (let ready = this.#pipeline.take(); ready !== undefined; ready = this.#pipeline.take()) {
-      this.#write(responseOf(ready));
+      this.#write(ready.response);
     }
     if (reader.hasInput) {
       this.#context = { session: this.#session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
@@ -126,13 +126,14 @@ export class TcpConnection {
     const { command, encode } = request;
     const context = this.#context!;
     const pipeline = this.#pipeline;
-    if (!pipeline.isEmpty) {
-      pipeline.enter(pendingCommand(command, payload.byteLength, encode, context));
+    const { executor } = this.#parts;
+    if (executor.submit !== undefined || !pipeline.isEmpty) {
+      pipeline.enter(PendingResponse.ofCommand(command, payload.byteLength, encode, context));
       return;
     }
-    const reply = this.#parts.executor.execute(command, context);
+    const reply = executor.execute(command, context);
     if (reply instanceof Promise) {
-      pipeline.begin(pendingCommand(command, payload.byteLength, encode, context), reply);
+      pipeline.begin(PendingResponse.ofCommand(command, payload.byteLength, encode, context), reply);
     } else {
       this.#write(encoded(reply, encode));
     }
@@ -166,7 +167,7 @@ export class TcpConnection {
   /** A response that comes from no executor. */
   #answer(ready: Response): void {
     if (this.#pipeline.isEmpty) this.#write(ready);
-    else this.#pipeline.follow(pendingAnswer(ready));
+    else this.#pipeline.follow(PendingResponse.ofAnswer(ready));
   }
 
   #write(ready: Response): void {

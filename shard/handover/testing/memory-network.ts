@@ -4,10 +4,9 @@
  * with nobody. On top of that ends can be taken down and links cut at any moment.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Command, CommandContext, Executor } from '../../../commands/command.ts';
+import type { Command, CommandContext, Executor, ReplySink } from '../../../commands/command.ts';
 import { type Reply, ReplyError } from '../../../commands/reply.ts';
 import type { CommandLink, TopologyLink } from '../../../link/command-link.ts';
-import type { ReplySink } from '../../../link/pending.ts';
 import type { LinkStatistics } from '../../../link/shard-link.ts';
 
 /** What can be reached at an address. */
