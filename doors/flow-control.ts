@@ -18,6 +18,7 @@ import type { DoorLog } from './door.ts';
 import type { BudgetWaiter, InFlightBudget } from './in-flight-budget.ts';
 import { type SocketBounds, socketBounds } from './socket-bounds.ts';
 import type { ListenedConnection } from './socket-listener.ts';
+import type { TurnEnd } from './turn-end.ts';
 
 /** Why a connection has stopped: there is no more input, no room for the request in hand, or it was held or ends. */
 export type FlowOutcome = 'more' | 'wait' | 'held';
@@ -25,6 +26,7 @@ export type FlowOutcome = 'more' | 'wait' | 'held';
 /** What all connections of a door share. */
 export interface FlowParts {
   readonly budget: InFlightBudget;
+  readonly turnEnd: TurnEnd;
   readonly figures: { bytesRead: number; endedStalled: number; endedUnread: number };
   readonly log?: DoorLog | undefined;
   readonly bounds?: Partial<SocketBounds> | undefined;
@@ -129,14 +131,16 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
     else this.#pauseOrResume(outcome !== 'more');
   }
 
-  /** After all promises that are settled in this turn: what they answer leaves together. */
+  /** What is answered in this turn leaves together. */
   goLater(): void {
     if (this.#isDirty) return;
     this.#isDirty = true;
-    process.nextTick(() => {
-      this.#isDirty = false;
-      this.go();
-    });
+    this.#parts.turnEnd.add(this);
+  }
+
+  onTurnEnd(): void {
+    this.#isDirty = false;
+    this.go();
   }
 
   onRoom(): void {

@@ -20,6 +20,7 @@ import { Connection } from './connection.ts';
 import type { DoorParts } from './door-parts.ts';
 import { DoorFigures } from './figures.ts';
 import { InFlightBudget } from '../in-flight-budget.ts';
+import { TurnEnd } from '../turn-end.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { sessionCommands } from './session/session-commands.ts';
 
@@ -54,6 +55,7 @@ export class RespDoor implements Door {
       catalogue: new Catalogue(sessionCommands),
       clients: new ClientRegistry(),
       budget: new InFlightBudget(options.inFlightBytesMax ?? socketInFlightBytesMax),
+      turnEnd: new TurnEnd(),
       figures,
       listener: this.#listener,
       writer: new ReplyWriter(),

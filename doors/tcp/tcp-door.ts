@@ -5,6 +5,7 @@
 import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
 import { InFlightBudget } from '../in-flight-budget.ts';
+import { TurnEnd } from '../turn-end.ts';
 import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
 import { TcpConnection, type TcpParts } from './connection.ts';
 import { TcpFigures } from './figures.ts';
@@ -27,7 +28,8 @@ export class TcpDoor implements Door {
   constructor(options: TcpDoorOptions) {
     const { executor, authenticator, refusals, log, bounds, inFlightBytesMax = socketInFlightBytesMax } = options;
     const budget = new InFlightBudget(inFlightBytesMax);
-    const parts: TcpParts = { executor, authenticator, refusals, budget, figures: new TcpFigures(), log, bounds };
+    const shared = { budget, turnEnd: new TurnEnd(), figures: new TcpFigures() };
+    const parts: TcpParts = { executor, authenticator, refusals, ...shared, log, bounds };
     this.#parts = parts;
     this.#listener = new SocketListener(options, {
       door: 'tcp',
