@@ -34,7 +34,9 @@
  * varints, which save three bytes where a key alone is fifty.
  */
 import { type Acknowledgement, acknowledgements, type Command } from '../commands/command.ts';
-import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { NameTable } from '../commands/name-table.ts';
+import { OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { commandTable } from '../commands/table.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../limits.ts';
 import { type FrameKind, frameKinds, readFrameHead, writeFrameHead } from './frame-head.ts';
@@ -49,6 +51,11 @@ const commandHeadBytes = 18;
 const replyBytesMin = 5;
 
 const tag = { nil: 0, integer: 1, big: 2, status: 3, bytes: 4, array: 5, map: 6, error: 7 } as const;
+
+/** Nearly all commands have one of these; the others are those between processes of ours. */
+const names = new NameTable(commandTable.values(), false);
+/** Statuses that are known beforehand, as names. */
+const statuses = new NameTable([{ name: OK }], false);
 
 /** A command as it came over the link. Serves as the `Command` itself, to save an object for each. */
 export interface LinkCommand extends Command {
@@ -198,7 +205,8 @@ function readCommand(reader: PartReader, takeUpload: (id: number) => Buffer): Li
   const epoch = reader.u32();
   const level = reader.u8();
   if (level > acknowledgements.length) throw malformed(`acknowledgement ${level}`);
-  const name = reader.latin1(reader.u8());
+  const nameBytes = reader.u8();
+  const name = reader.nameIn(names, nameBytes) ?? reader.latin1(nameBytes);
   const count = reader.count(4, commandArgumentsMax);
   const args: Buffer[] = [];
   for (let index = 0; index < count; index++) {
@@ -273,7 +281,7 @@ function readReply(reader: PartReader, depth: number): Reply {
     case tag.big:
       return readBigint(reader);
     case tag.status:
-      return reader.utf8(reader.u32());
+      return readStatus(reader);
     case tag.bytes:
       return reader.view(reader.u32());
     case tag.array:
@@ -285,6 +293,11 @@ function readReply(reader: PartReader, depth: number): Reply {
     default:
       throw malformed(`a reply of kind ${kind}`);
   }
+}
+
+function readStatus(reader: PartReader): string {
+  const length = reader.u32();
+  return reader.nameIn(statuses, length) ?? reader.utf8(length);
 }
 
 function deeper(depth: number): number {

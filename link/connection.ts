@@ -38,6 +38,8 @@ export interface LinkConnectionListener {
   onReady(): void;
   /** Once, and the last. */
   onLost(fault: string): void;
+  /** Replies have come, of which each is told by `onReply`. */
+  onReplies(): void;
   onReply(id: number, reply: Reply): void;
   /** The topology epoch that the shard runs, with every heartbeat. */
   onShardEpoch(epoch: number): void;
@@ -153,6 +155,7 @@ export class LinkConnection {
   #onBatch(batch: Buffer, lane: number): void {
     if (this.#closed) return;
     this.#beatsMissed = 0;
+    this.#listener.onReplies();
     try {
       decodeReplies(batch, this.#deliver);
     } catch (error) {

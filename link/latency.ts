@@ -8,6 +8,9 @@ const firstBoundMs = 0.016;
 
 export class LatencyHistogram {
   readonly #counts = new Float64Array(bucketCount);
+  /** Commands of one batch take equally long, as far as a clock that is read once a batch can tell. */
+  #lastMs = 0;
+  #lastIndex = 0;
   #sumMs = 0;
   #count = 0;
 
@@ -18,10 +21,11 @@ export class LatencyHistogram {
   );
 
   record(latencyMs: number): void {
-    // A clock that was set back must not give a negative index.
-    const bucket = Math.ceil(Math.log2(Math.max(latencyMs, firstBoundMs) / firstBoundMs));
-    const index = Math.min(bucket, bucketCount - 1);
-    this.#counts[index] = this.#counts[index]! + 1;
+    if (latencyMs !== this.#lastMs) {
+      this.#lastMs = latencyMs;
+      this.#lastIndex = indexOf(latencyMs);
+    }
+    this.#counts[this.#lastIndex]! += 1;
     this.#sumMs += latencyMs;
     this.#count += 1;
   }
@@ -48,4 +52,10 @@ export class LatencyHistogram {
     }
     return Infinity;
   }
+}
+
+function indexOf(latencyMs: number): number {
+  // A clock that was set back must not give a negative index.
+  const bucket = Math.ceil(Math.log2(Math.max(latencyMs, firstBoundMs) / firstBoundMs));
+  return Math.min(bucket, bucketCount - 1);
 }

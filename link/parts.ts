@@ -5,11 +5,14 @@
  * The writer fills chunks; what does not fit goes on in a new chunk, and a large value becomes a part by itself. Nothing
  * that was written is ever moved. The reader checks every length against the bytes that are left before it believes it.
  */
+import type { NameTable } from '../commands/name-table.ts';
 import { KvcacheError } from '../errors.ts';
 import { linkJoinedBytesMax } from '../limits.ts';
 
 const chunkBytesMin = 512;
 const chunkBytesMax = 256 * 1024;
+/** Copying fewer bytes one by one is faster than a call. */
+const byteWiseMax = 24;
 
 export class PartWriter {
   readonly #first: Buffer;
@@ -54,13 +57,22 @@ export class PartWriter {
 
   /** Text of one byte a character, without a length. */
   latin1(text: string): void {
-    this.#room(text.length);
-    this.#chunk.write(text, this.#at, 'latin1');
-    this.#advance(text.length);
+    const { length } = text;
+    this.#room(length);
+    const chunk = this.#chunk;
+    const at = this.#at;
+    if (length > byteWiseMax) chunk.write(text, at, 'latin1');
+    else for (let index = 0; index < length; index++) chunk[at + index] = text.charCodeAt(index);
+    this.#advance(length);
   }
 
   /** The length in bytes, u32, and the text. */
   utf8(text: string): void {
+    if (isShortAscii(text)) {
+      this.u32(text.length);
+      this.latin1(text);
+      return;
+    }
     const length = Buffer.byteLength(text);
     this.u32(length);
     this.#room(length);
@@ -73,7 +85,10 @@ export class PartWriter {
     const length = bytes.byteLength;
     if (length <= linkJoinedBytesMax) {
       this.#room(length);
-      this.#chunk.set(bytes, this.#at);
+      const chunk = this.#chunk;
+      const at = this.#at;
+      if (length > byteWiseMax) chunk.set(bytes, at);
+      else for (let index = 0; index < length; index++) chunk[at + index] = bytes[index]!;
       this.#advance(length);
       return;
     }
@@ -112,6 +127,12 @@ export class PartWriter {
   }
 }
 
+function isShortAscii(text: string): boolean {
+  if (text.length > byteWiseMax) return false;
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0x7f) return false;
+  return true;
+}
+
 /** Memory of its own: a part may wait long for its socket, and a slab of the pool would wait with it. */
 function newChunk(bytesWanted: number, bytesNeeded: number): Buffer {
   const usual = Math.min(chunkBytesMax, Math.max(chunkBytesMin, bytesWanted));
@@ -133,9 +154,10 @@ export class PartReader {
 
   u32(): number {
     this.#need(4);
-    const value = this.#bytes.readUInt32BE(this.#at);
-    this.#at += 4;
-    return value;
+    const bytes = this.#bytes;
+    const at = this.#at;
+    this.#at = at + 4;
+    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
   }
 
   f64(): number {
@@ -159,6 +181,14 @@ export class PartReader {
     const text = this.#bytes.toString('latin1', this.#at, this.#at + length);
     this.#at += length;
     return text;
+  }
+
+  /** The name that stands next, if it is one of the table; otherwise nothing is read. */
+  nameIn<Item extends { readonly name: string }>(table: NameTable<Item>, length: number): string | undefined {
+    this.#need(length);
+    const name = table.find(this.#bytes, this.#at, this.#at + length)?.name;
+    if (name !== undefined) this.#at += length;
+    return name;
   }
 
   utf8(length: number): string {

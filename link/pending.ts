@@ -1,28 +1,23 @@
 /**
  * A command on its way over a link, from `submit` to its one reply.
  *
- * It is one object that serves as queue entry, deadline and abort listener, because a busy router makes hundreds of
- * thousands of them a second: no closures, no timers of its own.
+ * It is one object that serves as queue entry and abort listener, because a busy router makes hundreds of thousands of
+ * them a second: no closures, no timers of its own.
  */
-import type { Command, CommandContext } from '../commands/command.ts';
-import type { Reply } from '../commands/reply.ts';
-import { Deadline } from '../grpc/deadline-wheel.ts';
+import type { Command, CommandContext, ReplySink } from '../commands/command.ts';
 import type { LinkUpload } from './upload.ts';
 
-/** Who gets replies. `token` is what the asker gave, to tell its commands apart. */
-export interface ReplySink {
-  reply(token: number, reply: Reply): void;
-}
-
 export interface PendingOwner {
-  onDeadline(pending: PendingCommand): void;
   onAbort(pending: PendingCommand): void;
 }
 
-export class PendingCommand extends Deadline implements EventListenerObject {
-  readonly id: number;
+export class PendingCommand implements EventListenerObject {
+  /** Names it on the link; PendingCommands gives it. */
+  id = 0;
   readonly owner: PendingOwner;
   readonly context: CommandContext;
+  /** Wall-clock time. */
+  readonly dueMs: number;
   readonly epoch: number | undefined;
   readonly sink: ReplySink;
   readonly token: number;
@@ -37,7 +32,6 @@ export class PendingCommand extends Deadline implements EventListenerObject {
   sent = false;
 
   constructor(
-    id: number,
     owner: PendingOwner,
     command: Command,
     context: CommandContext,
@@ -49,11 +43,10 @@ export class PendingCommand extends Deadline implements EventListenerObject {
     submittedMs: number,
     upload: LinkUpload | undefined,
   ) {
-    super(dueMs, strikePending);
-    this.id = id;
     this.owner = owner;
     this.command = command;
     this.context = context;
+    this.dueMs = dueMs;
     this.epoch = epoch;
     this.sink = sink;
     this.token = token;
@@ -69,9 +62,4 @@ export class PendingCommand extends Deadline implements EventListenerObject {
   handleEvent(): void {
     this.owner.onAbort(this);
   }
-}
-
-/** One function for all of them: the wheel calls it as a method of the deadline that struck. */
-function strikePending(this: PendingCommand): void {
-  this.owner.onDeadline(this);
 }

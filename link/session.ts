@@ -1,7 +1,8 @@
 /**
  * One router's link, as the shard sees it: its lanes, its commands at work, and the replies on their way back.
  *
- *   batch → held → executor → small or large lane → batch
+ *   batch → executor → small or large lane → batch
+ *      └ held ┘                                 beyond the bounds
  *
  * Commands run in the order they came. Replies that the executor has at once go back together in the tick that brought
  * the commands; later ones follow in any order. A reply above `linkLargeValueBytes` takes a large lane, whatever lane
@@ -138,11 +139,17 @@ export class LinkSession {
     }
     const nowMs = Date.now();
     for (const command of commands) {
-      const bytes = commandBytes(command);
-      this.#heldBytes += bytes;
-      this.#held.push({ command, bytes, deadlineMs: nowMs + command.remainingMs });
+      const deadlineMs = nowMs + command.remainingMs;
+      if (this.#held.length === 0 && this.#isOpen()) this.#run(command, deadlineMs, nowMs);
+      else this.#hold(command, deadlineMs);
     }
     this.#work();
+  }
+
+  #hold(command: LinkCommand, deadlineMs: number): void {
+    const bytes = commandBytes(command);
+    this.#heldBytes += bytes;
+    this.#held.push({ command, bytes, deadlineMs });
   }
 
   #onRoom(): void {
@@ -154,9 +161,9 @@ export class LinkSession {
   #work(): void {
     do {
       while (this.#mayRun()) {
-        const held = this.#held.shift()!;
-        this.#heldBytes -= held.bytes;
-        this.#run(held);
+        const { command, bytes, deadlineMs } = this.#held.shift()!;
+        this.#heldBytes -= bytes;
+        this.#run(command, deadlineMs, Date.now());
       }
       for (const lane of this.#lanes) lane.flush();
       // The streams may have taken enough for more to run, and then tell nothing later.
@@ -165,31 +172,36 @@ export class LinkSession {
   }
 
   #mayRun(): boolean {
-    return this.#held.length > 0 && !this.#closed && !this.#isFull();
+    return this.#held.length > 0 && this.#isOpen();
   }
 
-  #run(held: HeldCommand): void {
-    const { command } = held;
+  #isOpen(): boolean {
+    return !this.#closed && !this.#isFull();
+  }
+
+  #run(command: LinkCommand, deadlineMs: number, nowMs: number): void {
     this.#commands += 1;
-    const reply = this.#execute(command, held.deadlineMs);
-    if (!(reply instanceof Promise)) {
-      this.#push(command.id, reply);
-      return;
-    }
+    const reply = this.#execute(command, deadlineMs, nowMs);
+    if (reply instanceof Promise) this.#await(command, reply);
+    else this.#push(command.id, reply);
+  }
+
+  #await(command: LinkCommand, reply: Promise<Reply>): void {
+    const bytes = commandBytes(command);
     this.#executing += 1;
-    this.#executingBytes += held.bytes;
+    this.#executingBytes += bytes;
     const settle = (late: Reply): void => {
       this.#executing -= 1;
-      this.#executingBytes -= held.bytes;
+      this.#executingBytes -= bytes;
       this.#push(command.id, late);
       this.#scheduleFlush();
     };
     reply.then(settle, (error: unknown) => settle(replyErrorOf(error)));
   }
 
-  #execute(command: LinkCommand, deadlineMs: number): Reply | Promise<Reply> {
+  #execute(command: LinkCommand, deadlineMs: number, nowMs: number): Reply | Promise<Reply> {
     if (this.#draining) return new ReplyError('SHUTDOWN', `shard ${this.#options.shard} is shutting down`);
-    if (deadlineMs <= Date.now()) return new ReplyError('TIMEOUT', 'the deadline passed before the command was begun');
+    if (deadlineMs <= nowMs) return new ReplyError('TIMEOUT', 'the deadline passed before the command was begun');
     const { epoch, acknowledgement } = command;
     const context = this.#context;
     const same =
@@ -233,7 +245,9 @@ export class LinkSession {
 
   /** Bytes of commands at work and of replies that wait. */
   get #workBytes(): number {
-    return this.#lanes.reduce((sum, lane) => sum + lane.queuedBytes, this.#executingBytes);
+    let bytes = this.#executingBytes;
+    for (let index = 0; index < this.#lanes.length; index++) bytes += this.#lanes[index]!.queuedBytes;
+    return bytes;
   }
 
   #isSending(): boolean {

@@ -17,7 +17,7 @@
  * Bounds. Commands and bytes that have no reply yet are bounded; beyond that a command is answered TRYAGAIN and nothing
  * was done. A command ends at its deadline, or when its caller aborts, whatever the shard does.
  */
-import type { Command, CommandContext, Upload } from '../commands/command.ts';
+import type { Command, CommandContext, ReplySink, Upload } from '../commands/command.ts';
 import { type Reply, ReplyError } from '../commands/reply.ts';
 import type { DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import {
@@ -31,8 +31,10 @@ import {
 import type { ChannelTlsSource } from '../security/tls.ts';
 import { commandBytes } from './batch.ts';
 import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
+import type { Lane } from './lane.ts';
 import { LatencyHistogram } from './latency.ts';
-import { PendingCommand, type PendingOwner, type ReplySink } from './pending.ts';
+import { PendingCommand, type PendingOwner } from './pending.ts';
+import { PendingCommands } from './pending-commands.ts';
 
 export type LinkState = 'connecting' | 'ready' | 'away' | 'closed';
 
@@ -79,7 +81,6 @@ export interface LinkStatistics {
   readonly latency: LatencyHistogram;
 }
 
-const idMax = 0xffff_ffff;
 /** Room for the frame around a command. */
 const frameOverheadBytes = 1_024;
 
@@ -87,18 +88,19 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
   readonly shard: string;
   readonly address: string;
   readonly #options: ShardLinkOptions;
-  readonly #pending = new Map<number, PendingCommand>();
+  readonly #pending: PendingCommands;
   readonly #latency = new LatencyHistogram();
   readonly #flush = (): void => this.#onFlush();
   #state: LinkState = 'connecting';
   #connection: LinkConnection;
   #failures = 0;
   #fault: string | undefined;
-  #lastId = helloId;
   #bytes = 0;
   #flushScheduled = false;
   #tickMs = 0;
   #tickDateMs = 0;
+  /** performance.now() when replies came last. */
+  #repliesMs = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #shardEpoch: number | undefined;
   #commands = 0;
@@ -112,6 +114,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     this.#options = options;
     this.shard = options.shard;
     this.address = options.address;
+    this.#pending = new PendingCommands(options.deadlines, helloId, (pending) => this.#onDue(pending));
     this.#connection = this.#connect();
   }
 
@@ -130,33 +133,19 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     const bytes = commandBytes(command);
     this.#beginTick();
     const dueMs = Math.min(context.deadlineMs, this.#tickDateMs + commandDeadlineMaxMs);
-    const refusal = this.#refusal(context, dueMs, bytes);
+    const upload = this.#connection.readyUpload(command.upload);
+    // Behind its pieces, where there are any.
+    const lane = upload?.lane ?? this.#connection.laneFor(bytes);
+    const refusal = this.#refusal(context, dueMs, bytes, lane);
     if (refusal !== undefined) {
       this.#refused += 1;
       sink.reply(token, refusal);
       return;
     }
-    const id = this.#nextId();
-    const upload = this.#connection.readyUpload(command.upload);
-    const pending = new PendingCommand(
-      id,
-      this,
-      command,
-      context,
-      dueMs,
-      epoch,
-      sink,
-      token,
-      bytes,
-      this.#tickMs,
-      upload,
-    );
-    this.#pending.set(pending.id, pending);
+    const pending = new PendingCommand(this, command, context, dueMs, epoch, sink, token, bytes, this.#tickMs, upload);
+    this.#pending.add(pending);
     this.#bytes += bytes;
-    this.#options.deadlines.add(pending);
     context.signal?.addEventListener('abort', pending);
-    // Behind its pieces, where there are any.
-    const lane = upload?.lane ?? this.#connection.laneFor(bytes);
     lane.enqueue(pending);
   }
 
@@ -202,19 +191,18 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     };
   }
 
-  onDeadline(pending: PendingCommand): void {
-    this.#timeouts += 1;
-    this.#settle(pending, new ReplyError('TIMEOUT', `${this.#name()} did not answer in time`));
+  onAbort(pending: PendingCommand): void {
+    this.#settle(pending, cancelled(), performance.now());
   }
 
-  onAbort(pending: PendingCommand): void {
-    this.#settle(pending, cancelled());
+  onReplies(): void {
+    this.#repliesMs = performance.now();
   }
 
   onReply(id: number, reply: Reply): void {
     const pending = this.#pending.get(id);
     // Its deadline struck or its caller left: nobody waits for the reply.
-    if (pending !== undefined) this.#settle(pending, reply);
+    if (pending !== undefined) this.#settle(pending, reply, this.#repliesMs);
   }
 
   /** The topology epoch that the shard said it runs. */
@@ -265,7 +253,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     setImmediate(this.#flush);
   }
 
-  #refusal(context: CommandContext, dueMs: number, bytes: number): ReplyError | undefined {
+  #refusal(context: CommandContext, dueMs: number, bytes: number, lane: Lane): ReplyError | undefined {
     if (this.#state === 'away' || this.#state === 'closed') {
       const reason = this.#state === 'closed' ? 'the link was closed' : this.#fault;
       return new ReplyError('UNAVAILABLE', `${this.#name()} cannot be reached: ${reason}`);
@@ -278,22 +266,14 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     const { queueCommandsMax = linkQueueCommandsMax, queueBytesMax = linkQueueBytesMax } = this.#options;
     // A value above the bound by itself may still travel alone.
     const bytesFit = this.#bytes === 0 || this.#bytes + bytes <= queueBytesMax;
-    if (
-      bytesFit &&
-      this.#pending.size < queueCommandsMax &&
-      this.#connection.laneFor(bytes).queued < queueCommandsMax
-    ) {
-      return undefined;
-    }
+    if (bytesFit && this.#pending.size < queueCommandsMax && lane.queued < queueCommandsMax) return undefined;
     const waiting = `${this.#pending.size} commands with ${this.#bytes} bytes wait for ${this.#name()}`;
     return new ReplyError('TRYAGAIN', `${waiting}; nothing was done, try again`);
   }
 
-  #nextId(): number {
-    do {
-      this.#lastId = this.#lastId === idMax ? helloId + 1 : this.#lastId + 1;
-    } while (this.#pending.has(this.#lastId));
-    return this.#lastId;
+  #onDue(pending: PendingCommand): void {
+    this.#timeouts += 1;
+    this.#settle(pending, new ReplyError('TIMEOUT', `${this.#name()} did not answer in time`), performance.now());
   }
 
   #onFlush(): void {
@@ -301,15 +281,14 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     if (this.#state === 'ready') this.#connection.flush();
   }
 
-  #settle(pending: PendingCommand, reply: Reply): void {
+  #settle(pending: PendingCommand, reply: Reply, nowMs: number): void {
     if (pending.command === undefined) return;
     pending.command = undefined;
-    this.#pending.delete(pending.id);
+    this.#pending.remove(pending);
     this.#bytes -= pending.bytes;
-    this.#options.deadlines.remove(pending);
     pending.context.signal?.removeEventListener('abort', pending);
     if (reply instanceof ReplyError) this.#errors += 1;
-    this.#latency.record(performance.now() - pending.submittedMs);
+    this.#latency.record(nowMs - pending.submittedMs);
     pending.sink.reply(pending.token, reply);
   }
 
@@ -318,9 +297,10 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
   }
 
   #failAll(fault: string): void {
-    for (const pending of this.#pending.values()) {
+    const nowMs = performance.now();
+    for (const pending of this.#pending.all()) {
       const what = pending.sent ? 'went away before it answered' : 'cannot be reached';
-      this.#settle(pending, new ReplyError('UNAVAILABLE', `${this.#name()} ${what}: ${fault}`));
+      this.#settle(pending, new ReplyError('UNAVAILABLE', `${this.#name()} ${what}: ${fault}`), nowMs);
     }
   }
 

@@ -1,8 +1,8 @@
 /**
  * Every command that this door knows: those of the command table that are Redis', which executors do, and those about
- * the connection and the process, which the door does itself. Found by the bytes of their names, in any case, without
- * making a string of them: a lookup is a hash of a few bytes and one comparison.
+ * the connection and the process, which the door does itself. Found by the bytes of their names, in any case.
  */
+import { NameTable } from '../../commands/name-table.ts';
 import { type CommandSpec, commandTable } from '../../commands/table.ts';
 import { nilArrayFrom } from './resp-reply.ts';
 import type { SessionCommand } from './session/session-command.ts';
@@ -24,14 +24,10 @@ export interface KnownCommand {
   timedMs: number;
 }
 
-const bucketCount = 1_024;
-/** The highest bit in which upper and lower case differ. */
-const caseBit = 0x20;
-
 export class Catalogue {
   /** In the order of their names. */
   readonly commands: readonly KnownCommand[];
-  readonly #buckets: KnownCommand[][] = Array.from({ length: bucketCount }, () => []);
+  readonly #byName: NameTable<KnownCommand>;
 
   constructor(sessionCommands: readonly SessionCommand[]) {
     const own = sessionCommands.map((session): KnownCommand => known(session.name, undefined, session));
@@ -39,17 +35,12 @@ export class Catalogue {
       .filter(({ isOwn, name }) => isOwn !== true && !sessionCommands.some((session) => session.name === name))
       .map((spec): KnownCommand => known(spec.name, spec, undefined));
     this.commands = [...own, ...done].sort((a, b) => (a.name < b.name ? -1 : 1));
-    for (const command of this.commands) {
-      const bytes = Buffer.from(command.name);
-      this.#buckets[bucketOf(bytes, 0, bytes.byteLength)]!.push(command);
-    }
+    this.#byName = new NameTable(this.commands, true);
   }
 
   /** The command whose name lies in bytes[from, to). */
   find(bytes: Uint8Array, from: number, to: number): KnownCommand | undefined {
-    const bucket = this.#buckets[bucketOf(bytes, from, to)]!;
-    for (const command of bucket) if (isNamed(command.name, bytes, from, to)) return command;
-    return undefined;
+    return this.#byName.find(bytes, from, to);
   }
 
   /** By a name in any case. */
@@ -78,22 +69,4 @@ function known(name: string, spec: CommandSpec | undefined, session: SessionComm
     timedCalls: 0,
     timedMs: 0,
   };
-}
-
-function bucketOf(bytes: Uint8Array, from: number, to: number): number {
-  let hash = to - from;
-  // No name is longer; what is cannot be one.
-  const end = Math.min(to, from + 24);
-  for (let at = from; at < end; at++) hash = (Math.imul(hash, 31) + (bytes[at]! & ~caseBit)) | 0;
-  return (hash ^ (hash >>> 10)) & (bucketCount - 1);
-}
-
-function isNamed(name: string, bytes: Uint8Array, from: number, to: number): boolean {
-  if (to - from !== name.length) return false;
-  for (let index = 0; index < name.length; index++) {
-    const byte = bytes[from + index]!;
-    const upper = byte >= 0x61 && byte <= 0x7a ? byte & ~caseBit : byte;
-    if (upper !== name.charCodeAt(index)) return false;
-  }
-  return true;
 }
