@@ -506,14 +506,16 @@ export const expiryWorkPerTurnMax = 2_000;
 export const hotSmallValueBytesMax = 4 * KiB;
 export const hotSlabBytesMin = 16 * KiB;
 export const hotSlabBytesMax = 256 * KiB;
-/** Slabs that the order of use has numbers for: 256 GiB of small values. */
-export const useOrderChunksMax = 2 ** 20;
-/** Copies that one step evicts: a few milliseconds of work. */
+/** Slabs that the order of use has numbers for: 128 GiB of small values. */
+export const useOrderChunksMax = 2 ** 19;
+/** Copies that one step evicts, or moves to find them: a few milliseconds of work. */
 export const hotEvictionsPerStepMax = 16_384;
 /** Of the hot tier, the share that copies which were used again hold against new ones. */
 export const hotAgainShareMax = 1 / 2;
 /** Copies that get a second time among the new ones with every copy that is evicted, where that share is exceeded. */
 export const hotDemotionsPerEvictionMax = 16;
+/** Copies that are passed over with one eviction because they were used since they had their turn. */
+export const hotPassedOverPerEvictionMax = 128;
 /** Evicted keys of large values that are remembered, at 2 bytes each. */
 export const evictedKeysMax = 2 ** 17;
 /** Prompts whose blocks are taken for each other's neighbours at a time, and uses of others after which one is over. */

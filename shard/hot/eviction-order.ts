@@ -11,8 +11,12 @@
  * in `once`. So a stream of new values, however long, does not push out what is asked for again and again, and what is
  * new has half of the RAM in any case.
  *
- * Shares are restored only when something has to go. A hit costs what it costs in one list, and as long as there is room
- * nothing else is done at all.
+ * Shares are restored only when something has to go, and what a use of a small plain value means is settled then too: the
+ * use itself only turns the sign of the copy's number in its entry, which the reader has before it anyway. When the copy's
+ * turn comes to go, or to leave `again`, it goes to the newest of `again` instead, and the sign is turned back (the clock
+ * algorithm's second chance, Corbató, 1968). Among a million copies a step in the list writes to three places that are not
+ * in the processor's cache, half of what a GET took. Large values and blocks, of which the order decides more and costs
+ * less, are moved at once.
  *
  * **Chains.** A block is worth nothing without those before it in its prompt, yet read in their order the first one is
  * the least recently used. So a block is put behind the one before it (prompt-runs.ts): of what was used together, the
@@ -41,9 +45,15 @@
  * rejected: to drop the last blocks of a prompt before all others, which gains another hundredth here; in a conversation
  * they are the beginning of what comes next.
  */
-import { hotAgainShareMax, hotDemotionsPerEvictionMax, hotSmallValueBytesMax } from '../../limits.ts';
-import type { Entry } from '../journal.ts';
+import {
+  hotAgainShareMax,
+  hotDemotionsPerEvictionMax,
+  hotPassedOverPerEvictionMax,
+  hotSmallValueBytesMax,
+} from '../../limits.ts';
+import { type Entry, spaceOfBlocks } from '../journal.ts';
 import { keyHash } from '../keyspace/key-hash.ts';
+import { nodeOf, noteUse, takeUse } from './copy-number.ts';
 import { EvictedKeys } from './evicted-keys.ts';
 import { PromptRuns } from './prompt-runs.ts';
 import { noNode, type UseList, UseOrder } from './use-order.ts';
@@ -57,6 +67,7 @@ export class EvictionOrder {
   readonly #runs = new PromptRuns();
   readonly #bytesOf: (node: number) => number;
   #againBytes = 0;
+  #steps = 0;
 
   /** `bytesOf`: what the copy of a node takes of the limit. */
   constructor(bytesOf: (node: number) => number) {
@@ -66,6 +77,11 @@ export class EvictionOrder {
   /** What copies take that were used again. */
   get againBytes(): number {
     return this.#againBytes;
+  }
+
+  /** Copies that were chosen to go, or moved, since the start: a measure of work. */
+  get steps(): number {
+    return this.#steps;
   }
 
   /** Takes up the entry's copy, which has just come. */
@@ -79,19 +95,24 @@ export class EvictionOrder {
 
   /** Notes a use of the entry's copy. */
   use(entry: Entry): void {
-    const node = entry.hot;
+    if (isSettledLater(entry)) {
+      this.#runs.noteOther();
+      noteUse(entry);
+      return;
+    }
+    const node = nodeOf(entry);
     if (this.nodes.listOf(node) === this.#once) this.#againBytes += this.#bytesOf(node);
     this.nodes.use(this.#placeOf(entry, this.#again), node);
   }
 
   /** The entry's copy takes so many bytes more than it did. */
   grow(entry: Entry, bytes: number): void {
-    if (this.nodes.listOf(entry.hot) === this.#again) this.#againBytes += bytes;
+    if (this.nodes.listOf(nodeOf(entry)) === this.#again) this.#againBytes += bytes;
   }
 
   /** The entry's copy is about to go. */
   remove(entry: Entry): void {
-    const node = entry.hot;
+    const node = nodeOf(entry);
     if (this.nodes.listOf(node) === this.#again) this.#againBytes -= this.#bytesOf(node);
     this.nodes.remove(node);
   }
@@ -99,8 +120,9 @@ export class EvictionOrder {
   /** Chooses the entry whose copy goes next, if there is one, and remembers its key. */
   evict(limitBytes: number): Entry | undefined {
     this.#restoreShares(limitBytes);
-    const oldest = this.nodes.oldest(this.#once) || this.nodes.oldest(this.#again);
+    const oldest = this.#oldestUnused(this.#once) || this.#oldestUnused(this.#again);
     if (oldest === noNode) return undefined;
+    this.#steps += 1;
     const entry = this.nodes.ownerOf(oldest);
     if (this.#bytesOf(oldest) > hotSmallValueBytesMax) this.#evicted.add(keyHash(entry.key));
     return entry;
@@ -109,6 +131,7 @@ export class EvictionOrder {
   /** Entries with a copy, the next to go first. Nothing may be added, used or removed between two of them. */
   *entries(): Generator<Entry> {
     for (const list of [this.#once, this.#again]) {
+      this.#settleOldest(list);
       for (let node = this.nodes.oldest(list); node !== noNode; node = this.nodes.newerThan(list, node)) {
         yield this.nodes.ownerOf(node);
       }
@@ -117,11 +140,40 @@ export class EvictionOrder {
 
   #restoreShares(limitBytes: number): void {
     const againBytesMax = limitBytes * hotAgainShareMax;
-    for (let step = 0; step < hotDemotionsPerEvictionMax && this.#againBytes > againBytesMax; step++) {
+    for (let moves = 0; moves < hotDemotionsPerEvictionMax && this.#againBytes > againBytesMax; moves++) {
       const oldest = this.nodes.oldest(this.#again);
+      if (this.#settle(oldest)) continue;
+      this.#steps += 1;
       this.#againBytes -= this.#bytesOf(oldest);
       this.nodes.use(this.#once, oldest);
     }
+  }
+
+  /** The oldest of the list that was not used since it got there, or after some moves the oldest, or none. */
+  #oldestUnused(list: UseList): number {
+    for (let moves = 0; ; moves++) {
+      const oldest = this.nodes.oldest(list);
+      if (oldest === noNode || moves === hotPassedOverPerEvictionMax || !this.#settle(oldest)) return oldest;
+    }
+  }
+
+  /** Lets some of the oldest copies have their turn without choosing any to go. */
+  #settleOldest(list: UseList): void {
+    let node = this.nodes.oldest(list);
+    for (let looks = 0; looks < hotPassedOverPerEvictionMax && node !== noNode; looks++) {
+      const newer = this.nodes.newerThan(list, node);
+      this.#settle(node);
+      node = newer;
+    }
+  }
+
+  /** If the copy was used: then its turn is put off, and it becomes the newest of `again`. */
+  #settle(node: number): boolean {
+    if (!takeUse(this.nodes.ownerOf(node))) return false;
+    this.#steps += 1;
+    if (this.nodes.listOf(node) === this.#once) this.#againBytes += this.#bytesOf(node);
+    this.nodes.use(this.#again, node);
+    return true;
   }
 
   /** Behind what in the list the entry's copy has its place: the block before it in its prompt, or the end of the list. */
@@ -130,7 +182,15 @@ export class EvictionOrder {
       this.#runs.noteOther();
       return list;
     }
-    const before = this.#runs.follow(entry, ({ hot }) => hot !== noNode && this.nodes.listOf(hot) === list);
-    return before === undefined ? list : before.hot;
+    const before = this.#runs.follow(entry, (other) => {
+      const node = nodeOf(other);
+      return node !== noNode && this.nodes.listOf(node) === list;
+    });
+    return before === undefined ? list : nodeOf(before);
   }
+}
+
+/** True for copies of which a use is only noted. */
+function isSettledLater({ space, bodyBytes }: Entry): boolean {
+  return bodyBytes <= hotSmallValueBytesMax && space !== spaceOfBlocks;
 }

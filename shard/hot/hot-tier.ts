@@ -2,7 +2,7 @@
  * The hot tier: values in RAM, bounded in bytes that are really held. What is used again stays longest (eviction-order.ts).
  *
  *   order           newest ⇄ … ⇄ … ⇄ oldest: lists through numbers (use-order.ts), of which each copy has one
- *   entry.hot       that number, which also tells slab and cell
+ *   entry.hot       that number, which also tells slab and cell; negative after a use (eviction-order.ts)
  *   small values: cells of slabs      large values: buffers of their own      collections: objects
  *
  * The entry leads to its copy by a field. So a hit costs no lookup, the order is exact for the whole tier however large
@@ -17,6 +17,7 @@
  */
 import { hotEvictionsPerStepMax, hotSmallValueBytesMax } from '../../limits.ts';
 import type { Entry, StoredValue } from '../journal.ts';
+import { nodeOf } from './copy-number.ts';
 import { EvictionOrder } from './eviction-order.ts';
 import { type HotObject, LargeCopy, largeCopyOverheadBytes } from './large-copy.ts';
 import { ownedMemory } from './owned.ts';
@@ -95,7 +96,8 @@ export class HotTier {
 
   /** The same, which is no use of it: the order stays. */
   peek(entry: Entry): StoredValue | undefined {
-    const { hot: node, type, bodyBytes } = entry;
+    const { type, bodyBytes } = entry;
+    const node = nodeOf(entry);
     if (node === noNode) return undefined;
     const slab = this.#arena.slabOf(node);
     const cell = placeOf(node);
@@ -110,12 +112,18 @@ export class HotTier {
   }
 
   /**
-   * Keeps a copy of the value, in place of any other of this entry. A value above the limit is evicted at once, and
-   * nothing else for it.
+   * Keeps a copy of the value, in place of any other of this entry, or of `previous`, whose key it has got: in the same
+   * cell, if it fits. Then that was a use. A value above the limit is evicted at once, and nothing else for it.
    */
-  put(entry: Entry, value: StoredValue): void {
-    this.drop(entry);
+  put(entry: Entry, value: StoredValue, previous = entry): void {
     const length = (value.meta?.byteLength ?? 0) + value.body.byteLength;
+    if (previous.hot !== noNode && this.#arena.fits(nodeOf(previous), length)) {
+      this.move(previous, entry);
+      this.#write(nodeOf(entry), value);
+      this.use(entry);
+      return;
+    }
+    this.drop(previous);
     if (length > this.#limitBytes) {
       // It would push out everything else and then itself.
       this.#evict(entry);
@@ -159,16 +167,16 @@ export class HotTier {
 
   /** Gives one entry's copy to another one of the same value. */
   move(from: Entry, to: Entry): void {
-    if (from.hot === noNode) return;
+    if (from.hot === noNode || from === to) return;
     this.drop(to);
     to.hot = from.hot;
     from.hot = noNode;
-    this.#order.nodes.setOwner(to.hot, to);
+    this.#order.nodes.setOwner(nodeOf(to), to);
   }
 
   /** Forgets the entry's copy, if it has one. No eviction. */
   drop(entry: Entry): void {
-    const { hot: node } = entry;
+    const node = nodeOf(entry);
     if (node === noNode) return;
     const copy = this.#largeOf(entry);
     this.#order.remove(entry);
@@ -181,7 +189,8 @@ export class HotTier {
     this.#size -= 1;
   }
 
-  #largeOf({ hot: node }: Entry): LargeCopy | undefined {
+  #largeOf(entry: Entry): LargeCopy | undefined {
+    const node = nodeOf(entry);
     return node === noNode ? undefined : this.#arena.slabOf(node).large?.[placeOf(node)];
   }
 
@@ -192,14 +201,18 @@ export class HotTier {
     this.#add(entry, node);
   }
 
-  #addSmall(entry: Entry, { meta, body }: StoredValue, length: number): void {
+  #addSmall(entry: Entry, value: StoredValue, length: number): void {
     const node = this.#arena.take(length);
+    this.#write(node, value);
+    this.#add(entry, node);
+  }
+
+  #write(node: number, { meta, body }: StoredValue): void {
     const slab = this.#arena.slabOf(node);
     const cell = placeOf(node);
     slab.setMetaBytes(cell, meta?.byteLength);
     const at = slab.offsetOf(cell);
     body.copy(slab.memory, meta === undefined ? at : at + meta.copy(slab.memory, at));
-    this.#add(entry, node);
   }
 
   #add(entry: Entry, node: number): void {
@@ -210,9 +223,9 @@ export class HotTier {
 
   /** Drops copies until the rest fits, at most one step's worth now and the rest later. */
   #shrink(): void {
-    let steps = hotEvictionsPerStepMax;
+    const stepsMax = this.#order.steps + hotEvictionsPerStepMax;
     while (this.bytes > this.#limitBytes) {
-      if (steps-- === 0) {
+      if (this.#order.steps >= stepsMax) {
         this.#shrinkLater();
         return;
       }

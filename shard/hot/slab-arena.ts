@@ -21,6 +21,7 @@
  */
 import { hotSlabBytesMax, hotSlabBytesMin, hotSmallValueBytesMax } from '../../limits.ts';
 import type { Entry } from '../journal.ts';
+import { setNode } from './copy-number.ts';
 import { cellGrossBytes, Slab } from './slab.ts';
 import { chunkOf, nodesPerChunkMax, placeOf, type UseOrder } from './use-order.ts';
 
@@ -124,7 +125,7 @@ export class SizeClass {
     const cell = from.movedFrom;
     const node = this.take();
     from.copyCell(cell, this.#arena.slabOf(node), placeOf(node));
-    this.#arena.order.replace(from.chunk.first + cell, node).hot = node;
+    setNode(this.#arena.order.replace(from.chunk.first + cell, node), node);
     this.give(from, cell);
   }
 
@@ -193,6 +194,12 @@ export class SlabArena {
     const node = sizeClass.take();
     this.#bytes += sizeClass.bytes - before;
     return node;
+  }
+
+  /** True if a value of `length` bytes would get a cell of the size that the node's has. */
+  fits(node: number, length: number): boolean {
+    if (length === 0 || length > hotSmallValueBytesMax) return false;
+    return this.slabOf(node).sizeClass === this.#classes[classOfLength[(length + 7) >> 3]!];
   }
 
   /** Takes back the cell of a node that is in no list any more. */

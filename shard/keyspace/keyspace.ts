@@ -354,12 +354,12 @@ export class Keyspace {
     if (previous !== undefined) {
       // An object stays, and so does a value of which only the expiry changes.
       if (change.apply !== undefined || change.deltaOf === previous) this.hot.move(previous, entry);
-      else this.hot.drop(previous);
       this.journal?.release(previous);
     }
     if (change.apply !== undefined) this.hot.keep(entry, change.apply());
     else if (change.deltaOf === undefined && this.#isKeptHot(entry))
-      this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! });
+      this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! }, previous);
+    else if (previous !== undefined) this.hot.drop(previous);
   }
 
   async #readBelow(entry: Entry, isReadOften: boolean): Promise<StoredValue | undefined> {
