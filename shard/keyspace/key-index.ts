@@ -132,8 +132,12 @@ export class KeyIndex implements RecordIndex {
       if (entry.type === storedTypes.versioned) this.#versionedKeys += 1;
       if (previous?.type === storedTypes.versioned) this.#versionedKeys -= 1;
     }
-    if (previous === undefined) this.#keyBytes += entry.key.length;
-    else this.wheel.remove(previous);
+    if (previous === undefined) {
+      this.#keyBytes += entry.key.length;
+    } else {
+      entry.key = previous.key;
+      this.wheel.remove(previous);
+    }
     if (entry.expireAtMs !== 0) this.wheel.add(entry, this.#clock.now());
     return previous;
   }

@@ -81,11 +81,17 @@ const chunkBytes = 256 * 1024;
 export class HintBuilder {
   readonly #full: Buffer[] = [];
   #chunk: Buffer = noBytes;
+  #view = viewOf(noBytes);
   #length = 0;
   #count = 0;
   #newestMs = 0;
   #minSequence = Infinity;
   #maxSequence = 0;
+
+  /** Entries so far. */
+  get count(): number {
+    return this.#count;
+  }
 
   get totals(): HintTotals {
     return {
@@ -106,8 +112,9 @@ export class HintBuilder {
     if (this.#length + bytesOfEntry > this.#chunk.byteLength) {
       this.#endChunk();
       this.#chunk = Buffer.from(new SharedArrayBuffer(Math.max(bytesOfEntry, chunkBytes)));
+      this.#view = viewOf(this.#chunk);
     }
-    writeEntry(this.#chunk, this.#length, entry);
+    writeEntry(this.#chunk, this.#view, this.#length, entry);
     this.#length += bytesOfEntry;
     this.#count++;
     if (writtenAtMs > this.#newestMs) this.#newestMs = writtenAtMs;
@@ -128,21 +135,27 @@ export class HintBuilder {
   }
 }
 
-function writeEntry(bytes: Buffer, at: number, entry: HintEntry): void {
-  bytes.writeDoubleLE(entry.sequence, at);
-  bytes.writeDoubleLE(entry.expireAtMs, at + 8);
-  bytes.writeUInt32LE(entry.offset, at + 16);
-  bytes.writeUInt32LE(entry.recordBytes, at + 20);
-  bytes.writeUInt32LE(entry.bodyBytes, at + 24);
-  bytes.writeUInt32LE(entry.epoch, at + 28);
-  bytes.writeUInt16LE(entry.slot, at + 32);
+/** `view` is one of `bytes`. */
+function writeEntry(bytes: Buffer, view: DataView, at: number, entry: HintEntry): void {
+  const { key, extra } = entry;
+  view.setFloat64(at, entry.sequence, true);
+  view.setFloat64(at + 8, entry.expireAtMs, true);
+  view.setUint32(at + 16, entry.offset, true);
+  view.setUint32(at + 20, entry.recordBytes, true);
+  view.setUint32(at + 24, entry.bodyBytes, true);
+  view.setUint32(at + 28, entry.epoch, true);
+  view.setUint16(at + 32, entry.slot, true);
   bytes[at + 34] = entry.kind;
   bytes[at + 35] = entry.space;
-  bytes.writeUInt32LE(entry.key.byteLength, at + 36);
-  bytes.writeUInt32LE(entry.extra.byteLength, at + 40);
-  bytes.writeUInt32LE(entry.type, at + 44);
-  entry.key.copy(bytes, at + entryHeadBytes);
-  entry.extra.copy(bytes, at + entryHeadBytes + entry.key.byteLength);
+  view.setUint32(at + 36, key.byteLength, true);
+  view.setUint32(at + 40, extra.byteLength, true);
+  view.setUint32(at + 44, entry.type, true);
+  key.copy(bytes, at + entryHeadBytes);
+  if (extra.byteLength > 0) extra.copy(bytes, at + entryHeadBytes + key.byteLength);
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The whole hint of a segment from the chunks of a builder. Takes a moment for many entries: call it in a worker. */

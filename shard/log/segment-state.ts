@@ -84,7 +84,7 @@ export class SegmentState implements SegmentIdentity {
   }
 
   get records(): number {
-    return this.hint?.totals.count ?? this.totals.count;
+    return this.hint?.count ?? this.totals.count;
   }
 
   /** As Blob and its manifest see it: only bytes that are in the file count. */
