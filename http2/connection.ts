@@ -15,7 +15,6 @@
 import type { Duplex } from 'node:stream';
 import {
   grpcLastWordsMs,
-  http2HeaderTableBytes,
   http2HeaderListBytesMax,
   http2FrameBytesMax,
   http2ResetsBurstMax,
@@ -27,12 +26,10 @@ import { FrameEvents, type FrameListener } from './frame-events.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { HeaderBlock } from './header-assembly.ts';
 import type { HeaderFields, OutgoingFields } from './header-fields.ts';
-import { HpackDecoder } from './hpack-decoder.ts';
-import { HpackError } from './hpack-error.ts';
+import { type HeadersOwner, IncomingHeaders } from './incoming-headers.ts';
 import { Inflow, type InflowOwner } from './inflow.ts';
 import { type ByteAccount, Outbox } from './outbox.ts';
-import { clientPreface, errorCode, Http2Fault, settingId, streamIdMax } from './protocol.ts';
-import { isInformational, isRequest } from './pseudo-headers.ts';
+import { clientPreface, errorCode, Http2Fault, initialWindowBytes, settingId, streamIdMax } from './protocol.ts';
 import { StreamTable } from './stream-table.ts';
 import { Http2Stream, type StreamOwner } from './stream.ts';
 
@@ -43,6 +40,8 @@ export interface Http2Options {
   readonly connectionWindowBytes: number;
   /** Of a server: streams that a client may have open at once. */
   readonly streamsMax?: number;
+  /** Of a client; 1 unless told otherwise. */
+  readonly firstStreamId?: number;
   readonly account?: ByteAccount;
 }
 
@@ -59,20 +58,19 @@ export interface Http2Listener {
 
 const pingPayload = Buffer.alloc(8);
 
-export class Http2Connection implements StreamOwner, InflowOwner, FrameListener {
+export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, FrameListener {
   readonly #socket: Duplex;
   readonly #options: Http2Options;
   readonly #listener: Http2Listener;
   readonly #isServer: boolean;
   readonly #outbox: Outbox;
   readonly #inflow: Inflow;
+  readonly #events = new FrameEvents(this);
   readonly #reader: FrameReader;
-  readonly #decoder = new HpackDecoder({ tableBytesMax: http2HeaderTableBytes, listBytesMax: http2HeaderListBytesMax });
-  readonly #resets = new FloodGuard('streams that are reset', http2ResetsBurstMax, http2ResetsPerSecondMax);
+  readonly #headers: IncomingHeaders;
+  readonly #resets = new FloodGuard('streams that had to be reset', http2ResetsBurstMax, http2ResetsPerSecondMax);
   readonly #streams: StreamTable;
   readonly #pings: (() => void)[] = [];
-  /** Of the preface that a server waits for. */
-  #prefaceLeft: number;
   #isReady = false;
   /** New streams are refused; the connection ends with its last stream. */
   #isRefusing = false;
@@ -86,11 +84,11 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     this.#options = options;
     this.#listener = listener;
     this.#isServer = options.role === 'server';
-    this.#prefaceLeft = this.#isServer ? clientPreface.byteLength : 0;
-    this.#streams = new StreamTable(this.#isServer);
+    this.#streams = new StreamTable(this.#isServer, options.firstStreamId);
+    this.#headers = new IncomingHeaders(this, this.#streams, this.#isServer);
     this.#inflow = new Inflow(this, options.streamWindowBytes, options.connectionWindowBytes);
     this.#outbox = new Outbox(socket, options.account);
-    this.#reader = new FrameReader(new FrameEvents(this), http2FrameBytesMax);
+    this.#reader = new FrameReader(this.#events, http2FrameBytesMax, this.#isServer ? clientPreface : undefined);
     socket.on('data', (chunk: Buffer) => this.#onChunk(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => {
@@ -107,7 +105,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
 
   /** True while new streams may begin here. */
   get isUsable(): boolean {
-    return !this.#isClosed && !this.#isDraining && !this.#socket.destroyed && !this.#streams.isExhausted;
+    return !this.#isClosed && !this.#isDraining && !this.#socket.destroyed && !this.#socket.writableEnded;
   }
 
   get isClosed(): boolean {
@@ -123,6 +121,11 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     return this.#isDraining;
   }
 
+  /** In the middle of a frame or of a header block: a peer that stays there answers no ping either. */
+  get isReceiving(): boolean {
+    return this.#reader.isInside || this.#events.isInside;
+  }
+
   /** Not yet taken by the system, what waits for a window aside. */
   get unsentBytes(): number {
     return this.#outbox.unsentBytes;
@@ -133,6 +136,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     const stream = this.#newStream();
     this.#streams.open(stream);
     stream.sendHeaders(fields);
+    this.#retireIfExhausted();
     return stream;
   }
 
@@ -156,7 +160,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     this.#outbox.goAway(streamIdMax, errorCode.noError);
     this.ping(() => {
       this.#isRefusing = true;
-      this.#outbox.goAway(this.#streams.last, errorCode.noError);
+      this.#outbox.goAway(this.#streams.lastTaken, errorCode.noError);
       this.#endIfDrained();
     });
   }
@@ -205,19 +209,42 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     this.#streams.remove(stream);
     this.#outbox.forget(stream);
     if (this.#isClosed) return;
-    this.#streams.beginWaiting(this.#outbox.peer.windowBytes);
+    this.#beginWaiting();
     this.#endIfDrained();
+  }
+
+  // Its faults count as a peer's own resets do: else it could have as many streams as it likes begun in vain.
+  refuse(stream: Http2Stream, code: number): void {
+    this.sendReset(stream, code);
+    this.#resets.count();
+  }
+
+  refuseRequest(id: number, code: number): void {
+    this.#outbox.reset(id, code);
+    this.#resets.count();
   }
 
   // ── Frames ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onHeaderBlock({ stream: id, isEnd, block }: HeaderBlock): void {
-    const fields = this.#decoded(block);
-    const stream = this.#streams.get(id);
-    if (stream !== undefined) this.#onFurtherHeaders(stream, fields, isEnd);
-    else if (this.#isServer && id > this.#streams.last) this.#onRequest(id, fields, isEnd);
-    // Else of a stream that is gone: it was sent before the peer knew.
-    else this.#streams.known(id, 'HEADERS');
+  onHeaderBlock(block: HeaderBlock): void {
+    this.#headers.take(block);
+  }
+
+  onRequest(id: number, fields: HeaderFields, isEnd: boolean): void {
+    const { streamsMax = Infinity } = this.#options;
+    if (this.#isRefusing || this.#streams.size >= streamsMax) {
+      this.refuseRequest(id, errorCode.refusedStream);
+      return;
+    }
+    const stream = this.#newStream();
+    stream.hasReceivedHeaders = true;
+    this.#streams.take(id, stream);
+    this.#listener.stream?.(stream, fields);
+    if (isEnd && !stream.isClosed) stream.receiveEnd();
+  }
+
+  onVainHeaders(): void {
+    this.#resets.count();
   }
 
   onDataBegin(id: number, length: number): void {
@@ -247,7 +274,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     this.#outbox.takeSettings(payload, this.#streams);
     const { peer } = this.#outbox;
     this.#streams.allow(peer.streamsMax);
-    this.#streams.beginWaiting(peer.windowBytes);
+    this.#beginWaiting();
     if (this.#isReady) return;
     this.#isReady = true;
     this.#listener.ready?.();
@@ -267,43 +294,6 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     if (this.#isServer) this.#isRefusing = true;
     else this.#streams.refuseBeyond(lastStream);
     this.#endIfDrained();
-  }
-
-  #onFurtherHeaders(stream: Http2Stream, fields: HeaderFields | 'too-large', isEnd: boolean): void {
-    if (stream.isRemoteEnded) this.sendReset(stream, errorCode.streamClosed);
-    else if (fields === 'too-large') this.sendReset(stream, errorCode.enhanceYourCalm);
-    else if (this.#decoder.fault !== undefined) this.sendReset(stream, errorCode.protocolError);
-    // A request has one block, and trailers, which gRPC does not look at. Informational responses come before others.
-    else if (!isEnd && (this.#isServer || isInformational(fields))) this.#resets.count();
-    else if (this.#isServer) stream.receiveEnd();
-    else stream.receiveHeaders(fields, isEnd);
-  }
-
-  #onRequest(id: number, fields: HeaderFields | 'too-large', isEnd: boolean): void {
-    const { streamsMax = Infinity } = this.#options;
-    if (!this.#isRefusing) this.#streams.begun(id);
-    if (this.#isRefusing || this.#streams.size >= streamsMax) {
-      this.#outbox.reset(id, errorCode.refusedStream);
-    } else if (fields === 'too-large') {
-      this.#outbox.reset(id, errorCode.enhanceYourCalm);
-    } else if (this.#decoder.fault !== undefined || !isRequest(fields)) {
-      this.#outbox.reset(id, errorCode.protocolError);
-    } else {
-      const stream = this.#newStream();
-      this.#streams.add(id, stream);
-      this.#listener.stream?.(stream, fields);
-      if (isEnd && !stream.isClosed) stream.receiveEnd();
-    }
-  }
-
-  /** Throws Http2Fault for what is no header block: the tables of both sides would differ from then on. */
-  #decoded(block: Buffer): HeaderFields | 'too-large' {
-    try {
-      return this.#decoder.decode(block);
-    } catch (error) {
-      if (!(error instanceof HpackError)) throw error;
-      throw new Http2Fault(errorCode.compressionError, error.message);
-    }
   }
 
   // ── The socket ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -326,8 +316,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     if (this.#isClosed) return;
     this.#outbox.gather();
     try {
-      const frames = this.#prefaceLeft > 0 ? this.#takePreface(chunk) : chunk;
-      this.#reader.push(frames);
+      this.#reader.push(chunk);
     } catch (error) {
       if (!(error instanceof Http2Fault)) throw error;
       this.#fail(error);
@@ -336,15 +325,6 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     }
     // Who does not read what it is sent is not read from.
     if (this.#outbox.unsentBytes > http2UnsentBytesMax) this.#socket.pause();
-  }
-
-  #takePreface(chunk: Buffer): Buffer {
-    const from = clientPreface.byteLength - this.#prefaceLeft;
-    const bytes = Math.min(this.#prefaceLeft, chunk.byteLength);
-    if (chunk.compare(clientPreface, from, from + bytes, 0, bytes) !== 0)
-      throw new Http2Fault(errorCode.protocolError, 'no preface of HTTP/2');
-    this.#prefaceLeft -= bytes;
-    return chunk.subarray(bytes);
   }
 
   #onDrain(): void {
@@ -356,8 +336,7 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
   #fail(fault: Http2Fault): void {
     this.#error ??= fault;
     this.#isDraining = true;
-    this.#reader.stop();
-    this.#outbox.goAway(this.#streams.last, fault.code, fault.message);
+    this.#outbox.goAway(this.#streams.lastTaken, fault.code, fault.message);
     this.#end();
     this.#destroySoon();
   }
@@ -373,7 +352,8 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
   #end(): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
-    this.#outbox.flush();
+    this.#reader.stop();
+    this.#outbox.end();
     this.#socket.end(() => this.#destroySoon());
   }
 
@@ -390,7 +370,19 @@ export class Http2Connection implements StreamOwner, InflowOwner, FrameListener 
     this.#streams.lose();
   }
 
+  #beginWaiting(): void {
+    this.#streams.beginWaiting(this.#outbox.peer.windowBytes);
+    this.#retireIfExhausted();
+  }
+
+  /** After 2³⁰ calls a client's numbers are used up: it goes on as if its server had asked for a new connection. */
+  #retireIfExhausted(): void {
+    if (!this.#isServer && !this.#isDraining && this.#streams.isExhausted) this.onGoAway(streamIdMax);
+  }
+
+  /** Until the peer knows our settings, the window that every stream begins with is its right. */
   #newStream(): Http2Stream {
-    return new Http2Stream(this, this.#outbox.peer.windowBytes, this.#options.streamWindowBytes);
+    const receiveWindow = Math.max(initialWindowBytes, this.#options.streamWindowBytes);
+    return new Http2Stream(this, this.#outbox.peer.windowBytes, receiveWindow);
   }
 }

@@ -9,7 +9,7 @@ export class FloodGuard {
   readonly #burstMax: number;
   readonly #perSecond: number;
   #left: number;
-  #filledAtMs = Date.now();
+  #filledAtMs = performance.now();
 
   constructor(what: string, burstMax: number, perSecond: number) {
     this.#what = what;
@@ -22,7 +22,7 @@ export class FloodGuard {
   count(): void {
     this.#left -= 1;
     if (this.#left >= 0) return;
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const filled = ((nowMs - this.#filledAtMs) * this.#perSecond) / 1_000;
     this.#filledAtMs = nowMs;
     this.#left = Math.min(this.#burstMax, Math.floor(filled)) - 1;

@@ -35,13 +35,20 @@ export class FrameEvents implements FrameHandler {
     http2UselessFramesPerSecondMax,
   );
   #hasSettings = false;
+  /** The DATA frame in hand has brought something besides padding. */
+  #hasData = false;
 
   constructor(listener: FrameListener) {
     this.#listener = listener;
   }
 
+  /** True while a header block waits for more of its frames. */
+  get isInside(): boolean {
+    return this.#assembly.isOpen;
+  }
+
   frame(type: number, flags: number, stream: number, payload: Buffer): void {
-    this.#expect(type);
+    this.#expect(type, flags);
     if (type === frameType.headers) this.#onBlock(this.#assembly.headers(flags, stream, payload));
     else if (type === frameType.continuation) this.#onBlock(this.#assembly.continuation(flags, stream, payload));
     else if (type === frameType.windowUpdate) this.#onWindowUpdate(stream, payload);
@@ -50,20 +57,24 @@ export class FrameEvents implements FrameHandler {
     else if (type === frameType.ping) this.#onPing(flags, stream, payload);
     else if (type === frameType.goAway) this.#onGoAway(stream, payload);
     else if (type === frameType.pushPromise) throw broken('PUSH_PROMISE, which was not asked for');
+    else if (type === frameType.priority) this.#onPriority(stream, payload);
     else this.#useless.count();
   }
 
   dataBegins(stream: number, length: number): void {
-    this.#expect(frameType.data);
-    if (length === 0) this.#useless.count();
+    this.#expect(frameType.data, 0);
+    this.#hasData = false;
     this.#listener.onDataBegin(stream, length);
   }
 
   data(chunk: Buffer): void {
+    this.#hasData = true;
     this.#listener.onData(chunk);
   }
 
   dataEnds(flags: number): void {
+    // Many clients end each of their calls with a frame that has no data, which is what it says.
+    if (!this.#hasData && (flags & frameFlag.endStream) === 0) this.#useless.count();
     this.#listener.onDataEnd(flags);
   }
 
@@ -85,11 +96,11 @@ export class FrameEvents implements FrameHandler {
 
   #onSettings(flags: number, stream: number, payload: Buffer): void {
     if (stream !== 0) throw broken('SETTINGS of a stream');
+    this.#useless.count();
     if ((flags & frameFlag.acknowledgement) !== 0) {
       expectBytes(payload, 0, 'the answer to SETTINGS');
       return;
     }
-    this.#useless.count();
     this.#hasSettings = true;
     this.#listener.onSettings(payload);
   }
@@ -97,22 +108,29 @@ export class FrameEvents implements FrameHandler {
   #onPing(flags: number, stream: number, payload: Buffer): void {
     expectBytes(payload, pingBytes, 'PING');
     if (stream !== 0) throw broken('PING of a stream');
-    if ((flags & frameFlag.acknowledgement) !== 0) {
-      this.#listener.onPingAnswer();
-      return;
-    }
     this.#useless.count();
-    this.#listener.onPing(payload);
+    if ((flags & frameFlag.acknowledgement) === 0) this.#listener.onPing(payload);
+    else this.#listener.onPingAnswer();
   }
 
   #onGoAway(stream: number, payload: Buffer): void {
     if (stream !== 0 || payload.byteLength < 8) throw broken('a malformed GOAWAY');
+    this.#useless.count();
     this.#listener.onGoAway(payload.readUInt32BE(0) & 0x7fff_ffff);
   }
 
-  #expect(type: number): void {
+  /** RFC 9113 has deprecated priorities, not their frames. */
+  #onPriority(stream: number, payload: Buffer): void {
+    if (stream === 0) throw broken('PRIORITY without a stream');
+    expectBytes(payload, 5, 'PRIORITY');
+    this.#useless.count();
+  }
+
+  #expect(type: number, flags: number): void {
     this.#assembly.expect(type);
-    if (!this.#hasSettings && type !== frameType.settings) throw broken('the first frame is not SETTINGS');
+    if (this.#hasSettings) return;
+    const isSettings = type === frameType.settings && (flags & frameFlag.acknowledgement) === 0;
+    if (!isSettings) throw broken('the first frame is not SETTINGS');
   }
 }
 

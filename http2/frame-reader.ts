@@ -6,13 +6,13 @@
  * The payload of DATA is handed on as it comes, piece by piece, as views of the chunk: nothing of it waits for its
  * frame to be whole, and a value is copied once, by whoever reads messages out of it. All other frames are small and
  * handed on whole, in general as views of the chunk too. Frames of types that nobody knows are skipped, as
- * RFC 9113, 4.1 asks for.
+ * RFC 9113, 4.1 asks for: of them only the head is told.
  */
 import { http2HeaderBlockBytesMax } from '../limits.ts';
 import { errorCode, frameFlag, frameHeadBytes, frameType, Http2Fault } from './protocol.ts';
 
 export interface FrameHandler {
-  /** A whole frame that is not DATA. The payload is the handler's only until it returns. */
+  /** A whole frame that is not DATA, or the head of an unknown one. The payload is the handler's only until it returns. */
   frame(type: number, flags: number, stream: number, payload: Buffer): void;
   /** A DATA frame begins; `length` counts its padding, as flow control does. */
   dataBegins(stream: number, length: number): void;
@@ -22,10 +22,14 @@ export interface FrameHandler {
 }
 
 const nothing = Buffer.alloc(0);
+/** Memory that a payload in pieces gets at first. */
+const payloadStepBytes = 1_024;
 
 export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #frameBytesMax: number;
+  readonly #preface: Buffer;
+  #prefaceLeft: number;
   readonly #head = Buffer.alloc(frameHeadBytes);
   #headFilled = 0;
   #isInside = false;
@@ -36,13 +40,22 @@ export class FrameReader {
   #left = 0;
   /** At the end of DATA; -1 where the byte that tells it has not come. */
   #padding = 0;
-  /** A payload that came in pieces. */
+  /** A payload that comes in pieces, as far as it came. */
   #payload: Buffer = nothing;
+  #filled = 0;
   #stopped = false;
 
-  constructor(handler: FrameHandler, frameBytesMax: number) {
+  /** @param preface the bytes that come before the first frame */
+  constructor(handler: FrameHandler, frameBytesMax: number, preface: Buffer = nothing) {
     this.#handler = handler;
     this.#frameBytesMax = frameBytesMax;
+    this.#preface = preface;
+    this.#prefaceLeft = preface.byteLength;
+  }
+
+  /** True between the first byte of a frame and its last. */
+  get isInside(): boolean {
+    return this.#isInside || this.#headFilled > 0;
   }
 
   /** What follows is not looked at any more, the rest of the chunk in hand included. */
@@ -52,12 +65,22 @@ export class FrameReader {
 
   /** Throws Http2Fault; use it no more then. */
   push(chunk: Buffer): void {
-    let at = 0;
+    let at = this.#prefaceLeft === 0 ? 0 : this.#takePreface(chunk);
     while (at < chunk.byteLength && !this.#stopped) {
       if (!this.#isInside) at = this.#takeHead(chunk, at);
       else if (this.#type === frameType.data) at = this.#takeData(chunk, at);
       else at = this.#takePayload(chunk, at);
     }
+  }
+
+  #takePreface(chunk: Buffer): number {
+    const from = this.#preface.byteLength - this.#prefaceLeft;
+    const bytes = Math.min(this.#prefaceLeft, chunk.byteLength);
+    if (chunk.compare(this.#preface, from, from + bytes, 0, bytes) !== 0) {
+      throw new Http2Fault(errorCode.protocolError, 'no preface of HTTP/2');
+    }
+    this.#prefaceLeft -= bytes;
+    return bytes;
   }
 
   #takeHead(chunk: Buffer, from: number): number {
@@ -90,8 +113,9 @@ export class FrameReader {
     } else if (this.#isKnown()) {
       if (length > http2HeaderBlockBytesMax) throw tooLarge(this.#type, length, http2HeaderBlockBytesMax);
       if (length === 0) this.#end(nothing);
-    } else if (length === 0) {
-      this.#isInside = false;
+    } else {
+      this.#isInside = length > 0;
+      this.#handler.frame(this.#type, this.#flags, this.#stream, nothing);
     }
   }
 
@@ -130,18 +154,32 @@ export class FrameReader {
     this.#left -= end - from;
     if (!this.#isKnown()) {
       this.#isInside = this.#left > 0;
-    } else if (this.#left > 0) {
-      // Bounded by http2HeaderBlockBytesMax, and so is what joining again and again costs.
-      this.#payload = Buffer.concat([this.#payload, piece]);
+    } else if (this.#filled === 0 && this.#left === 0) {
+      this.#end(piece);
     } else {
-      this.#end(this.#payload.byteLength === 0 ? piece : Buffer.concat([this.#payload, piece]));
+      this.#keep(piece);
+      if (this.#left === 0) this.#end(this.#payload.subarray(0, this.#filled));
     }
     return end;
+  }
+
+  /** Doubles what it has: a length alone gets no memory, and pieces of a byte each are not copied again and again. */
+  #keep(piece: Buffer): void {
+    const filled = this.#filled + piece.byteLength;
+    if (filled > this.#payload.byteLength) {
+      const wanted = Math.max(payloadStepBytes, 2 * filled);
+      const larger = Buffer.allocUnsafeSlow(Math.min(filled + this.#left, wanted));
+      this.#payload.copy(larger, 0, 0, this.#filled);
+      this.#payload = larger;
+    }
+    piece.copy(this.#payload, this.#filled);
+    this.#filled = filled;
   }
 
   #end(payload: Buffer): void {
     this.#isInside = false;
     this.#payload = nothing;
+    this.#filled = 0;
     this.#handler.frame(this.#type, this.#flags, this.#stream, payload);
   }
 

@@ -24,17 +24,35 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
   isNameCharacter[character.charCodeAt(0)] = 1;
 }
 
+const pseudoNames: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path', ':status']);
+
+/** What they say belongs to a connection of HTTP/1 (RFC 9113, 8.2.2). */
+const connectionNames: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
+
 /**
- * Whether a field may travel at all: a token in lower case as its name, behind a colon or not, and a value of octets
- * without NUL, CR and LF that neither begins nor ends with white space. Which pseudo-header fields there are, and which
- * fields belong to HTTP/1 only, is not asked here.
+ * Whether a field may travel at all: a pseudo-header field's name or a token in lower case that is not HTTP/1's, and a
+ * value of octets without NUL, CR and LF that neither begins nor ends with white space. Which pseudo-header fields a
+ * message has is not asked here.
  */
 export function isValidField(name: string, value: string): boolean {
-  const first = isPseudoName(name) ? 1 : 0;
-  if (name.length === first) return false;
-  for (let index = first; index < name.length; index++) {
+  return isValidName(name) && isValidValue(value) && (name !== 'te' || value === 'trailers');
+}
+
+function isValidName(name: string): boolean {
+  if (isPseudoName(name)) return pseudoNames.has(name);
+  for (let index = 0; index < name.length; index++) {
     if (isNameCharacter[name.charCodeAt(index)] !== 1) return false;
   }
+  return name.length > 0 && !connectionNames.has(name);
+}
+
+function isValidValue(value: string): boolean {
   const length = value.length;
   for (let index = 0; index < length; index++) {
     const code = value.charCodeAt(index);

@@ -10,7 +10,8 @@ import type { Http2Stream } from './stream.ts';
 
 export interface InflowOwner {
   windowUpdate(stream: number, bytes: number): void;
-  sendReset(stream: Http2Stream, code: number): void;
+  /** The peer has broken the rules of a stream. Throws Http2Fault for one that does so again and again. */
+  refuse(stream: Http2Stream, code: number): void;
 }
 
 export class Inflow {
@@ -44,8 +45,9 @@ export class Inflow {
     this.#notData = length;
     if (stream === undefined) return;
     stream.receiveWindow -= length;
-    if (stream.isRemoteEnded) this.#owner.sendReset(stream, errorCode.streamClosed);
-    else if (stream.receiveWindow < 0) this.#owner.sendReset(stream, errorCode.flowControlError);
+    if (stream.isRemoteEnded) this.#owner.refuse(stream, errorCode.streamClosed);
+    else if (!stream.hasReceivedHeaders) this.#owner.refuse(stream, errorCode.protocolError);
+    else if (stream.receiveWindow < 0) this.#owner.refuse(stream, errorCode.flowControlError);
   }
 
   data(chunk: Buffer): void {

@@ -175,6 +175,7 @@ export class Outbox {
 
   /** Bytes of bodies are held from now on, until they are sent or `release` is called. */
   hold(bytes: number): void {
+    if (this.#isClosed) return;
     this.#heldBytes += bytes;
     this.#account?.add(bytes);
   }
@@ -194,7 +195,13 @@ export class Outbox {
     for (const stream of drained) stream.listener?.onDrain();
   }
 
-  /** Nothing is sent any more. */
+  /** Sends what there is to say, and nothing from then on: the socket is about to be ended. */
+  end(): void {
+    this.flush();
+    this.#isOpen = false;
+  }
+
+  /** The socket is gone, and what it held with it. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -1,4 +1,5 @@
 /** SETTINGS: what a peer says of itself, and what we say. Each is an id of two bytes and a value of four. */
+import { http2FrameBytesMax } from '../limits.ts';
 import {
   errorCode,
   Http2Fault,
@@ -17,6 +18,7 @@ export class PeerSettings {
   /** Infinity: it has named no bound. */
   streamsMax = Infinity;
   windowBytes = initialWindowBytes;
+  /** And no more than we take ourselves: behind a larger one the other streams would wait. */
   frameBytesMax = initialFrameBytesMax;
 
   /** Throws Http2Fault for values that no setting may have. */
@@ -43,7 +45,7 @@ export class PeerSettings {
       if (value < initialFrameBytesMax || value > frameBytesMaxMax) {
         throw new Http2Fault(errorCode.protocolError, `MAX_FRAME_SIZE is ${value}`);
       }
-      this.frameBytesMax = value;
+      this.frameBytesMax = Math.min(value, http2FrameBytesMax);
     }
   }
 }

@@ -2,7 +2,6 @@
  * The streams of a connection by their numbers: those of a client's own, in the order in which it opens them and no more
  * at once than its server takes; those that a client has opened, as they come.
  */
-import { Fifo } from '../fifo.ts';
 import { http2StreamsBeforeSettings } from '../limits.ts';
 import { errorCode, Http2Fault, streamIdMax } from './protocol.ts';
 import type { Http2Stream } from './stream.ts';
@@ -11,19 +10,21 @@ export class StreamTable {
   readonly #isServer: boolean;
   readonly #streams = new Map<number, Http2Stream>();
   /** A client's, for which its server has no room yet. */
-  readonly #waiting = new Fifo<Http2Stream>();
-  /** The newest that has begun. */
+  readonly #waiting = new Set<Http2Stream>();
+  /** The newest that has begun, and the newest of a client's that was taken up. */
   #last: number;
+  #lastTaken = 0;
   #max = http2StreamsBeforeSettings;
 
-  constructor(isServer: boolean) {
+  /** @param firstStreamId of a client's own */
+  constructor(isServer: boolean, firstStreamId = 1) {
     this.#isServer = isServer;
-    this.#last = isServer ? 0 : -1;
+    this.#last = isServer ? 0 : firstStreamId - 2;
   }
 
-  /** The newest stream that has begun. */
-  get last(): number {
-    return Math.max(0, this.#last);
+  /** What GOAWAY says: the newest stream of the peer's that may have been acted on. Streams that are refused leave it. */
+  get lastTaken(): number {
+    return this.#lastTaken;
   }
 
   get size(): number {
@@ -31,7 +32,7 @@ export class StreamTable {
   }
 
   get isEmpty(): boolean {
-    return this.#streams.size === 0 && this.#waiting.length === 0;
+    return this.#streams.size === 0 && this.#waiting.size === 0;
   }
 
   /** True when a client's numbers are used up. */
@@ -56,21 +57,27 @@ export class StreamTable {
     return stream;
   }
 
+  /** True for a stream that a client begins now. */
+  isNew(id: number): boolean {
+    return this.#isServer && id > this.#last;
+  }
+
   /** A client has begun a stream, be it taken up or not. Throws Http2Fault. */
   begun(id: number): void {
     if (id % 2 === 0) throw new Http2Fault(errorCode.protocolError, `a client's stream has the number ${id}`);
     this.#last = id;
   }
 
-  add(id: number, stream: Http2Stream): void {
-    stream.id = id;
-    this.#streams.set(id, stream);
+  /** A client's stream is taken up. */
+  take(id: number, stream: Http2Stream): void {
+    this.#lastTaken = id;
+    this.#add(id, stream);
   }
 
   /** A client's own stream begins, now or when there is room. */
   open(stream: Http2Stream): void {
-    if (this.#waiting.length === 0 && this.#hasRoom()) this.#begin(stream);
-    else this.#waiting.push(stream);
+    if (this.#waiting.size === 0 && this.#hasRoom()) this.#begin(stream);
+    else this.#waiting.add(stream);
   }
 
   /** How many streams a server takes at once. */
@@ -80,13 +87,14 @@ export class StreamTable {
 
   remove(stream: Http2Stream): void {
     this.#streams.delete(stream.id);
+    this.#waiting.delete(stream);
   }
 
   /** Begins what waited, as far as there is room; `windowBytes` is what each may send at first. */
   beginWaiting(windowBytes: number): void {
-    while (this.#waiting.length > 0 && this.#hasRoom()) {
-      const stream = this.#waiting.shift()!;
-      if (stream.isClosed) continue;
+    for (const stream of this.#waiting) {
+      if (!this.#hasRoom()) return;
+      this.#waiting.delete(stream);
       stream.sendWindow = windowBytes;
       this.#begin(stream);
       stream.opened();
@@ -95,18 +103,21 @@ export class StreamTable {
 
   /** The server takes none beyond `last`: those are closed as never begun. */
   refuseBeyond(last: number): void {
-    for (let stream = this.#waiting.shift(); stream !== undefined; stream = this.#waiting.shift()) {
-      stream.close(errorCode.refusedStream, false);
-    }
+    for (const stream of this.#takeWaiting()) stream.close(errorCode.refusedStream, false);
     for (const [id, stream] of this.#streams) if (id > last) stream.close(errorCode.refusedStream, false);
   }
 
   /** The connection is gone. */
   lose(): void {
     for (const stream of this.#streams.values()) stream.close(errorCode.cancel, true);
-    for (let stream = this.#waiting.shift(); stream !== undefined; stream = this.#waiting.shift()) {
-      stream.close(errorCode.cancel, true);
-    }
+    for (const stream of this.#takeWaiting()) stream.close(errorCode.cancel, true);
+  }
+
+  /** All at once: none of them may take the room that another one leaves. */
+  #takeWaiting(): readonly Http2Stream[] {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    return waiting;
   }
 
   #hasRoom(): boolean {
@@ -115,6 +126,11 @@ export class StreamTable {
 
   #begin(stream: Http2Stream): void {
     this.#last += 2;
-    this.add(this.#last, stream);
+    this.#add(this.#last, stream);
+  }
+
+  #add(id: number, stream: Http2Stream): void {
+    stream.id = id;
+    this.#streams.set(id, stream);
   }
 }

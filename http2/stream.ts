@@ -54,6 +54,8 @@ export class Http2Stream {
   receiveWindow: number;
   /** Received and not yet given back. */
   unreturnedBytes = 0;
+  /** Data may come. */
+  hasReceivedHeaders = false;
   /** Parts that wait, from `#firstAt` of the first on. Most streams never need it. */
   #parts: Fifo<Uint8Array> | undefined;
   #firstAt = 0;
@@ -68,6 +70,7 @@ export class Http2Stream {
   #isRemoteEnded = false;
   #isStopping = false;
   #isPaused = false;
+  #isDelivering = false;
   /** Came while paused; small ones joined. */
   #held: Buffer[] = [];
   #heldEnd: { readonly trailers: HeaderFields | undefined } | undefined;
@@ -166,19 +169,8 @@ export class Http2Stream {
   resume(): void {
     if (!this.#isPaused || this.#isClosed) return;
     this.#isPaused = false;
-    const held = this.#held;
-    this.#held = [];
-    for (const [index, chunk] of held.entries()) {
-      this.#deliver(chunk);
-      // The listener may pause again, or reset.
-      if (!this.#isPaused) continue;
-      this.#held = [...held.slice(index + 1), ...this.#held];
-      return;
-    }
-    const end = this.#heldEnd;
-    this.#heldEnd = undefined;
-    if (end !== undefined) this.#deliverEnd(end.trailers);
-    if (this.#closeCode !== undefined) this.close(this.#closeCode, false);
+    // A listener that pauses and resumes within `onData` is in the middle of the loop below, which goes on.
+    if (!this.#isDelivering) this.#deliverHeld();
   }
 
   // ── What the connection calls ───────────────────────────────────────────────────────────────────────────────────
@@ -226,6 +218,7 @@ export class Http2Stream {
   }
 
   receiveHeaders(fields: HeaderFields, isEnd: boolean): void {
+    this.hasReceivedHeaders = true;
     if (isEnd) this.receiveEnd(fields);
     else this.listener?.onHeaders(fields, false);
   }
@@ -261,6 +254,20 @@ export class Http2Stream {
     this.listener = undefined;
   }
 
+  /** Until the listener pauses again; it may reset the stream, too, and then nothing is held any more. */
+  #deliverHeld(): void {
+    this.#isDelivering = true;
+    for (let chunk = this.#held.shift(); chunk !== undefined; chunk = this.#isPaused ? undefined : this.#held.shift()) {
+      this.#deliver(chunk);
+    }
+    this.#isDelivering = false;
+    if (this.#isPaused) return;
+    const end = this.#heldEnd;
+    this.#heldEnd = undefined;
+    if (end !== undefined) this.#deliverEnd(end.trailers);
+    if (this.#closeCode !== undefined) this.close(this.#closeCode, false);
+  }
+
   #deliver(chunk: Buffer): void {
     if (!this.#isStopping) this.listener?.onData(chunk);
     this.#owner.received(this, chunk.byteLength, !this.#isRemoteEnded && !this.#isClosed);
@@ -274,11 +281,17 @@ export class Http2Stream {
     this.#closeIfDone();
   }
 
-  /** Small pieces are joined, so that a peer that sends byte by byte costs no more than what its window says. */
+  /**
+   * Small pieces are joined, and none keeps alive a much larger chunk of the socket's, so that a peer that sends byte by
+   * byte, or something else in between, costs no more than what its window says.
+   */
   #hold(chunk: Buffer): void {
     const last = this.#held.at(-1);
-    if (last === undefined || last.byteLength + chunk.byteLength > http2HeldPieceBytes) this.#held.push(chunk);
-    else this.#held[this.#held.length - 1] = Buffer.concat([last, chunk]);
+    if (last !== undefined && last.byteLength + chunk.byteLength <= http2HeldPieceBytes) {
+      this.#held[this.#held.length - 1] = Buffer.concat([last, chunk]);
+    } else {
+      this.#held.push(chunk.byteLength * 2 < chunk.buffer.byteLength ? Buffer.from(chunk) : chunk);
+    }
   }
 
   #dropHeld(): void {
