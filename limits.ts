@@ -111,6 +111,8 @@ export const lookupBlocksPerTurnMax = 512;
 /** What ScanKeys and ScanKeyValues collect for one reply; larger results are for paging. */
 export const grpcScanReplyBytesMax = 64 * MiB;
 export const grpcScanPageKeys = 1_000;
+/** Groups within groups of a protobuf message, which none of ours has, that are skipped. */
+export const protobufGroupDepthMax = 32;
 /** Characters of an error text that travels in a header. */
 export const grpcErrorTextMax = 2_048;
 

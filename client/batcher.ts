@@ -10,9 +10,10 @@
  *
  * Invariant: a pending command is settled exactly once, and leaves the gate exactly then, also between attempts.
  */
+import type { Acknowledgement } from '../commands/command.ts';
 import { commandTable } from '../commands/table.ts';
 import { ReplyError, type Reply } from '../commands/reply.ts';
-import type { KvcacheError } from '../errors.ts';
+import { KvcacheError } from '../errors.ts';
 import { errorOfEnd, GrpcError, grpcStatus, type StreamEnd } from '../grpc/status.ts';
 import type { GrpcDuplex } from '../grpc/duplex.ts';
 import {
@@ -36,18 +37,6 @@ const sharedDeadlineMs = 100;
 /** Commands that are the same done twice: a block's key says what it holds. */
 const repeatableWrites: ReadonlySet<string> = new Set(['BLOCK.PUT', 'FLUSH']);
 
-interface Pending {
-  readonly command: OutgoingCommand;
-  readonly bytes: number;
-  readonly deadlineMs: number;
-  readonly settle: (reply: Reply | KvcacheError) => void;
-  settled: boolean;
-  attempts: number;
-  batch: Batch | undefined;
-  /** Runs while the command waits for its next attempt. */
-  pause: NodeJS.Timeout | undefined;
-}
-
 interface Batch {
   readonly commands: Pending[];
   bytes: number;
@@ -57,13 +46,75 @@ interface Batch {
   stream: GrpcDuplex<readonly OutgoingCommand[], IncomingReply[]> | undefined;
 }
 
+/** One command from its caller to its reply: all that is kept of it, and one promise. */
+class Pending implements OutgoingCommand {
+  readonly name: string;
+  readonly args: readonly Uint8Array[];
+  readonly acknowledgement: Acknowledgement | undefined;
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  attempts = 0;
+  batch: Batch | undefined;
+  /** Runs while the command waits for its next attempt. */
+  pause: NodeJS.Timeout | undefined;
+  readonly #gate: Gate;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #reject: (fault: KvcacheError) => void;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+  #isSettled = false;
+
+  constructor(
+    { name, args, acknowledgement }: OutgoingCommand,
+    bytes: number,
+    deadlineMs: number,
+    gate: Gate,
+    resolve: (reply: Reply) => void,
+    reject: (fault: KvcacheError) => void,
+  ) {
+    this.name = name;
+    this.args = args;
+    this.acknowledgement = acknowledgement;
+    this.bytes = bytes;
+    this.deadlineMs = deadlineMs;
+    this.#gate = gate;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Calls back when the caller gives up first. */
+  watch(signal: AbortSignal, aborted: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = aborted;
+    signal.addEventListener('abort', aborted, { once: true });
+  }
+
+  settle(reply: Reply | KvcacheError): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    if (this.pause !== undefined) clearTimeout(this.pause);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
+    leaveBatch(this);
+    this.#gate.leave(this.bytes + clientCommandOverheadBytes);
+    if (reply instanceof KvcacheError) this.#reject(reply);
+    else this.#resolve(reply);
+  }
+}
+
 export class Batcher {
   readonly #policy: RetryPolicy;
   readonly #small: Channels;
   readonly #large: Channels;
   readonly #gate = new Gate(clientInFlightBytesMax);
+  /** Not yet sent. */
   readonly #open = new Set<Batch>();
-  readonly #pending = new Set<Pending>();
+  readonly #sent = new Set<Batch>();
+  /** Commands that wait for their next attempt. */
+  readonly #paused = new Set<Pending>();
   #flushing = false;
   #closed = false;
 
@@ -73,63 +124,79 @@ export class Batcher {
     this.#large = endpoint.channels({ connections: linkLargeConnections });
   }
 
-  /** The command's reply; rejects with CallError for an error reply and for every fault on the way. */
-  async submit(command: OutgoingCommand, deadlineMs: number, signal: AbortSignal | undefined): Promise<Reply> {
+  /**
+   * What `convert` makes of the command's reply; it may throw. Rejects with CallError for an error reply and for every
+   * fault on the way.
+   */
+  submit<Result>(
+    command: OutgoingCommand,
+    convert: (reply: Reply) => Result,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
     const bytes = commandBytes(command);
-    if (bytes > grpcMessageBytesMax) throw new CallError('TOOLARGE', tooLarge(command, bytes), true);
-    if (signal?.aborted) throw cancelled(true);
-    const held = bytes + clientCommandOverheadBytes;
-    if (!this.#gate.tryEnter(held)) await this.#enterInTime(held, deadlineMs, signal);
-    try {
-      return await this.#send(command, bytes, deadlineMs, signal);
-    } finally {
-      this.#gate.leave(held);
+    if (bytes > grpcMessageBytesMax) return Promise.reject(new CallError('TOOLARGE', tooLarge(command, bytes), true));
+    if (signal?.aborted) return Promise.reject(cancelled(true));
+    if (this.#gate.tryEnter(bytes + clientCommandOverheadBytes)) {
+      return this.#send(command, bytes, convert, deadlineMs, signal);
     }
+    return this.#submitLater(command, bytes, convert, deadlineMs, signal);
   }
 
   /** Fails what is under way and ends the connections. */
   close(): void {
     this.#closed = true;
-    for (const pending of this.#pending) pending.settle(closed());
+    for (const batch of [...this.#open, ...this.#sent]) for (const pending of batch.commands) pending.settle(closed());
+    for (const pending of this.#paused) pending.settle(closed());
+    this.#open.clear();
     this.#small.close();
     this.#large.close();
   }
 
-  async #enterInTime(held: number, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+  async #submitLater<Result>(
+    command: OutgoingCommand,
+    bytes: number,
+    convert: (reply: Reply) => Result,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
     const late = AbortSignal.timeout(Math.max(0, deadlineMs - Date.now()));
     try {
-      await this.#gate.enter(held, signal ? AbortSignal.any([signal, late]) : late);
+      await this.#gate.enter(bytes + clientCommandOverheadBytes, signal ? AbortSignal.any([signal, late]) : late);
     } catch (cause) {
       if (!late.aborted || signal?.aborted) throw cancelled(true);
       throw new CallError('TIMEOUT', 'too much was under way until the deadline', true, { cause });
     }
+    return this.#send(command, bytes, convert, deadlineMs, signal);
   }
 
-  #send(command: OutgoingCommand, bytes: number, deadlineMs: number, signal: AbortSignal | undefined): Promise<Reply> {
-    if (this.#closed) throw closed();
+  /** The gate was entered for it. */
+  #send<Result>(
+    command: OutgoingCommand,
+    bytes: number,
+    convert: (reply: Reply) => Result,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      const cancel = (): void => this.#cancel(pending);
-      const settle = (reply: Reply | KvcacheError): void => {
-        if (pending.settled) return;
-        pending.settled = true;
-        this.#pending.delete(pending);
-        clearTimeout(pending.pause);
-        signal?.removeEventListener('abort', cancel);
-        leaveBatch(pending);
-        if (reply instanceof Error) reject(reply);
-        else resolve(reply);
+      const answer = (reply: Reply): void => {
+        try {
+          resolve(convert(reply));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
       };
-      const state = { settled: false, attempts: 0, batch: undefined, pause: undefined };
-      const pending: Pending = { command, bytes, deadlineMs, settle, ...state };
-      this.#pending.add(pending);
-      signal?.addEventListener('abort', cancel, { once: true });
-      this.#enqueue(pending);
+      const pending = new Pending(command, bytes, deadlineMs, this.#gate, answer, reject);
+      if (signal !== undefined) pending.watch(signal, () => this.#cancel(pending));
+      if (this.#closed) pending.settle(closed());
+      else this.#enqueue(pending);
     });
   }
 
   /** The caller gave up; a batch that nobody waits for any more is cancelled on the server too. */
   #cancel(pending: Pending): void {
     const batch = pending.batch;
+    this.#paused.delete(pending);
     pending.settle(cancelled(false));
     if (batch?.waiting === 0) batch.stream?.cancel();
   }
@@ -183,24 +250,26 @@ export class Batcher {
     const channel = channels.choose();
     const stream = channel.bidi(executeMethod, { deadlineMs: batch.deadlineMs });
     batch.stream = stream;
+    this.#sent.add(batch);
     stream.onMessage = (replies) => {
       for (const { index, reply } of replies) this.#answered(batch.commands[index], reply);
     };
     void stream.closed.then((end) => this.#ended(batch, end, channel.target));
-    stream.write(batch.commands.map((pending) => pending.command));
+    stream.write(batch.commands);
     stream.end();
   }
 
   #answered(pending: Pending | undefined, reply: Reply): void {
-    if (!pending || pending.settled) return;
+    if (!pending || pending.isSettled) return;
     if (reply instanceof ReplyError) this.#failed(pending, callErrorOfReply(reply));
     else pending.settle(reply);
   }
 
   /** The call is over; who has no reply by now gets its fault. */
   #ended(batch: Batch, end: StreamEnd, target: string): void {
+    this.#sent.delete(batch);
+    if (batch.waiting === 0) return;
     const missing = batch.commands.filter((pending) => pending.batch === batch);
-    if (missing.length === 0) return;
     const fault =
       end.code === grpcStatus.OK
         ? new GrpcError(grpcStatus.UNAVAILABLE, 'the server ended the call without a reply')
@@ -212,12 +281,16 @@ export class Batcher {
   #failed(pending: Pending, error: CallError): void {
     const delayMs = retryDelayMs(this.#policy, pending.attempts, Math.random());
     const inTime = pending.attempts < this.#policy.attemptsMax && Date.now() + delayMs < pending.deadlineMs;
-    if (!inTime || !mayRepeat(pending.command.name, error)) {
+    if (!inTime || !mayRepeat(pending.name, error)) {
       pending.settle(error);
       return;
     }
     leaveBatch(pending);
-    pending.pause = setTimeout(() => this.#enqueue(pending), delayMs);
+    this.#paused.add(pending);
+    pending.pause = setTimeout(() => {
+      this.#paused.delete(pending);
+      this.#enqueue(pending);
+    }, delayMs);
   }
 }
 

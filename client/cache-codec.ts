@@ -6,13 +6,13 @@
  * generated code would make in between; a large value is a view of its message, a small one a copy, so that keeping
  * ten bytes does not keep a whole batch. Layout: protos/kvcache.proto.
  */
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Acknowledgement, acknowledgements } from '../commands/command.ts';
-import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
 import { type ErrorCode, errorCodes, KvcacheError } from '../errors.ts';
 import type { ClientMethod, MessageParts } from '../grpc/method.ts';
 import { replyDepthMax } from '../limits.ts';
 import { CacheService as service } from '../protos/generated/kvcache.ts';
+import { bytesTag, varintTag, WireReader } from '../protos/wire-reader.ts';
 import { ownedBuffer } from './prompt-codec.ts';
 
 export interface OutgoingCommand {
@@ -103,55 +103,77 @@ function writeVarint(into: Buffer, from: number, value: number): number {
   return at;
 }
 
+/** Tags of protos/kvcache.proto. */
+const responseReplies = bytesTag(1);
+const indexedIndex = varintTag(1);
+const indexedReply = bytesTag(2);
+const replyInteger = varintTag(2);
+const replyStatus = bytesTag(3);
+const replyBytes = bytesTag(4);
+const replyArray = bytesTag(5);
+const replyMap = bytesTag(6);
+const replyError = bytesTag(7);
+const listItems = bytesTag(1);
+const faultCode = bytesTag(1);
+const faultMessage = bytesTag(2);
+
+/** Throws KvcacheError ERR for bytes that are no such message. */
 export function decodeReplies(bytes: Buffer): IncomingReply[] {
   const replies: IncomingReply[] = [];
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) replies.push(decodeIndexed(reader));
-    else reader.skip(wireType, field);
+  const reader = new WireReader(bytes);
+  while (!reader.isAtEnd) {
+    const tag = reader.u32();
+    if (tag === responseReplies) replies.push(decodeIndexed(reader));
+    else reader.skip(tag);
   }
   return replies;
 }
 
-function decodeIndexed(reader: BinaryReader): IncomingReply {
+function decodeIndexed(reader: WireReader): IncomingReply {
   let index = 0;
   let reply: Reply = null;
-  const end = endOf(reader);
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.Varint) index = reader.uint32();
-    else if (field === 2 && wireType === WireType.LengthDelimited) reply = decodeReply(reader, 0);
-    else reader.skip(wireType, field);
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.u32();
+    if (tag === indexedIndex) index = reader.u32();
+    else if (tag === indexedReply) reply = decodeReply(reader, 0);
+    else reader.skip(tag);
   }
   return { index, reply };
 }
 
-function decodeReply(reader: BinaryReader, depth: number): Reply {
+function decodeReply(reader: WireReader, depth: number): Reply {
   if (depth > replyDepthMax) throw new KvcacheError('ERR', `a reply nests deeper than ${replyDepthMax} levels`);
   let reply: Reply = null;
-  const end = endOf(reader);
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 2 && wireType === WireType.Varint) reply = integerOf(reader);
-    else if (wireType !== WireType.LengthDelimited) reader.skip(wireType, field);
-    else if (field === 3) reply = reader.string();
-    else if (field === 4) reply = ownedBuffer(reader.bytes());
-    else if (field === 5) reply = decodeList(reader, depth);
-    else if (field === 6) reply = mapOf(decodeList(reader, depth));
-    else if (field === 7) reply = decodeFault(reader);
-    else reader.skip(wireType, field);
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.u32();
+    if (tag === replyBytes) reply = ownedBuffer(reader.view());
+    else if (tag === replyStatus) reply = decodeStatus(reader);
+    else if (tag === replyInteger) reply = reader.sint64();
+    else if (tag === replyArray) reply = decodeList(reader, depth);
+    else if (tag === replyMap) reply = mapOf(decodeList(reader, depth));
+    else if (tag === replyError) reply = decodeFault(reader);
+    else reader.skip(tag);
   }
   return reply;
 }
 
-function decodeList(reader: BinaryReader, depth: number): Reply[] {
+/** Nearly always the same two letters, for which no string is made. */
+function decodeStatus(reader: WireReader): string {
+  const { bytes, at } = reader;
+  if (bytes[at] !== OK.length || bytes[at + 1] !== 0x4f || bytes[at + 2] !== 0x4b) return reader.text();
+  reader.at = at + 1 + OK.length;
+  return OK;
+}
+
+function decodeList(reader: WireReader, depth: number): Reply[] {
   const items: Reply[] = [];
-  const end = endOf(reader);
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) items.push(decodeReply(reader, depth + 1));
-    else reader.skip(wireType, field);
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.u32();
+    if (tag === listItems) items.push(decodeReply(reader, depth + 1));
+    else reader.skip(tag);
   }
   return items;
 }
@@ -162,15 +184,15 @@ function mapOf(items: Reply[]): ReplyMap {
   return new ReplyMap(pairs);
 }
 
-function decodeFault(reader: BinaryReader): ReplyError {
+function decodeFault(reader: WireReader): ReplyError {
   let code: ErrorCode = 'ERR';
   let message = '';
-  const end = endOf(reader);
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) code = errorCodeOf(reader.string());
-    else if (field === 2 && wireType === WireType.LengthDelimited) message = reader.string();
-    else reader.skip(wireType, field);
+  const end = reader.end();
+  while (reader.at < end) {
+    const tag = reader.u32();
+    if (tag === faultCode) code = errorCodeOf(reader.text());
+    else if (tag === faultMessage) message = reader.text();
+    else reader.skip(tag);
   }
   return new ReplyError(code, message);
 }
@@ -178,17 +200,4 @@ function decodeFault(reader: BinaryReader): ReplyError {
 /** A newer server may know codes that this client does not. */
 function errorCodeOf(text: string): ErrorCode {
   return Object.hasOwn(errorCodes, text) ? (text as ErrorCode) : 'ERR';
-}
-
-function integerOf(reader: BinaryReader): number | bigint {
-  const value = BigInt(reader.sint64());
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-}
-
-function endOf(reader: BinaryReader): number {
-  const bytes = reader.uint32();
-  const end = reader.pos + bytes;
-  if (end > reader.len) throw new RangeError('a reply ends before its announced length');
-  return end;
 }

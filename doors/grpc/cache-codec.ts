@@ -5,12 +5,14 @@
  * Arguments are views of the message that they came in; storage copies what it keeps, as it does from every door.
  * Replies go out as a gather list (gather.ts), so that large values are not copied.
  */
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
-import { type Reply, type ReplyError, ReplyMap } from '../../commands/reply.ts';
+import { NameTable } from '../../commands/name-table.ts';
+import { OK, type Reply, type ReplyError, ReplyMap } from '../../commands/reply.ts';
+import { commandTable } from '../../commands/table.ts';
 import type { MessageParts, ServerMethod } from '../../grpc/method.ts';
 import { CacheService as service } from '../../protos/generated/kvcache.ts';
-import { fieldBytes, Gather } from './gather.ts';
+import { bytesTag, varintTag, WireReader } from '../../protos/wire-reader.ts';
+import { fieldBytes, Gather, partBytesMin } from './gather.ts';
 
 export interface IncomingCommand {
   readonly command: Command;
@@ -29,36 +31,53 @@ export const executeMethod: ServerMethod<IncomingCommand[], readonly OutgoingRep
   responseSerialize: encodeReplies,
 };
 
+/** Tags of protos/kvcache.proto. */
+const requestCommands = bytesTag(1);
+const commandName = bytesTag(1);
+const commandArguments = bytesTag(2);
+const commandAcknowledgement = varintTag(3);
+
+const names = new NameTable(commandTable.values(), false);
+
+/** Throws KvcacheError ERR for bytes that are no such message. */
 export function decodeExecute(bytes: Buffer): IncomingCommand[] {
   const commands: IncomingCommand[] = [];
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) commands.push(decodeCommand(reader));
-    else reader.skip(wireType, field);
+  const reader = new WireReader(bytes);
+  while (!reader.isAtEnd) {
+    const tag = reader.u32();
+    if (tag === requestCommands) commands.push(decodeCommand(reader));
+    else reader.skip(tag);
   }
   return commands;
 }
 
-function decodeCommand(reader: BinaryReader): IncomingCommand {
-  const end = reader.uint32() + reader.pos;
-  if (end > reader.len) throw new RangeError('a command ends before its announced length');
+function decodeCommand(reader: WireReader): IncomingCommand {
+  const end = reader.end();
   let name = '';
   let acknowledgement: Acknowledgement | undefined;
   const args: Buffer[] = [];
-  while (reader.pos < end) {
-    const [field, wireType] = reader.tag();
-    if (field === 1 && wireType === WireType.LengthDelimited) name = reader.string();
-    else if (field === 2 && wireType === WireType.LengthDelimited) args.push(asBuffer(reader.bytes()));
+  while (reader.at < end) {
+    const tag = reader.u32();
+    if (tag === commandName) name = decodeName(reader);
+    else if (tag === commandArguments) args.push(reader.view());
     // 0, and levels of a newer client, mean the shard's setting.
-    else if (field === 3 && wireType === WireType.Varint) acknowledgement = acknowledgements[reader.int32() - 1];
-    else reader.skip(wireType, field);
+    else if (tag === commandAcknowledgement) acknowledgement = acknowledgements[reader.u32() - 1];
+    else reader.skip(tag);
   }
   return { command: { name, args }, acknowledgement };
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** The names of the table are there already. */
+function decodeName(reader: WireReader): string {
+  const { at } = reader;
+  const end = reader.end();
+  const known = names.find(reader.bytes, reader.at, end)?.name;
+  if (known === undefined) {
+    reader.at = at;
+    return reader.text();
+  }
+  reader.at = end;
+  return known;
 }
 
 /** Field numbers of protos/kvcache.proto. */
@@ -76,14 +95,28 @@ const listItems = 1;
 const faultCode = 1;
 const faultMessage = 2;
 
+const okBytes = Buffer.from(OK);
+/** Room for a reply of a few bytes with its tags, lengths and index. */
+const smallReplyBytes = 24;
+
 export function encodeReplies(replies: readonly OutgoingReply[]): MessageParts {
-  const gather = new Gather();
+  const gather = new Gather(expectedBytes(replies));
   for (const { index, reply } of replies) {
     const bytes = messageBytes(reply);
     gather.length(responseReplies, indexedBytes(index, bytes)).varint(indexedIndex, index).length(indexedReply, bytes);
     writeReply(gather, reply);
   }
   return gather.finish();
+}
+
+/** About what is written that is not a part of its own: one memory for all of it. */
+function expectedBytes(replies: readonly OutgoingReply[]): number {
+  let bytes = 0;
+  for (const { reply } of replies) {
+    bytes += smallReplyBytes;
+    if (Buffer.isBuffer(reply) && reply.byteLength < partBytesMin) bytes += reply.byteLength;
+  }
+  return bytes;
 }
 
 /** Encoded bytes that a reply adds to a response, for filling responses up to their bound. */
@@ -99,7 +132,7 @@ function indexedBytes(index: number, bytes: number): number {
 function messageBytes(reply: Reply): number {
   if (reply === null) return fieldBytes(0);
   if (typeof reply === 'number' || typeof reply === 'bigint') return integerFieldBytes(zigzag(reply));
-  if (typeof reply === 'string') return fieldBytes(Buffer.byteLength(reply));
+  if (typeof reply === 'string') return fieldBytes(reply === OK ? okBytes.byteLength : Buffer.byteLength(reply));
   if (Buffer.isBuffer(reply)) return fieldBytes(reply.byteLength);
   if (Array.isArray(reply)) return fieldBytes(itemsBytes(reply));
   if (reply instanceof ReplyMap) return fieldBytes(itemsBytes(reply.pairs.flat()));
@@ -117,7 +150,7 @@ function faultBytes({ code, message }: ReplyError): number {
 function writeReply(gather: Gather, reply: Reply): void {
   if (reply === null) gather.length(replyNil, 0);
   else if (typeof reply === 'number' || typeof reply === 'bigint') gather.varint(replyInteger, zigzag(reply));
-  else if (typeof reply === 'string') gather.bytes(replyStatus, Buffer.from(reply, 'utf8'));
+  else if (typeof reply === 'string') gather.bytes(replyStatus, reply === OK ? okBytes : Buffer.from(reply, 'utf8'));
   else if (Buffer.isBuffer(reply)) gather.bytes(replyBytes, reply);
   else if (Array.isArray(reply)) writeItems(gather, replyArray, reply);
   else if (reply instanceof ReplyMap) writeItems(gather, replyMap, reply.pairs.flat());

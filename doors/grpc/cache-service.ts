@@ -5,7 +5,7 @@
  * each later one leaves at the end of the turn in which it came, with whatever else came in that turn. So a command
  * that waits for Blob or for a slow shard holds up none of its neighbours, and a batch of hits is one message.
  */
-import type { CommandContext, Executor } from '../../commands/command.ts';
+import type { Command, CommandContext, Executor, ReplySink } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { arityFault, commandTable } from '../../commands/table.ts';
 import type { GrpcDuplex } from '../../grpc/duplex.ts';
@@ -51,7 +51,7 @@ export function addCacheService(server: GrpcServer, executor: Executor): void {
  * One batch from its request to its last reply. Commands wait to be started while too many are under way, or too many
  * bytes of replies wait for a caller who reads slowly: a batch of ten thousand reads does not become ten gigabytes.
  */
-class BatchExecution {
+class BatchExecution implements ReplySink {
   readonly #stream: GrpcDuplex<readonly OutgoingReply[], IncomingCommand[]>;
   #ready: SizedReply[] = [];
   #readyBytes = 0;
@@ -70,7 +70,7 @@ class BatchExecution {
   /** Never rejects: executors do not, and a stream that has ended ends the batch. */
   async run(executor: Executor, commands: readonly IncomingCommand[], context: CommandContext): Promise<void> {
     if (commands.length === 0) this.#stream.end();
-    for (const [index, { command, acknowledgement }] of commands.entries()) {
+    for (let index = 0; index < commands.length; index++) {
       while (this.#isFull && this.#stream.open) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -78,18 +78,29 @@ class BatchExecution {
       }
       if (!this.#stream.open) return;
       this.#underWay++;
+      const { command, acknowledgement } = commands[index]!;
       const fault = faultOf(command.name, command.args.length);
-      const reply = fault ?? executor.execute(command, acknowledgement ? { ...context, acknowledgement } : context);
-      if (reply instanceof Promise) void reply.then((value) => this.#take(index, value));
-      else this.#take(index, reply);
+      if (fault === undefined)
+        this.#begin(executor, command, acknowledgement ? { ...context, acknowledgement } : context, index);
+      else this.reply(index, fault);
     }
+  }
+
+  #begin(executor: Executor, command: Command, context: CommandContext, index: number): void {
+    if (executor.submit !== undefined) {
+      executor.submit(command, context, this, index);
+      return;
+    }
+    const reply = executor.execute(command, context);
+    if (reply instanceof Promise) void reply.then((value) => this.reply(index, value));
+    else this.reply(index, reply);
   }
 
   get #isFull(): boolean {
     return this.#underWay >= executeUnderWayMax || this.#readyBytes >= executeReadyBytesMax;
   }
 
-  #take(index: number, reply: Reply): void {
+  reply(index: number, reply: Reply): void {
     const sized = sendable(index, reply);
     this.#ready.push(sized);
     this.#readyBytes += sized.bytes;

@@ -6,7 +6,7 @@
 import type { MessageParts } from '../../grpc/method.ts';
 
 /** From here on a value is a part of its own. */
-const partBytesMin = 16 * 1024;
+export const partBytesMin = 16 * 1024;
 const headBytes = 512;
 const lengthBytesMax = 5;
 const varintBytesMax = 10;
@@ -19,8 +19,8 @@ export class Gather {
   #from = 0;
   #at = 0;
 
-  constructor(expectedBytes = headBytes) {
-    this.#head = Buffer.allocUnsafe(expectedBytes);
+  constructor(expectedBytes = 0) {
+    this.#head = Buffer.allocUnsafe(Math.max(headBytes, expectedBytes));
   }
 
   bool(field: number, value: boolean): this {
