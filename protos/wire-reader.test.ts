@@ -1,8 +1,8 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KvcacheError } from '../errors.ts';
-import { bytesTag, varintTag, WireReader, wireType } from './wire-reader.ts';
+import { bytesTag, varintTag, WireReader } from './wire-reader.ts';
 
 function readerOf(write: (writer: BinaryWriter) => void): WireReader {
   const writer = new BinaryWriter();
@@ -26,12 +26,16 @@ describe('a reader of protobuf', () => {
 
   it('skips fields of every wire type, groups within groups included', () => {
     const reader = readerOf((writer) => {
-      writer.tag(9, wireType.varint).int64(-1n);
-      writer.tag(9, wireType.fixed64).fixed64(7n);
-      writer.tag(9, wireType.fixed32).fixed32(7);
-      writer.tag(9, wireType.bytes).bytes(Buffer.alloc(300));
-      writer.tag(9, wireType.startGroup).tag(3, wireType.startGroup).tag(3, wireType.endGroup).tag(9, wireType.endGroup);
-      writer.tag(1, wireType.bytes).string('here');
+      writer.tag(9, WireType.Varint).int64(-1n);
+      writer.tag(9, WireType.Bit64).fixed64(7n);
+      writer.tag(9, WireType.Bit32).fixed32(7);
+      writer.tag(9, WireType.LengthDelimited).bytes(Buffer.alloc(300));
+      writer
+        .tag(9, WireType.StartGroup)
+        .tag(3, WireType.StartGroup)
+        .tag(3, WireType.EndGroup)
+        .tag(9, WireType.EndGroup);
+      writer.tag(1, WireType.LengthDelimited).string('here');
     });
     for (let tag = reader.u32(); tag !== bytesTag(1); tag = reader.u32()) reader.skip(tag);
     expect(reader.text()).toBe('here');
@@ -39,7 +43,7 @@ describe('a reader of protobuf', () => {
   });
 
   it('refuses what is cut or nested without end, and never reads beyond its bytes', () => {
-    const deep = Buffer.alloc(1_000, (5 << 3) | wireType.startGroup);
+    const deep = Buffer.alloc(1_000, (5 << 3) | WireType.StartGroup);
     expect(() => new WireReader(deep).skip(new WireReader(deep).u32())).toThrow(KvcacheError);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {

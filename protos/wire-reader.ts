@@ -8,7 +8,7 @@
 import { KvcacheError } from '../errors.ts';
 import { protobufGroupDepthMax } from '../limits.ts';
 
-export const wireType = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
+const wireType = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 4, fixed32: 5 } as const;
 
 /** Of a field of bytes, text or a message; of an integer. */
 export function bytesTag(field: number): number {
