@@ -5,6 +5,7 @@
 import { encodeWrite } from '../../client/prompt-codec.ts';
 import { KvStoreClient } from '../../client/prompt-client.ts';
 import { message, startModule } from '../harness/children.ts';
+import { delayedPort } from '../sides/delayed.ts';
 import { bandwidth, type Bench, type Scenario, type Side } from '../harness/scenario.ts';
 import { KVStoreServiceService, ReadRequest } from '../../protos/generated/kvstore.ts';
 import { grpcMessage } from '../load/h2-connection.ts';
@@ -74,14 +75,9 @@ async function bodiesOf(server: string): Promise<Bodies> {
   return { write, read };
 }
 
-async function startProxy(bench: Bench, port: number): Promise<number> {
-  const child = startModule(bench.scope, 'sides/delay-proxy.ts', [String(port), '0.5']);
-  return message<number>(child);
-}
-
 async function blockSide(bench: Bench, side: SideProcess, load: H2Load): Promise<Side<BlockCase>> {
   const port = portOf(side.grpc);
-  const ports = { 0: port, 1: await startProxy(bench, port) };
+  const ports = { 0: port, 1: await delayedPort(bench, port) };
   const bodies = await bodiesOf(side.grpc);
   return unarySide<BlockCase>(side, load, ({ method, addedMs }) => ({
     port: ports[addedMs],
@@ -93,7 +89,7 @@ async function blockSide(bench: Bench, side: SideProcess, load: H2Load): Promise
 async function rawSide(bench: Bench, load: H2Load): Promise<Side<BlockCase>> {
   const child = startModule(bench.scope, 'sides/echo-servers.ts', ['http2']);
   const port = await message<number>(child);
-  const ports = { 0: port, 1: await startProxy(bench, port) };
+  const ports = { 0: port, 1: await delayedPort(bench, port) };
   const about = "Node's HTTP/2: keeps one body of 1.2 MB, and answers with it";
   const bodies = { write: [Buffer.alloc(blockBytes, 'kv')], read: [Buffer.from('read')] };
   return unarySide<BlockCase>({ name: rawName, about, pids: [child.pid] }, load, async ({ method, addedMs }) => {

@@ -8,6 +8,7 @@ import type { MessageParts } from '../../grpc/method.ts';
 import { GetRequest, KeyValueServiceService, SetRequest } from '../../protos/generated/kv.ts';
 import { KVStoreServiceService, ReadRequest } from '../../protos/generated/kvstore.ts';
 import { message, processorUs, startModule } from '../harness/children.ts';
+import { delayedPort } from '../sides/delayed.ts';
 import {
   bandwidth,
   type Bench,
@@ -95,8 +96,7 @@ const cases: readonly TransportCase[] = clientNames.flatMap((client) =>
 async function transportSide(bench: Bench, name: TransportName): Promise<Side<TransportCase>> {
   const server = startModule(bench.scope, 'sides/grpc-transport-server.ts', [name]);
   const port = await message<number>(server);
-  const proxy = startModule(bench.scope, 'sides/delay-proxy.ts', [String(port), '0.5']);
-  const ports = { 0: port, 1: await message<number>(proxy) };
+  const ports = { 0: port, 1: await delayedPort(bench, port) };
   return {
     name,
     about: name === 'grpc-js' ? 'the server of @grpc/grpc-js' : 'our framing on node:http2 (grpc/)',
