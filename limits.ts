@@ -133,12 +133,15 @@ export const http2HeaderBlockBytesMax = 64 * KiB;
 export const http2ContinuationsMax = 64;
 /** Frames that a peer may send: fewer of them for a block, and yet no call waits long behind one. */
 export const http2FrameBytesMax = 256 * KiB;
-/** Streams that a client may reset: at once, and every second after that. */
+/** Streams that a peer may reset, or have reset by its faults: at once, and every second after that. */
 export const http2ResetsBurstMax = 10_000;
 export const http2ResetsPerSecondMax = 1_000;
-/** The same of frames that only cost: pings, settings, empty data, unknown ones. */
-export const http2UselessFramesBurstMax = 10_000;
-export const http2UselessFramesPerSecondMax = 1_000;
+/**
+ * The same of frames that only cost: pings, settings, empty data, unknown ones. There are clients that measure their
+ * connection by a ping for every round trip as long as data comes.
+ */
+export const http2UselessFramesBurstMax = 20_000;
+export const http2UselessFramesPerSecondMax = 20_000;
 /** Streams that a client begins before it knows how many its server takes. */
 export const http2StreamsBeforeSettings = 100;
 /** A body up to this is copied next to its frame's head; a larger one is handed to the socket as it stands. */

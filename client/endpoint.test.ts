@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { OpenDoor } from '../doors/grpc/testing/open-door.ts';
-import { until } from '../grpc/testing/echo.ts';
+import { until } from '../testing/until.ts';
 import { Authenticator } from '../security/authenticator.ts';
 import { fixedSecret } from '../security/secrets.ts';
 import { Endpoint } from './endpoint.ts';

@@ -14,7 +14,8 @@ import { freePort } from '../testing/free-port.ts';
 import { GrpcChannel, type GrpcChannelOptions } from './client.ts';
 import { GrpcServer } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
-import { type EchoMessage, echoService, until } from './testing/echo.ts';
+import { until } from '../testing/until.ts';
+import { type EchoMessage, echoService } from './testing/echo.ts';
 
 const channels: GrpcChannel[] = [];
 const stops: (() => void | Promise<void>)[] = [];

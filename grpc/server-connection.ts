@@ -61,8 +61,8 @@ export class ServerConnection {
   /** Called every keepalive interval: drops a peer that is gone or never spoke, cancels calls that are stuck. */
   inspect(stallMaxMs: number): void {
     const connection = this.#connection;
-    const isIdle = this.calls.size === 0 && connection.unsentBytes === 0 && !connection.isDraining;
-    if (isIdle && connection.isReady) return;
+    const isIdle = this.calls.size === 0 && connection.unsentBytes === 0 && !connection.isReceiving;
+    if (isIdle && connection.isReady && !connection.isDraining) return;
     if (this.#pingsUnanswered > 1) {
       connection.destroy();
       return;

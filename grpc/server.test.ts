@@ -7,7 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerCall } from './server-call.ts';
 import { GrpcServer, type GrpcServerOptions } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
-import { EchoClient, echoService, type EchoMessage, until } from './testing/echo.ts';
+import { until } from '../testing/until.ts';
+import { EchoClient, echoService, type EchoMessage } from './testing/echo.ts';
 
 const servers: GrpcServer[] = [];
 const clients: EchoClient[] = [];

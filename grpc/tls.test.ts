@@ -10,7 +10,8 @@ import type { ClientMethod, ServerMethod } from './method.ts';
 import type { ServerCall } from './server-call.ts';
 import { GrpcServer, type GrpcServerOptions } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
-import { EchoClient, echoService, until } from './testing/echo.ts';
+import { until } from '../testing/until.ts';
+import { EchoClient, echoService } from './testing/echo.ts';
 
 const authority = new TestAuthority();
 const stranger = new TestAuthority('another authority');

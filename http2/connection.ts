@@ -260,8 +260,13 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
   }
 
   onWindowUpdate(id: number, bytes: number): void {
-    const stream = id === 0 ? undefined : this.#streams.known(id, 'WINDOW_UPDATE');
-    if (id === 0 || stream !== undefined) this.#outbox.grow(bytes, stream);
+    if (id === 0) {
+      this.#outbox.grow(bytes);
+      return;
+    }
+    const stream = this.#streams.known(id, 'WINDOW_UPDATE');
+    if (stream !== undefined && !this.#outbox.growStream(stream, bytes))
+      this.refuse(stream, errorCode.flowControlError);
   }
 
   onReset(id: number, code: number): void {

@@ -87,7 +87,9 @@ export class Outbox {
     this.#writer.head(0, frameType.settings, frameFlag.acknowledgement, 0);
     this.#later();
     if (peer.windowBytes === before) return;
-    for (const stream of streams) this.#grow(stream, peer.windowBytes - before);
+    for (const stream of streams) {
+      if (!this.growStream(stream, peer.windowBytes - before)) throw windowOverflow();
+    }
   }
 
   ping(payload: Uint8Array, isAnswer: boolean): void {
@@ -162,15 +164,20 @@ export class Outbox {
     this.#ready.delete(stream);
   }
 
-  /** The peer has room for so many bytes more; without a stream, on all of them together. Throws Http2Fault. */
-  grow(bytes: number, stream: Http2Stream | undefined): void {
-    if (stream !== undefined) {
-      this.#grow(stream, bytes);
-    } else {
-      this.#window += bytes;
-      if (this.#window > windowBytesMax) throw windowOverflow();
-    }
+  /** The peer has room for so many bytes more on all streams together. Throws Http2Fault. */
+  grow(bytes: number): void {
+    this.#window += bytes;
+    if (this.#window > windowBytesMax) throw windowOverflow();
     this.#later();
+  }
+
+  /** The same on one stream. False where that makes its window larger than one may be. */
+  growStream(stream: Http2Stream, bytes: number): boolean {
+    stream.sendWindow += bytes;
+    if (stream.sendWindow > windowBytesMax) return false;
+    if (stream.hasOutput && stream.sendWindow > 0) this.#ready.add(stream);
+    this.#later();
+    return true;
   }
 
   /** Bytes of bodies are held from now on, until they are sent or `release` is called. */
@@ -215,12 +222,6 @@ export class Outbox {
     this.#isScheduled = true;
     // After the microtasks of this turn, in which other calls are answered.
     process.nextTick(this.#flush);
-  }
-
-  #grow(stream: Http2Stream, bytes: number): void {
-    stream.sendWindow += bytes;
-    if (stream.sendWindow > windowBytesMax) throw windowOverflow();
-    if (stream.hasOutput && stream.sendWindow > 0) this.#ready.add(stream);
   }
 
   /** Answers the streams that may be written to again. */

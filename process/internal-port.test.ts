@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { until } from '../grpc/testing/echo.ts';
+import { until } from '../testing/until.ts';
 import type { ShardLinkOptions } from '../link/shard-link.ts';
 import { LinkClient } from '../router/testing/link-client.ts';
 import { TestExecutor } from '../router/testing/test-executor.ts';

@@ -17,7 +17,7 @@ import type {
   WriteResponse,
 } from '../../protos/generated/kvstore.ts';
 import { WriteRequest as WriteRequestCodec } from '../../protos/generated/kvstore.ts';
-import { until } from '../../grpc/testing/echo.ts';
+import { until } from '../../testing/until.ts';
 import { encodeLocation, locationScope } from './location.ts';
 import { statusOfError } from './status-of-error.ts';
 import { OpenDoor } from './testing/open-door.ts';

@@ -43,8 +43,3 @@ export interface EchoClient extends Client {
 export const EchoClient = makeGenericClientConstructor(echoService, 'test.Echo') as unknown as {
   new (...parameters: ConstructorParameters<ServiceClientConstructor>): EchoClient;
 };
-
-/** Resolves when the condition holds; the test's own time bound is the only other end. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
