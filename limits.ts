@@ -477,6 +477,8 @@ export const controlPatienceMs = 10_000;
 // ── Keyspace ────────────────────────────────────────────────────────────────────────────────────────────────────
 /** A leaf of the index splits beyond this, so that no table grows for more than a fraction of a millisecond. */
 export const indexLeafEntriesMax = 2_048;
+/** The same for a leaf that several slots share: who wants one of them looks through all of it. */
+export const indexSharedLeafEntriesMax = 512;
 /** Leaves split by so many bits of the key's hash at most; keys made to collide share a leaf after that. */
 export const indexSplitBitsMax = 14;
 /** Share of the memory limit that index entries may take before keys are evicted for their entries' sake. */

@@ -18,34 +18,41 @@ function meetingKeys(): [string, string] {
   }
 }
 
-it('is a map, also for keys whose hashes meet', () => {
+it('is a map by slot and key, also for keys whose hashes meet', () => {
   const [one, other] = meetingKeys();
-  const step = fc.record({ key: fc.constantFrom(one, other, 'a', 'b', ''), deletes: fc.boolean() });
+  const keys = [one, other, 'a', 'b', ''];
+  const slots = [0, 1, 16_383];
+  const step = fc.record({ slot: fc.constantFrom(...slots), key: fc.constantFrom(...keys), deletes: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const table = new KeyTable<Item>(({ key }) => key);
       const model = new Map<string, Item>();
-      steps.forEach(({ key, deletes }, number) => {
-        if (deletes) expect(table.delete(key)).toBe(model.delete(key));
+      steps.forEach(({ slot, key, deletes }, number) => {
+        const place = `${slot}/${key}`;
+        if (deletes) expect(table.delete(slot, key)).toBe(model.delete(place));
         else {
           const item = { key, number };
-          expect(table.set(key, item)).toBe(model.get(key));
-          model.set(key, item);
+          expect(table.set(slot, key, item)).toBe(model.get(place));
+          model.set(place, item);
         }
-        for (const asked of [one, other, 'a', 'b', '']) expect(table.get(asked)).toBe(model.get(asked));
+        for (const asked of slots) {
+          for (const each of keys) expect(table.get(asked, each)).toBe(model.get(`${asked}/${each}`));
+          const expected = [...model].filter(([at]) => at.startsWith(`${asked}/`)).map(([, item]) => item);
+          expect(new Set(table.valuesOf(asked))).toEqual(new Set(expected));
+        }
         expect(table.size).toBe(model.size);
-        expect(new Set(table.values())).toEqual(new Set(model.values()));
       });
     }),
   );
 });
 
-it('keeps every key through growing, deleting and shrinking, in whatever order', () => {
+it('keeps every key through growing, deleting, shrinking and splitting, in whatever order', () => {
   const step = fc.record({
     deletes: fc.boolean(),
     from: fc.integer({ min: 0, max: 300 }),
     count: fc.integer({ min: 1, max: 120 }),
   });
+  const slotOf = (number: number): number => number % 7;
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
       const table = new KeyTable<Item>(({ key }) => key);
@@ -54,15 +61,20 @@ it('keeps every key through growing, deleting and shrinking, in whatever order',
         for (let number = from; number < from + count; number++) {
           const item = { key: `${number}`, number: round };
           if (deletes) {
-            expect(table.delete(item.key)).toBe(model.delete(item.key));
+            expect(table.delete(slotOf(number), item.key)).toBe(model.delete(item.key));
           } else {
-            expect(table.set(item.key, item)).toBe(model.get(item.key));
+            expect(table.set(slotOf(number), item.key, item)).toBe(model.get(item.key));
             model.set(item.key, item);
           }
         }
-        for (let number = 0; number < 420; number++) expect(table.get(`${number}`)).toBe(model.get(`${number}`));
-        expect(table.size).toBe(model.size);
-        expect(new Set(table.values())).toEqual(new Set(model.values()));
+        const [low, high] = table.split(3, (slot, { key }) => slot > 3 && key !== '11');
+        expect([low.depth, low.size + high.size, table.size]).toEqual([3, model.size, model.size]);
+        for (let number = 0; number < 420; number++) {
+          const item = model.get(`${number}`);
+          expect(table.get(slotOf(number), `${number}`)).toBe(item);
+          const half = slotOf(number) > 3 && number !== 11 ? high : low;
+          expect(half.get(slotOf(number), `${number}`)).toBe(item);
+        }
       });
     }),
     { numRuns: 30 },
@@ -75,33 +87,4 @@ it('hashes every byte of a key, its length too', () => {
     for (let at = 0; at < key.length; at++) keys.push(`${key.slice(0, at)}y${key.slice(at + 1)}`);
   }
   expect(new Set(keys.map(tableHash)).size).toBeGreaterThan(keys.length - 3);
-});
-
-it('gives every value once while others come and go', () => {
-  const table = new KeyTable<Item>(({ key }) => key);
-  for (let number = 0; number < 1_000; number++) table.set(`${number}`, { key: `${number}`, number });
-  const seen = new Set<number>();
-  for (const { number } of table.values()) {
-    expect(seen.has(number)).toBe(false);
-    seen.add(number);
-    table.delete(`${number}`);
-  }
-  expect(seen.size).toBe(1_000);
-  expect(table.size).toBe(0);
-});
-
-it('walks over what was there when it began, as it is when its turn comes', () => {
-  const table = new KeyTable<Item>(({ key }) => key);
-  for (let number = 0; number < 100; number++) table.set(`${number}`, { key: `${number}`, number });
-  const seen = new Map<string, number>();
-  for (const { key, number } of table.values()) {
-    if (seen.size === 0) {
-      for (let later = 0; later < 100; later += 2) table.delete(`${later}`);
-      for (let later = 1; later < 100; later += 2) table.set(`${later}`, { key: `${later}`, number: later + 1_000 });
-    }
-    seen.set(key, number);
-  }
-  const [first, ...others] = seen.entries();
-  expect(others).toHaveLength(Number(first![0]) % 2 === 0 ? 50 : 49);
-  for (const [key, number] of others) expect([Number(key) % 2, number]).toEqual([1, Number(key) + 1_000]);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { indexLeafEntriesMax } from '../../limits.ts';
+import { indexLeafEntriesMax, slotCount } from '../../limits.ts';
 import { keyHash } from './key-hash.ts';
 import { hashEnd, type Run, SlotMap } from './slot-map.ts';
 
@@ -72,5 +72,52 @@ describe('SlotMap', () => {
     for (let index = 0; index < keys; index++) map.delete(5, `key:${index}`);
     expect(map.size).toBe(0);
     expect(map.run(5, 0)).toBeUndefined();
+  });
+
+  it('gives slots tables in common while these are small, each its own keys', () => {
+    const map = emptyMap();
+    const keys = 100_000;
+    const slotOf = (number: number): number => (number * 7) % slotCount;
+    for (let number = 0; number < keys; number++) map.set(slotOf(number), `${number}`, { key: `${number}`, number });
+    let seen = 0;
+    for (let slot = 0; slot < slotCount; slot++) {
+      const numbers = [...map.values(slot)].map(({ number }) => number);
+      for (const number of numbers) if (slotOf(number) !== slot) expect.fail(`${number} is in slot ${slot}`);
+      if (numbers.length !== map.sizeOf(slot)) expect.fail(`slot ${slot} tells a wrong number of keys`);
+      seen += numbers.length;
+    }
+    expect(seen).toBe(keys);
+    for (let number = 0; number < keys; number++) {
+      if (map.get(slotOf(number), `${number}`)?.number !== number) expect.fail(`${number} is lost`);
+    }
+  });
+
+  it('gives every value once while others come and go', () => {
+    const map = emptyMap();
+    for (let number = 0; number < 1_000; number++) map.set(3, `${number}`, { key: `${number}`, number });
+    const seen = new Set<number>();
+    for (const { number } of map.values(3)) {
+      expect(seen.has(number)).toBe(false);
+      seen.add(number);
+      map.delete(3, `${number}`);
+    }
+    expect(seen.size).toBe(1_000);
+    expect(map.size).toBe(0);
+  });
+
+  it('walks over what was there when it began, as it is when its turn comes', () => {
+    const map = emptyMap();
+    for (let number = 0; number < 100; number++) map.set(3, `${number}`, { key: `${number}`, number });
+    const seen = new Map<string, number>();
+    for (const { key, number } of map.values(3)) {
+      if (seen.size === 0) {
+        for (let later = 0; later < 100; later += 2) map.delete(3, `${later}`);
+        for (let later = 1; later < 100; later += 2) map.set(3, `${later}`, { key: `${later}`, number: later + 1_000 });
+      }
+      seen.set(key, number);
+    }
+    const [first, ...others] = seen.entries();
+    expect(others).toHaveLength(Number(first![0]) % 2 === 0 ? 50 : 49);
+    for (const [key, number] of others) expect([Number(key) % 2, number]).toEqual([1, Number(key) + 1_000]);
   });
 });

@@ -1,88 +1,140 @@
 /**
  * A map from (slot, key) to a value that never stalls, whatever its size.
  *
- *   slots[0…16383] → nothing | one table | directory ─┬─ 00… → leaf (depth 1)
- *                                                     ├─ 01… ↗
- *                                                     ├─ 10… → leaf (depth 2)
- *                                                     └─ 11… → leaf (depth 2)
+ *   slots, by their top bits ─┬─ 00… → table of 4,096 slots
+ *                             ├─ 01… ↗
+ *                             ├─ 10… → table of one slot        (after 14 bits)
+ *                             └─ 11… → a slot's keys, by their hashes' top bits ─┬─ 0… → table
+ *                                                                                └─ 1… → table
  *
  * A JavaScript Map copies itself when it grows (over a second at some millions of entries) and throws at 2^24. Here
- * every slot has a table of its own (key-table.ts), made when its first key comes. Past 2,048 entries it becomes a
- * directory over leaves by the top bits of the keys' hashes (extendible hashing: Fagin, Nievergelt, Pippenger, Strong, 1979): one
- * split moves one leaf's entries, and doubling the directory copies pointers. Top bits, so that the leaves of a slot
- * lie in the order of hashes that a scan walks.
+ * are many tables (key-table.ts), found by a directory: extendible hashing (Fagin, Nievergelt, Pippenger, Strong,
+ * 1979). A table that outgrows its bound is split by the next bit, and where it had all bits of the directory, that doubles:
+ * one split moves one table's entries, and doubling copies pointers. Splitting goes by slot until a table has
+ * one slot alone, and beyond by the hash of its keys. Top bits, so that the tables of a slot lie in the order
+ * of hashes that a scan walks.
  *
- * Leaves are not merged: a slot that has once been large is small again only when it is empty.
+ * Slots share tables because every step to another object waits for memory where there are more of them than the
+ * processor's cache holds: with a table for each, 16,384 of them lay between a command and its key. The bound of what is
+ * shared is lower, since who wants one slot looks through its whole table.
+ *
+ * Tables are not merged: what has once been large has small tables when it is small again. But a slot with tables of its own
+ * that has become empty has one again.
  */
-import { indexLeafEntriesMax, indexSplitBitsMax, slotCount } from '../../limits.ts';
+import { indexLeafEntriesMax, indexSharedLeafEntriesMax, indexSplitBitsMax, slotCount } from '../../limits.ts';
 import { keyHash } from './key-hash.ts';
 import { KeyTable } from './key-table.ts';
 
 /** One past the highest hash. */
 export const hashEnd = 2 ** 32;
+const hashBits = 32;
+const slotBits = Math.log2(slotCount);
 
-interface Leaf<Value extends object> {
-  readonly table: KeyTable<Value>;
-  /** How many top bits of the hash all its keys share. */
-  depth: number;
+interface Deep {
+  /** How many top bits all its numbers share. */
+  readonly depth: number;
 }
 
-/** A slot that has been split. */
-class Directory<Value extends object> {
-  /** By the top `depth` bits of the hash; 2^depth places, leaves of less depth in several neighbouring ones. */
-  leaves: Leaf<Value>[];
-  depth = 0;
-  size: number;
+/** Leaves by the top bits of numbers below 2^bits; those of less depth than its own are in several neighbouring places. */
+class Directory<Leaf extends Deep> {
+  readonly #bits: number;
+  #leaves: Leaf[];
+  #depth = 0;
+
+  constructor(bits: number, leaf: Leaf) {
+    this.#bits = bits;
+    this.#leaves = [leaf];
+  }
+
+  at(number: number): Leaf {
+    return this.#leaves[this.#place(number)]!;
+  }
+
+  /** Puts a leaf where another one of its depth was. */
+  replace(number: number, leaf: Leaf): void {
+    this.#fill(number, leaf);
+  }
+
+  /** Puts two leaves of one depth more where the leaf of this number was. */
+  split(number: number, low: Leaf, high: Leaf): void {
+    if (low.depth > this.#depth) {
+      const doubled: Leaf[] = [];
+      for (const leaf of this.#leaves) doubled.push(leaf, leaf);
+      this.#leaves = doubled;
+      this.#depth += 1;
+    }
+    const half = 2 ** (this.#bits - low.depth);
+    const first = number - (number % (2 * half));
+    this.#fill(first, low);
+    this.#fill(first + half, high);
+  }
+
+  #fill(number: number, leaf: Leaf): void {
+    const width = 2 ** (this.#depth - leaf.depth);
+    const place = this.#place(number);
+    this.#leaves.fill(leaf, place - (place % width), place - (place % width) + width);
+  }
+
+  #place(number: number): number {
+    // A shift by 32 bits would be none.
+    return this.#depth === 0 ? 0 : number >>> (this.#bits - this.#depth);
+  }
+}
+
+/** A slot with tables of its own, by the hashes of its keys. */
+class LargeSlot<Value extends object> implements Deep {
+  readonly depth = slotBits;
   readonly #keyOf: (value: Value) => string;
+  readonly #tables: Directory<KeyTable<Value>>;
 
+  /** `table` is that of the slot alone. */
   constructor(table: KeyTable<Value>, keyOf: (value: Value) => string) {
-    this.leaves = [{ table, depth: 0 }];
-    this.size = table.size;
     this.#keyOf = keyOf;
+    this.#tables = new Directory(hashBits, table);
+    this.#split(0, table, 1);
   }
 
-  place(hash: number): number {
-    return this.depth === 0 ? 0 : hash >>> (32 - this.depth);
+  at(hash: number): KeyTable<Value> {
+    return this.#tables.at(hash);
   }
 
-  /** Splits the leaf at this place by its next bit. */
-  split(place: number): void {
-    const leaf = this.leaves[place]!;
-    if (leaf.depth === this.depth) {
-      const doubled: Leaf<Value>[] = [];
-      for (const each of this.leaves) doubled.push(each, each);
-      this.leaves = doubled;
-      this.depth += 1;
-      place *= 2;
-    }
-    const width = 2 ** (this.depth - leaf.depth);
-    const first = place - (place % width);
-    const depth = leaf.depth + 1;
-    const low: Leaf<Value> = { table: new KeyTable(this.#keyOf), depth };
-    const high: Leaf<Value> = { table: new KeyTable(this.#keyOf), depth };
-    for (const value of leaf.table.values()) {
-      const key = this.#keyOf(value);
-      const isHigh = (keyHash(key) >>> (32 - depth)) & 1;
-      (isHigh ? high : low).table.set(key, value);
-    }
-    for (let offset = 0; offset < width; offset++) this.leaves[first + offset] = offset < width / 2 ? low : high;
+  splitIfLarge(hash: number): void {
+    const table = this.#tables.at(hash);
+    if (table.size <= indexLeafEntriesMax || table.depth === indexSplitBitsMax) return;
+    this.#split(hash, table, table.depth + 1);
+  }
+
+  #split(hash: number, table: KeyTable<Value>, depth: number): void {
+    const bit = hashBits - depth;
+    const isHigh = (_slot: number, value: Value): boolean => ((keyHash(this.#keyOf(value)) >>> bit) & 1) === 1;
+    const [low, high] = table.split(depth, isHigh);
+    this.#tables.split(hash, low, high);
   }
 }
 
 /** A run of a slot's values whose keys' hashes are below `end` and not below where the run was asked for. */
 export interface Run<Value extends object> {
-  readonly leaf: Pick<KeyTable<Value>, 'size' | 'values'>;
+  readonly leaf: {
+    readonly size: number;
+    /** Values may be set and deleted on the way: each that is still there is given once, as it is then. */
+    values(): Iterable<Value>;
+  };
   readonly end: number;
 }
 
 export class SlotMap<Value extends object> {
-  readonly #slots: (KeyTable<Value> | Directory<Value> | undefined)[] = Array.from({ length: slotCount });
   readonly #keyOf: (value: Value) => string;
+  readonly #slots: Directory<KeyTable<Value> | LargeSlot<Value>>;
+  /** Keys by slot. */
+  readonly #sizes = new Int32Array(slotCount);
   #size = 0;
+  /** Counts what was set and deleted, for those who walk over values meanwhile. */
+  #changes = 0;
 
   /** `keyOf` tells the key that a value was set under. */
   constructor(keyOf: (value: Value) => string) {
     this.#keyOf = keyOf;
+    this.#slots = new Directory<KeyTable<Value> | LargeSlot<Value>>(slotBits, new KeyTable(keyOf));
   }
 
   /** Keys. */
@@ -91,34 +143,35 @@ export class SlotMap<Value extends object> {
   }
 
   get(slot: number, key: string): Value | undefined {
-    const part = this.#slots[slot];
-    if (part === undefined) return undefined;
-    return tableOf(part, key).get(key);
+    return this.#tableOf(slot, key).get(slot, key);
   }
 
   /** Returns the value that was there. */
   set(slot: number, key: string, value: Value): Value | undefined {
-    let part = this.#slots[slot];
-    if (part === undefined) this.#slots[slot] = part = new KeyTable(this.#keyOf);
-    const previous = part instanceof Directory ? this.#setInDirectory(part, key, value) : part.set(key, value);
+    const table = this.#tableOf(slot, key);
+    const previous = table.set(slot, key, value);
+    this.#changes += 1;
     if (previous !== undefined) return previous;
     this.#size += 1;
-    if (part instanceof KeyTable && part.size > indexLeafEntriesMax) this.#split(slot, part);
+    this.#sizes[slot]! += 1;
+    if (table.size > indexSharedLeafEntriesMax) this.#splitIfLarge(slot, key);
     return undefined;
   }
 
   delete(slot: number, key: string): boolean {
-    const part = this.#slots[slot];
-    if (part === undefined || !tableOf(part, key).delete(key)) return false;
+    if (!this.#tableOf(slot, key).delete(slot, key)) return false;
+    this.#changes += 1;
     this.#size -= 1;
-    if (part instanceof Directory) part.size -= 1;
-    if (part.size === 0) this.#slots[slot] = undefined;
+    this.#sizes[slot]! -= 1;
+    if (this.#sizes[slot] === 0 && this.#slots.at(slot) instanceof LargeSlot) {
+      this.#slots.replace(slot, new KeyTable(this.#keyOf, slotBits));
+    }
     return true;
   }
 
   /** Keys of a slot. */
   sizeOf(slot: number): number {
-    return this.#slots[slot]?.size ?? 0;
+    return this.#sizes[slot]!;
   }
 
   /** Values of a slot. */
@@ -133,32 +186,48 @@ export class SlotMap<Value extends object> {
 
   /** The keys of a slot around the hash `from`: a whole leaf, of which those below `from` are not asked for. */
   run(slot: number, from: number): Run<Value> | undefined {
-    const part = this.#slots[slot];
-    if (part === undefined) return undefined;
-    if (part instanceof KeyTable) return { leaf: part, end: hashEnd };
-    const leaf = part.leaves[part.place(from)]!;
-    const width = 2 ** (32 - leaf.depth);
-    return { leaf: leaf.table, end: from - (from % width) + width };
+    const size = this.#sizes[slot]!;
+    if (size === 0) return undefined;
+    const leaf = this.#slots.at(slot);
+    if (leaf instanceof KeyTable) return { leaf: this.#leafOf(slot, leaf, size), end: hashEnd };
+    const table = leaf.at(from);
+    const width = 2 ** (hashBits - table.depth);
+    return { leaf: this.#leafOf(slot, table, table.size), end: from - (from % width) + width };
   }
 
-  #setInDirectory(directory: Directory<Value>, key: string, value: Value): Value | undefined {
-    const place = directory.place(keyHash(key));
-    const leaf = directory.leaves[place]!;
-    const previous = leaf.table.set(key, value);
-    if (previous !== undefined) return previous;
-    directory.size += 1;
-    if (leaf.table.size > indexLeafEntriesMax && leaf.depth < indexSplitBitsMax) directory.split(place);
-    return undefined;
+  #leafOf(slot: number, table: KeyTable<Value>, size: number): Run<Value>['leaf'] {
+    return { size, values: () => this.#present(slot, table) };
   }
 
-  #split(slot: number, table: KeyTable<Value>): void {
-    const directory = new Directory(table, this.#keyOf);
-    directory.split(0);
-    this.#slots[slot] = directory;
+  *#present(slot: number, table: KeyTable<Value>): Generator<Value> {
+    const present = table.valuesOf(slot);
+    const changes = this.#changes;
+    for (const value of present) {
+      const current = this.#changes === changes ? value : this.get(slot, this.#keyOf(value));
+      if (current !== undefined) yield current;
+    }
   }
-}
 
-/** The table where the key is, if it is anywhere. */
-function tableOf<Value extends object>(part: KeyTable<Value> | Directory<Value>, key: string): KeyTable<Value> {
-  return part instanceof KeyTable ? part : part.leaves[part.place(keyHash(key))]!.table;
+  /** The table where the key is, if it is anywhere. */
+  #tableOf(slot: number, key: string): KeyTable<Value> {
+    const leaf = this.#slots.at(slot);
+    return leaf instanceof KeyTable ? leaf : leaf.at(keyHash(key));
+  }
+
+  /** Splits the table of a key that has just come if that has become too large. */
+  #splitIfLarge(slot: number, key: string): void {
+    const leaf = this.#slots.at(slot);
+    if (leaf instanceof LargeSlot) {
+      leaf.splitIfLarge(keyHash(key));
+    } else if (leaf.depth === slotBits) {
+      if (leaf.size > indexLeafEntriesMax) this.#slots.replace(slot, new LargeSlot(leaf, this.#keyOf));
+    } else if (leaf.size > indexSharedLeafEntriesMax) {
+      const depth = leaf.depth + 1;
+      const bit = slotBits - depth;
+      const [low, high] = leaf.split(depth, (other) => ((other >>> bit) & 1) === 1);
+      this.#slots.split(slot, low, high);
+      // All of them, the key that came last too, may be in one half.
+      this.#splitIfLarge(slot, key);
+    }
+  }
 }
