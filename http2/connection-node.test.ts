@@ -29,7 +29,7 @@ import {
   MiB,
   openClient,
   postFields,
-  type Received,
+  relayAll,
   request,
   type Serve,
   TestServer,
@@ -43,17 +43,7 @@ const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** Large enough for many windows of every kind, and each byte at its place. */
 const large = randomBytes(2 * MiB + 123);
 
-/** Writes back what comes while it comes, and takes no more than it can write. */
-const relay: Serve = ({ stream, received }) => relayed(stream, received);
-
-function relayed(stream: Http2Stream, received: Received): void {
-  stream.sendHeaders({ ':status': '200' });
-  received.onChunk = (chunk): void => {
-    if (!stream.write([Buffer.from(chunk)])) stream.pause();
-  };
-  received.whenDrained = (): void => stream.resume();
-  received.whenEnded = (): void => stream.end({ 'x-end': 'yes' });
-}
+const relay: Serve = ({ stream, received }) => relayAll(stream, received);
 
 describe('our server and the client of Node', () => {
   let server: TestServer;

@@ -118,6 +118,16 @@ export const echo: Serve = ({ stream, received }) => {
   };
 };
 
+/** Answers with what comes while it comes, and takes no more than it can write. */
+export function relayAll(stream: Http2Stream, received: Received): void {
+  stream.sendHeaders({ ':status': '200' });
+  received.onChunk = (chunk): void => {
+    if (!stream.write([Buffer.from(chunk)])) stream.pause();
+  };
+  received.whenDrained = (): void => stream.resume();
+  received.whenEnded = (): void => stream.end({ 'x-end': 'yes' });
+}
+
 export interface Connection {
   readonly http2: Http2Connection;
   /** Resolves with the error when the connection is gone. */
