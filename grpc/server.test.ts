@@ -7,6 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerCall } from './server-call.ts';
 import { GrpcServer, type GrpcServerOptions } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
+import { frameType } from '../http2/protocol.ts';
+import { rawFrame, rawOpening } from '../http2/testing/raw-peer.ts';
 import { until } from '../testing/until.ts';
 import { EchoClient, echoService, type EchoMessage } from './testing/echo.ts';
 
@@ -483,6 +485,20 @@ describe('clients that hang', () => {
     await once(stream, 'close');
     expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
     expect(server.statistics).toMatchObject({ streams: 0, bytesInFlight: 0, connections: 1 });
+  });
+
+  it('lose a connection that stays in the middle of a frame or of a header block', async () => {
+    const { server, port } = await start({ keepaliveMs: 10 });
+    for (const unfinished of [
+      rawFrame(frameType.ping, 0, 0, Buffer.alloc(8)).subarray(0, 6),
+      rawFrame(frameType.headers, 0, 1, Buffer.from([0x83])),
+    ]) {
+      const socket = connectTcp(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(Buffer.concat([rawOpening, unfinished]));
+      await once(socket.resume(), 'close');
+      await until(() => server.statistics.connections === 0);
+    }
   });
 
   it('lose a connection that answers no pings', async () => {
