@@ -13,6 +13,7 @@
  */
 import type { Command, CommandContext, Executor, ReplySink } from '../commands/command.ts';
 import { type Reply, replyBytes } from '../commands/reply.ts';
+import { submitTo } from '../commands/submit.ts';
 import { socketExpectedReplyBytesMax, socketPipelinedBytesMax, socketPipelinedCommandsMax } from '../limits.ts';
 import { KeyOrder, type Turn } from './key-order.ts';
 
@@ -112,7 +113,7 @@ export class Pipeline<Own, Entry extends Pending<Own>> {
   begin(pending: Entry, reply: Promise<Reply>): void {
     this.#order.enter(pending);
     this.#add(pending);
-    this.#await(pending, reply);
+    void reply.then((settled) => this.settle(pending, settled));
   }
 
   /** A command that begins as soon as its turn comes. */
@@ -172,18 +173,7 @@ export class Pipeline<Own, Entry extends Pending<Own>> {
   }
 
   #start(pending: Pending<Own>): void {
-    const executor = this.#executor;
     pending.pipeline = this;
-    if (executor.submit !== undefined) {
-      executor.submit(pending.command!, pending.context!, pending, 0);
-      return;
-    }
-    const reply = executor.execute(pending.command!, pending.context!);
-    if (reply instanceof Promise) this.#await(pending, reply);
-    else this.settle(pending, reply);
-  }
-
-  #await(pending: Pending<Own>, reply: Promise<Reply>): void {
-    void reply.then((settled) => this.settle(pending, settled));
+    submitTo(this.#executor, pending.command!, pending.context!, pending, 0);
   }
 }

@@ -5,12 +5,11 @@ import { type Deadline, DeadlineWheel } from '../grpc/deadline-wheel.ts';
 import { PendingCommand } from './pending.ts';
 import { PendingCommands } from './pending-commands.ts';
 
-const owner = { onAbort: () => undefined };
 const sink = { reply: () => undefined };
 
 function pending(dueMs = Date.now() + 60_000): PendingCommand {
   const command = { name: 'GET', args: [] };
-  return new PendingCommand(owner, command, libraryContext(1_000), dueMs, 1, sink, 0, 0, 0, undefined);
+  return new PendingCommand(command, libraryContext(1_000), dueMs, 1, sink, 0, 0, 0, undefined, undefined);
 }
 
 /** With the wheel's own view of what waits in it. */

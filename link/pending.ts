@@ -1,20 +1,16 @@
 /**
  * A command on its way over a link, from `submit` to its one reply.
  *
- * It is one object that serves as queue entry and abort listener, because a busy router makes hundreds of thousands of
- * them a second: no closures, no timers of its own.
+ * It is one object, because a busy router makes hundreds of thousands of them a second: no closures, no timers and no
+ * listeners of its own.
  */
 import type { Command, CommandContext, ReplySink } from '../commands/command.ts';
+import type { AbortWatch } from './abort-watches.ts';
 import type { LinkUpload } from './upload.ts';
 
-export interface PendingOwner {
-  onAbort(pending: PendingCommand): void;
-}
-
-export class PendingCommand implements EventListenerObject {
+export class PendingCommand {
   /** Names it on the link; PendingCommands gives it. */
   id = 0;
-  readonly owner: PendingOwner;
   readonly context: CommandContext;
   /** Wall-clock time. */
   readonly dueMs: number;
@@ -27,12 +23,13 @@ export class PendingCommand implements EventListenerObject {
   readonly upload: LinkUpload | undefined;
   /** performance.now() when it was submitted. */
   readonly submittedMs: number;
+  /** Of its context's signal. */
+  readonly watch: AbortWatch | undefined;
   /** Undefined once settled, so that a queue which still holds the entry does not hold its values. */
   command: Command | undefined;
   sent = false;
 
   constructor(
-    owner: PendingOwner,
     command: Command,
     context: CommandContext,
     dueMs: number,
@@ -42,8 +39,8 @@ export class PendingCommand implements EventListenerObject {
     bytes: number,
     submittedMs: number,
     upload: LinkUpload | undefined,
+    watch: AbortWatch | undefined,
   ) {
-    this.owner = owner;
     this.command = command;
     this.context = context;
     this.dueMs = dueMs;
@@ -53,13 +50,10 @@ export class PendingCommand implements EventListenerObject {
     this.bytes = bytes;
     this.submittedMs = submittedMs;
     this.upload = upload;
+    this.watch = watch;
   }
 
   get bytesToSend(): number {
     return this.upload === undefined ? this.bytes : this.bytes - this.upload.length;
-  }
-
-  handleEvent(): void {
-    this.owner.onAbort(this);
   }
 }

@@ -29,11 +29,12 @@ import {
   linkReconnectDelayMinMs,
 } from '../limits.ts';
 import type { ChannelTlsSource } from '../security/tls.ts';
+import { AbortWatches } from './abort-watches.ts';
 import { commandBytes } from './batch.ts';
 import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
 import type { Lane } from './lane.ts';
 import { LatencyHistogram } from './latency.ts';
-import { PendingCommand, type PendingOwner } from './pending.ts';
+import { PendingCommand } from './pending.ts';
 import { PendingCommands } from './pending-commands.ts';
 
 export type LinkState = 'connecting' | 'ready' | 'away' | 'closed';
@@ -84,11 +85,12 @@ export interface LinkStatistics {
 /** Room for the frame around a command. */
 const frameOverheadBytes = 1_024;
 
-export class ShardLink implements PendingOwner, LinkConnectionListener {
+export class ShardLink implements LinkConnectionListener {
   readonly shard: string;
   readonly address: string;
   readonly #options: ShardLinkOptions;
   readonly #pending: PendingCommands;
+  readonly #watches = new AbortWatches((signal) => this.#onAbort(signal));
   readonly #latency = new LatencyHistogram();
   readonly #flush = (): void => this.#onFlush();
   #state: LinkState = 'connecting';
@@ -142,10 +144,10 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
       sink.reply(token, refusal);
       return;
     }
-    const pending = new PendingCommand(this, command, context, dueMs, epoch, sink, token, bytes, this.#tickMs, upload);
+    const watch = context.signal && this.#watches.enter(context.signal);
+    const pending = new PendingCommand(command, context, dueMs, epoch, sink, token, bytes, this.#tickMs, upload, watch);
     this.#pending.add(pending);
     this.#bytes += bytes;
-    context.signal?.addEventListener('abort', pending);
     lane.enqueue(pending);
   }
 
@@ -189,10 +191,6 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
       uploads: this.#uploads,
       latency: this.#latency,
     };
-  }
-
-  onAbort(pending: PendingCommand): void {
-    this.#settle(pending, cancelled(), performance.now());
   }
 
   onReplies(): void {
@@ -276,6 +274,13 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     this.#settle(pending, new ReplyError('TIMEOUT', `${this.#name()} did not answer in time`), performance.now());
   }
 
+  #onAbort(signal: AbortSignal): void {
+    const nowMs = performance.now();
+    for (const pending of this.#pending.all()) {
+      if (pending.watch?.signal === signal) this.#settle(pending, cancelled(), nowMs);
+    }
+  }
+
   #onFlush(): void {
     this.#flushScheduled = false;
     if (this.#state === 'ready') this.#connection.flush();
@@ -286,7 +291,7 @@ export class ShardLink implements PendingOwner, LinkConnectionListener {
     pending.command = undefined;
     this.#pending.remove(pending);
     this.#bytes -= pending.bytes;
-    pending.context.signal?.removeEventListener('abort', pending);
+    if (pending.watch !== undefined) this.#watches.leave(pending.watch);
     if (reply instanceof ReplyError) this.#errors += 1;
     this.#latency.record(nowMs - pending.submittedMs);
     pending.sink.reply(pending.token, reply);

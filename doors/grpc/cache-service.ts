@@ -5,8 +5,9 @@
  * each later one leaves at the end of the turn in which it came, with whatever else came in that turn. So a command
  * that waits for Blob or for a slow shard holds up none of its neighbours, and a batch of hits is one message.
  */
-import type { Command, CommandContext, Executor, ReplySink } from '../../commands/command.ts';
+import type { CommandContext, Executor, ReplySink } from '../../commands/command.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
+import { submitTo } from '../../commands/submit.ts';
 import { arityFault, commandTable } from '../../commands/table.ts';
 import type { GrpcDuplex } from '../../grpc/duplex.ts';
 import type { GrpcServer } from '../../grpc/server.ts';
@@ -80,20 +81,10 @@ class BatchExecution implements ReplySink {
       this.#underWay++;
       const { command, acknowledgement } = commands[index]!;
       const fault = faultOf(command.name, command.args.length);
-      if (fault === undefined)
-        this.#begin(executor, command, acknowledgement ? { ...context, acknowledgement } : context, index);
+      const own = acknowledgement ? { ...context, acknowledgement } : context;
+      if (fault === undefined) submitTo(executor, command, own, this, index);
       else this.reply(index, fault);
     }
-  }
-
-  #begin(executor: Executor, command: Command, context: CommandContext, index: number): void {
-    if (executor.submit !== undefined) {
-      executor.submit(command, context, this, index);
-      return;
-    }
-    const reply = executor.execute(command, context);
-    if (reply instanceof Promise) void reply.then((value) => this.reply(index, value));
-    else this.reply(index, reply);
   }
 
   get #isFull(): boolean {
