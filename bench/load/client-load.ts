@@ -7,7 +7,7 @@ import { GrpcChannel } from '../../grpc/client.ts';
 import { bytesOf, type MessageParts } from '../../grpc/method.ts';
 import { quantile } from '../harness/statistics.ts';
 
-export const clientNames = ['grpc-js', 'node:http2'] as const;
+export const clientNames = ['grpc-js', 'ours'] as const;
 export type ClientName = (typeof clientNames)[number];
 
 export interface UnaryMessage {
@@ -28,7 +28,7 @@ export interface LoadResult {
 
 export const loads: Readonly<Record<ClientName, (port: number) => Load>> = {
   'grpc-js': grpcJsLoad,
-  'node:http2': ownLoad,
+  ours: ownLoad,
 };
 
 function ownLoad(port: number): Load {

@@ -1,7 +1,6 @@
 /**
- * Which gRPC server the doors stand on: our own framing on node:http2, or the server of grpc-js. Each has the same four
- * methods, the same codecs and the same stored values; both kinds of client load both, directly and through a proxy
- * that adds 1 ms to the round trip.
+ * Which gRPC server the doors stand on: our own, or that of grpc-js. Each has the same four methods, the same codecs and
+ * the same stored values; both kinds of client load both, directly and through a proxy that adds 1 ms to the round trip.
  */
 import { encodeWrite } from '../../client/prompt-codec.ts';
 import type { MessageParts } from '../../grpc/method.ts';
@@ -86,8 +85,8 @@ const cases: readonly TransportCase[] = clientNames.flatMap((client) =>
       addedMs,
       figures: [method.bytes === blockBytes ? bandwidth : rate, p99, processorTime],
       comparisons: [
-        { side: 'node:http2', against: 'grpc-js' },
-        { side: 'node:http2', against: 'grpc-js', figure: processorTime.name },
+        { side: 'ours', against: 'grpc-js' },
+        { side: 'ours', against: 'grpc-js', figure: processorTime.name },
       ],
     })),
   ),
@@ -99,7 +98,7 @@ async function transportSide(bench: Bench, name: TransportName): Promise<Side<Tr
   const ports = { 0: port, 1: await delayedPort(bench, port) };
   return {
     name,
-    about: name === 'grpc-js' ? 'the server of @grpc/grpc-js' : 'our framing on node:http2 (grpc/)',
+    about: name === 'grpc-js' ? 'the server of @grpc/grpc-js' : 'our server (grpc/ on http2/)',
     async measure({ method, client, addedMs }, { measuredMs }) {
       const load = loads[client](ports[addedMs]);
       try {
@@ -123,11 +122,10 @@ async function transportSide(bench: Bench, name: TransportName): Promise<Side<Tr
 
 export const grpcTransport: Scenario = {
   name: 'grpc-transport',
-  summary:
-    'our gRPC server on node:http2 against that of grpc-js: same methods, codecs and values, two kinds of client',
+  summary: 'our gRPC server against that of grpc-js: same methods, codecs and values, two kinds of client',
   async prepare(bench) {
     return {
-      cases: cases.filter(({ client, addedMs }) => !bench.quick || (client === 'node:http2' && addedMs === 0)),
+      cases: cases.filter(({ client, addedMs }) => !bench.quick || (client === 'ours' && addedMs === 0)),
       sides: await Promise.all(transportNames.map((name) => transportSide(bench, name))),
     };
   },

@@ -10,7 +10,7 @@ import { GrpcServer } from '../../grpc/server.ts';
 import { KeyValueServiceService, SetResponse } from '../../protos/generated/kv.ts';
 import { KVStoreServiceService, PromptChunk, ReadRequest, WriteResponse } from '../../protos/generated/kvstore.ts';
 
-export const transportNames = ['grpc-js', 'node:http2'] as const;
+export const transportNames = ['grpc-js', 'ours'] as const;
 export type TransportName = (typeof transportNames)[number];
 
 /** A unary method with what it answers: of a router, all that lies between socket and executor. */
@@ -83,7 +83,7 @@ function joined(parts: MessageParts): Buffer {
 
 const transports: Readonly<Record<TransportName, () => Transport>> = {
   'grpc-js': () => new GrpcJsTransport(),
-  'node:http2': () => new OwnTransport(),
+  ours: () => new OwnTransport(),
 };
 
 function addMethods(transport: Transport): void {
