@@ -535,8 +535,10 @@ export const ownedWasteShareMax = 1 / 16;
 export const ownedWasteBytesMax = 64 * KiB;
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
-/** How old the sums of used disk and unflushed bytes may be when a write is admitted. */
-export const storageRefreshMs = 100;
+/** Bytes that are let in before the sums of used disk and unflushed bytes are taken anew. */
+export const storageRefreshBytes = 256 * KiB;
+/** How often they are while a write waits for room. */
+export const storageFullPollMs = 100;
 /** Pause before the manifest of an unreachable Blob account is asked for again. */
 export const takeoverRetryDelayMs = 2_000;
 

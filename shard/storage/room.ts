@@ -1,12 +1,13 @@
 /**
  * Whether the disk, and Blob behind it, have room for another write; who finds none waits a while, then hears why.
  *
- * What is used is counted up with every write that is let in and measured again now and then, so that admission costs
- * an addition. Above the thresholds of eviction a look also begins a round of it.
+ * What is used is counted up with every write that is let in and measured again after some of them, so that admission costs
+ * an addition: not even a look at the clock, which takes longer than all the rest of it. Above the thresholds of eviction a
+ * look also begins a round of it. Storage has it look once a second besides.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { storageRefreshMs } from '../../limits.ts';
+import { storageFullPollMs, storageRefreshBytes } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log/log.ts';
 import type { Evictor, EvictorOptions } from './evictor.ts';
@@ -32,7 +33,8 @@ export class Room {
   readonly #parts: RoomParts;
   #usedBytes = 0;
   #isUnflushedFull = false;
-  #refreshedAtMs = 0;
+  /** At so much in use it is measured again. */
+  #refreshAtBytes = 0;
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
@@ -40,17 +42,16 @@ export class Room {
 
   /** Undefined: there is room now. Rejects with KvcacheError DISKFULL or BLOBFULL when there is none for too long. */
   admit(bytes: number): Promise<void> | undefined {
-    const { log, clock, options } = this.#parts;
+    const { log, options } = this.#parts;
     this.#usedBytes += bytes;
-    if (clock.now() - this.#refreshedAtMs > storageRefreshMs) this.refresh();
+    if (this.#usedBytes >= this.#refreshAtBytes) this.refresh();
     if (this.#usedBytes > options.eviction.diskBytes || this.#isBlobFull()) return this.#wait(bytes);
     return log.admit(bytes);
   }
 
   /** Measures anew. */
   refresh(): void {
-    const { clock, evictor, onPressure } = this.#parts;
-    this.#refreshedAtMs = clock.now();
+    const { evictor, onPressure } = this.#parts;
     this.recount();
     this.#isUnflushedFull = evictor.isUnflushedFull();
     if (evictor.isDiskAboveThreshold() || this.#isUnflushedFull) onPressure();
@@ -59,6 +60,7 @@ export class Room {
   /** Something was given up: what is used is less than was counted. */
   recount(): void {
     this.#usedBytes = this.#parts.log.localBytes();
+    this.#refreshAtBytes = this.#usedBytes + storageRefreshBytes;
   }
 
   #isBlobFull(): boolean {
@@ -83,7 +85,7 @@ export class Room {
           ? new KvcacheError('DISKFULL', `the shard's disk size of ${diskBytes} bytes is full; raise disk.size`)
           : new KvcacheError('BLOBFULL', `${below!.unflushedBytes()} bytes wait for Blob; it takes none now`);
       }
-      await delay(storageRefreshMs);
+      await delay(storageFullPollMs);
     }
   }
 }
