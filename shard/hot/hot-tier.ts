@@ -212,7 +212,8 @@ export class HotTier {
     const cell = placeOf(node);
     slab.setMetaBytes(cell, meta?.byteLength);
     const at = slab.offsetOf(cell);
-    body.copy(slab.memory, meta === undefined ? at : at + meta.copy(slab.memory, at));
+    if (meta !== undefined) slab.memory.set(meta, at);
+    slab.memory.set(body, at + (meta?.byteLength ?? 0));
   }
 
   #add(entry: Entry, node: number): void {

@@ -150,8 +150,8 @@ function writeEntry(bytes: Buffer, view: DataView, at: number, entry: HintEntry)
   view.setUint32(at + 36, key.byteLength, true);
   view.setUint32(at + 40, extra.byteLength, true);
   view.setUint32(at + 44, entry.type, true);
-  key.copy(bytes, at + entryHeadBytes);
-  if (extra.byteLength > 0) extra.copy(bytes, at + entryHeadBytes + key.byteLength);
+  bytes.set(key, at + entryHeadBytes);
+  if (extra.byteLength > 0) bytes.set(extra, at + entryHeadBytes + key.byteLength);
 }
 
 function viewOf(bytes: Buffer): DataView {

@@ -28,7 +28,7 @@ export class LiveRecords {
   }
 
   isAway(entry: Entry): boolean {
-    return this.#away.has(entry);
+    return this.#away.size > 0 && this.#away.has(entry);
   }
 
   /** The away entries of a slot. May be left while entries go. */
@@ -57,9 +57,14 @@ export class LiveRecords {
   count(entry: Entry, sign: 1 | -1): void {
     const segment = this.#segments.get(entry.segment);
     if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
-    const parts = this.parts.get(entry);
+    const parts = this.#partsOf(entry);
     if (parts !== undefined) this.#countParts(parts, sign);
     if (entry.chain !== undefined) this.#countParts(entry.chain.deltas, sign);
+  }
+
+  /** Hardly any entry has parts, and mostly none has: then no table need be asked. */
+  #partsOf(entry: Entry): readonly Part[] | undefined {
+    return this.parts.size === 0 ? undefined : this.parts.get(entry);
   }
 
   #countParts(parts: readonly Omit<Part, 'offset'>[], sign: 1 | -1): void {
@@ -77,7 +82,7 @@ export class LiveRecords {
 
   /** The same for an entry whose bytes were never counted. */
   forget(entry: Entry): void {
-    this.parts.delete(entry);
-    if (this.#away.delete(entry)) this.#awayBytes -= entry.bodyBytes;
+    if (this.parts.size > 0) this.parts.delete(entry);
+    if (this.#away.size > 0 && this.#away.delete(entry)) this.#awayBytes -= entry.bodyBytes;
   }
 }

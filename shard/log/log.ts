@@ -147,22 +147,11 @@ export class Log implements SegmentSource {
     this.#assertOpen();
     const firstSequence = this.#sequence + 1;
     this.#sequence += writes.length;
-    const parts: (Part[] | undefined)[] = [];
-    const placements: Placement[] = [];
-    for (const [index, write] of writes.entries()) {
-      parts.push(this.#placeChunks(write, firstSequence + index));
-      placements.push(placementOf(write, firstSequence + index, parts[index]));
-    }
+    const placements = writes.map((write, index) => this.#placementOf(write, firstSequence + index));
     this.#makeRoom(placements);
-    const entries: (Entry | undefined)[] = [];
-    for (const [index, placement] of placements.entries()) {
-      const at = this.#place(placement, groupFlags(index, placements.length));
-      const entry = entryOf(writes[index]!, placement, at);
-      const { deltaOf } = writes[index]!;
-      const partsOfEntry = deltaOf === undefined ? parts[index] : this.live.parts.get(deltaOf);
-      if (entry !== undefined) this.live.enter(entry, partsOfEntry, placement.kind === recordKinds.away);
-      entries.push(entry);
-    }
+    const entries = writes.map((write, index) =>
+      this.#enter(write, placements[index]!, groupFlags(index, writes.length)),
+    );
     return { entries, position: this.position() };
   }
 
@@ -185,8 +174,8 @@ export class Log implements SegmentSource {
     this.#assertOpen();
     const { live } = this;
     const write = writeOf(state, meta, body, live.isAway(entry));
-    const parts = this.#placeChunks(write, state.sequence);
-    const placement = placementOf(write, state.sequence, parts);
+    const placement = this.#placementOf(write, state.sequence);
+    const { parts } = placement;
     this.#makeRoom([placement]);
     const at = this.#place(placement, 0);
     live.count(entry, -1);
@@ -337,6 +326,20 @@ export class Log implements SegmentSource {
     if (active.isEmpty) return;
     const isFull = active.bytes + placementBytes(placements) > this.#options.segmentBytes;
     if (isFull || active.records + placements.length > segmentRecordsMax) this.rollInBackground();
+  }
+
+  /** The record that a write becomes; of a large value, the chunks are placed. */
+  #placementOf(write: JournalWrite, sequence: number): Placement {
+    return placementOf(write, sequence, this.#placeChunks(write, sequence));
+  }
+
+  /** Places a record and counts the entry that it makes, if it makes one. */
+  #enter(write: JournalWrite, placement: Placement, flags: number): Entry | undefined {
+    const entry = entryOf(write, placement, this.#place(placement, flags));
+    if (entry === undefined) return undefined;
+    const parts = write.deltaOf === undefined ? placement.parts : this.live.parts.get(write.deltaOf);
+    this.live.enter(entry, parts, placement.kind === recordKinds.away);
+    return entry;
   }
 
   #placeChunks(write: JournalWrite, sequence: number): Part[] | undefined {

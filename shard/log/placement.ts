@@ -20,6 +20,8 @@ const noBytes = Buffer.alloc(0);
 export interface Placement extends RecordFields {
   /** Length of the whole value as users see it; of a delta, its share. */
   readonly bodyBytes: number;
+  /** Where the chunks of the value lie, if it has any. */
+  readonly parts: readonly Part[] | undefined;
 }
 
 /** How a record says that it belongs together with its neighbours. */
@@ -50,13 +52,13 @@ export function placementOf(write: JournalWrite, sequence: number, parts: readon
     kind = recordKinds.commit;
     value = encodeParts(parts, bodyBytes);
   }
-  return { kind, space, type, slot, sequence, expireAtMs, key, meta, value, bodyBytes };
+  return { kind, space, type, slot, sequence, expireAtMs, key, meta, value, bodyBytes, parts };
 }
 
 /** A record without a value: a tombstone, an eviction marker or a slot-drop. */
 export function markerOf(kind: RecordKind, space: Space, slot: number, sequence: number, key: Buffer): Placement {
-  const type = storedTypes.bytes;
-  return { kind, space, type, slot, sequence, expireAtMs: 0, key, meta: undefined, value: noBytes, bodyBytes: 0 };
+  const record = { kind, space, type: storedTypes.bytes, slot, sequence, expireAtMs: 0, key, meta: undefined };
+  return { ...record, value: noBytes, bodyBytes: 0, parts: undefined };
 }
 
 /** Length of the records that these placements become. */
@@ -79,8 +81,8 @@ export function* chunkPlacements(write: JournalWrite, sequence: number): Generat
   const type = write.type ?? storedTypes.bytes;
   for (let from = 0; from < body!.byteLength; from += chunkBytes) {
     const value = body!.subarray(from, from + chunkBytes);
-    const kind = recordKinds.chunk;
-    yield { kind, space, type, slot, sequence, expireAtMs, key, meta: undefined, value, bodyBytes: 0 };
+    const record = { kind: recordKinds.chunk, space, type, slot, sequence, expireAtMs, key, meta: undefined };
+    yield { ...record, value, bodyBytes: 0, parts: undefined };
   }
 }
 

@@ -96,7 +96,8 @@ export class SegmentWriter {
     }
     this.#stageTo = writeRecordHead(this.#stage, this.#stageView, this.#stageTo, fields, stamp, this.#salt);
     if (isCopied) {
-      this.#stageTo += value.copy(this.#stage, this.#stageTo);
+      this.#stage.set(value, this.#stageTo);
+      this.#stageTo += value.byteLength;
     } else {
       this.#endStage();
       this.#queue.push(value);
