@@ -93,8 +93,9 @@ export const grpcReceiveStepBytes = 4 * MiB;
 export const grpcInflateRatioMax = 1_032;
 /** A connection with open calls is asked for a sign of life this often. */
 export const grpcKeepaliveMs = 30_000;
-/** A call that is in the middle of a message, in or out, and has not moved for this long is cancelled. */
+/** A call that is in the middle of a message, in or out, for this long and has not moved so much of it is cancelled. */
 export const grpcStallMaxMs = 60_000;
+export const grpcStallBytesMin = 1 * MiB;
 /** What a server that ends gives the statuses of its last calls to reach their clients. */
 export const grpcLastWordsMs = 250;
 export const grpcConnectTimeoutMs = 5_000;

@@ -72,6 +72,7 @@ export class ServerCall implements CallTransport, StreamListener {
   #end: StreamEnd | undefined;
   #remoteEnded = false;
   #cancelled = false;
+  #receivedBytes = 0;
   #messages = 0;
 
   constructor(stream: Http2Stream, headers: HeaderFields, peer: string, environment: CallEnvironment) {
@@ -110,9 +111,14 @@ export class ServerCall implements CallTransport, StreamListener {
     return this.#end !== undefined || this.#stream.isClosed;
   }
 
-  /** Grows whenever a byte moves: a call that is `busy` and does not grow is stuck. */
+  /** Bytes that have moved: a call that is `busy` with one message and hardly moves is stuck. */
   get progress(): number {
-    return this.#messages + this.#writtenBytes - this.#stream.pendingBytes;
+    return this.#receivedBytes + this.#writtenBytes - this.#stream.pendingBytes;
+  }
+
+  /** How often it was done with a message, in or out. */
+  get completed(): number {
+    return this.#messages + this.#stream.timesSent;
   }
 
   /** In the middle of a message, in or out. */
@@ -190,7 +196,7 @@ export class ServerCall implements CallTransport, StreamListener {
 
   onData(chunk: Buffer): void {
     if (this.#end) return;
-    this.#messages += chunk.byteLength;
+    this.#receivedBytes += chunk.byteLength;
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -266,6 +272,7 @@ export class ServerCall implements CallTransport, StreamListener {
   }
 
   #onMessage(message: Buffer, compressed: boolean, reserved: number): void {
+    this.#messages += 1;
     if (compressed) {
       if (!this.#encoding) {
         this.release(reserved);

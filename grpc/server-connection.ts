@@ -1,5 +1,6 @@
 /** One client's connection: who it is, its open calls, its age, and whether it still lives. */
 import type { Socket } from 'node:net';
+import { grpcStallBytesMin } from '../limits.ts';
 import type { Http2Connection } from '../http2/connection.ts';
 import type { ShownCertificate } from '../security/tls.ts';
 import type { ServerCall } from './server-call.ts';
@@ -8,6 +9,7 @@ import { GrpcError, grpcStatus } from './status.ts';
 const ageJitter = 0.1;
 
 interface Progress {
+  readonly completed: number;
   readonly bytes: number;
   readonly sinceMs: number;
 }
@@ -76,10 +78,11 @@ export class ServerConnection {
 
   #inspectCall(call: ServerCall, stallMaxMs: number): void {
     const known = this.#stuck.get(call);
+    const { completed, progress } = call;
     if (!call.busy) {
       this.#stuck.delete(call);
-    } else if (known?.bytes !== call.progress) {
-      this.#stuck.set(call, { bytes: call.progress, sinceMs: Date.now() });
+    } else if (known?.completed !== completed || progress - known.bytes >= grpcStallBytesMin) {
+      this.#stuck.set(call, { completed, bytes: progress, sinceMs: Date.now() });
     } else if (Date.now() - known.sinceMs >= stallMaxMs) {
       call.cancel();
     }

@@ -8,7 +8,7 @@ import type { ServerCall } from './server-call.ts';
 import { GrpcServer, type GrpcServerOptions } from './server.ts';
 import { GrpcError, grpcStatus } from './status.ts';
 import { frameType } from '../http2/protocol.ts';
-import { rawFrame, rawOpening } from '../http2/testing/raw-peer.ts';
+import { raw as rawPeer, rawFrame, rawOpening, RawPeer, requestFields } from '../http2/testing/raw-peer.ts';
 import { until } from '../testing/until.ts';
 import { EchoClient, echoService, type EchoMessage } from './testing/echo.ts';
 
@@ -521,6 +521,28 @@ describe('clients that hang', () => {
     await until(() => server.statistics.connections === 0);
     expect((await call).code).toBe(status.UNAVAILABLE);
     relay.close();
+  });
+
+  it('lose calls that move a byte at a time, in or out, and the bytes that those hold', async () => {
+    const { server, port } = await start({ keepaliveMs: 50, stallMaxMs: 100 });
+    server.addUnary(echoService.unary, (request) => request);
+    const peer = await RawPeer.connect(port);
+    peer.answersPings = true;
+    const fields = [
+      ...requestFields.slice(0, 2),
+      [':path', '/test.Echo/Unary'],
+      ['content-type', 'application/grpc'],
+    ] as const;
+    const answered = framed(0, Buffer.alloc(9_000));
+    peer.send(rawOpening, rawPeer.settings([4, 0]), rawPeer.headers(1, fields), rawPeer.headers(3, fields));
+    peer.send(rawPeer.data(1, answered, true), rawPeer.data(3, answered.subarray(0, 10)));
+    const dribble = setInterval(() => peer.send(rawPeer.window(1, 1), rawPeer.data(3, Buffer.alloc(1))), 5);
+    const codes = await Promise.all([peer.resetOf(1), peer.resetOf(3)]);
+    clearInterval(dribble);
+    expect(codes).toEqual([constants.NGHTTP2_CANCEL, constants.NGHTTP2_CANCEL]);
+    expect(peer.frames.some(({ type, stream }) => type === frameType.data && stream === 1)).toBe(true);
+    expect(server.statistics).toMatchObject({ streams: 0, bytesInFlight: 0, connections: 1 });
+    peer.socket.destroy();
   });
 
   it('lose calls whose answers they do not read, and hold up nobody', async () => {

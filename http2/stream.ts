@@ -60,6 +60,7 @@ export class Http2Stream {
   #parts: Fifo<Uint8Array> | undefined;
   #firstAt = 0;
   #pendingBytes = 0;
+  #timesSent = 0;
   #isFull = false;
   #hasSentHeaders = false;
   /** Headers of a stream that has no id yet. */
@@ -99,6 +100,11 @@ export class Http2Stream {
   /** Of bodies, not yet on their way to the socket. */
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** How often everything that waited has gone. */
+  get timesSent(): number {
+    return this.#timesSent;
   }
 
   /** True if something is left for the connection to take. */
@@ -188,6 +194,7 @@ export class Http2Stream {
     const from = this.#firstAt;
     const bytes = Math.min(part.byteLength - from, bytesMax);
     this.#pendingBytes -= bytes;
+    if (this.#pendingBytes === 0) this.#timesSent += 1;
     this.#firstAt += bytes;
     if (this.#firstAt === part.byteLength) {
       this.#parts!.shift();

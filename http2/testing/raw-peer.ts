@@ -76,10 +76,11 @@ export class RawPeer {
   readonly socket: Socket;
   readonly frames: RawFrame[] = [];
   isClosed = false;
+  answersPings = false;
   #unread: Buffer = Buffer.alloc(0);
   /** Of a client, before its first frame. */
   #skip: number;
-  #wake: (() => void) | undefined;
+  readonly #waiting = new Set<() => void>();
 
   constructor(socket: Socket, skip = 0) {
     this.socket = socket;
@@ -88,7 +89,7 @@ export class RawPeer {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.isClosed = true;
-      this.#wake?.();
+      this.#wake();
     });
   }
 
@@ -108,7 +109,7 @@ export class RawPeer {
       const frame = this.frames.find(isWanted);
       if (frame !== undefined || this.isClosed) return frame;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.add(resolve);
       });
     }
   }
@@ -143,16 +144,22 @@ export class RawPeer {
     let bytes: Buffer = Buffer.concat([this.#unread, chunk.subarray(skipped)]);
     while (bytes.byteLength >= headBytes && bytes.byteLength >= headBytes + bytes.readUIntBE(0, 3)) {
       const end = headBytes + bytes.readUIntBE(0, 3);
-      this.frames.push({
-        type: bytes[3]!,
-        flags: bytes[4]!,
-        stream: bytes.readUInt32BE(5),
-        payload: bytes.subarray(headBytes, end),
-      });
+      const payload = bytes.subarray(headBytes, end);
+      this.frames.push({ type: bytes[3]!, flags: bytes[4]!, stream: bytes.readUInt32BE(5), payload });
+      if (this.answersPings && bytes[3] === frameType.ping && bytes[4] === 0) this.#answerPing(payload);
       bytes = bytes.subarray(end);
     }
     this.#unread = bytes;
-    this.#wake?.();
+    this.#wake();
+  }
+
+  #answerPing(payload: Buffer): void {
+    this.send(rawFrame(frameType.ping, frameFlag.acknowledgement, 0, payload));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 }
 
