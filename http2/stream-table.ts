@@ -92,6 +92,7 @@ export class StreamTable {
 
   /** Begins what waited, as far as there is room; `windowBytes` is what each may send at first. */
   beginWaiting(windowBytes: number): void {
+    if (this.#waiting.size === 0) return;
     for (const stream of this.#waiting) {
       if (!this.#hasRoom()) return;
       this.#waiting.delete(stream);
