@@ -10,6 +10,8 @@
  *   ReplyMap        map, in order
  *   ReplyError      error with a stable code
  */
+// As a global it is looked up by a getter, each time: for a command that is answered in a microsecond that counts.
+import { Buffer } from 'node:buffer';
 import { type ErrorCode, KvcacheError, messageOf } from '../errors.ts';
 
 export type Reply = null | number | bigint | string | Buffer | Reply[] | ReplyMap | ReplyError;
@@ -42,9 +44,14 @@ export function replyErrorOf(error: unknown): ReplyError {
   return new ReplyError('ERR', messageOf(error));
 }
 
+export function isBytes(reply: unknown): reply is Buffer {
+  return Buffer.isBuffer(reply);
+}
+
 /** Bytes that a reply holds, for in-flight accounting. */
 export function replyBytes(reply: Reply): number {
-  if (Buffer.isBuffer(reply)) return reply.byteLength;
+  if (typeof reply !== 'object' || reply === null) return 0;
+  if (isBytes(reply)) return reply.byteLength;
   if (Array.isArray(reply)) return reply.reduce<number>((sum, item) => sum + replyBytes(item), 0);
   if (reply instanceof ReplyMap) {
     return reply.pairs.reduce((sum, [key, value]) => sum + replyBytes(key) + replyBytes(value), 0);

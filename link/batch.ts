@@ -35,7 +35,7 @@
  */
 import { type Acknowledgement, acknowledgements, type Command } from '../commands/command.ts';
 import { NameTable } from '../commands/name-table.ts';
-import { OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { isBytes, OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
 import { commandTable } from '../commands/table.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../limits.ts';
@@ -208,11 +208,9 @@ function readCommand(reader: PartReader, takeUpload: (id: number) => Buffer): Li
   const nameBytes = reader.u8();
   const name = reader.nameIn(names, nameBytes) ?? reader.latin1(nameBytes);
   const count = reader.count(4, commandArgumentsMax);
-  const args: Buffer[] = [];
-  for (let index = 0; index < count; index++) {
-    const length = reader.u32();
-    args.push(length === uploaded ? takeUpload(reader.u32()) : reader.view(length));
-  }
+  // An array of just one takes a fifth of the memory of an empty one that is pushed to.
+  const args = count === 0 ? [] : [readArgument(reader, takeUpload)];
+  for (let index = 1; index < count; index++) args.push(readArgument(reader, takeUpload));
   return {
     name,
     args,
@@ -221,6 +219,11 @@ function readCommand(reader: PartReader, takeUpload: (id: number) => Buffer): Li
     epoch: epoch === noEpoch ? undefined : epoch,
     acknowledgement: level === 0 ? undefined : acknowledgements[level - 1],
   };
+}
+
+function readArgument(reader: PartReader, takeUpload: (id: number) => Buffer): Buffer {
+  const length = reader.u32();
+  return length === uploaded ? takeUpload(reader.u32()) : reader.view(length);
 }
 
 function writeReply(writer: PartWriter, reply: Reply, depth: number): void {
@@ -232,7 +235,7 @@ function writeReply(writer: PartWriter, reply: Reply, depth: number): void {
     writer.u8(tag.status);
     writer.utf8(reply);
   } else if (typeof reply === 'bigint') writeBigint(writer, reply);
-  else if (Buffer.isBuffer(reply)) {
+  else if (isBytes(reply)) {
     writer.u8(tag.bytes);
     writer.u32(reply.byteLength);
     writer.bytesOf(reply);

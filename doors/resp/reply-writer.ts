@@ -9,7 +9,7 @@
  *
  * Rejected: strings. `socket.write` takes them without a Buffer, but values would become strings and bytes again.
  */
-import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
+import { isBytes, type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
 import { respJoinedBytesMax, respReplySlabBytes } from '../../limits.ts';
 import {
   DoubleReply,
@@ -65,7 +65,7 @@ export class ReplyWriter {
   }
 
   write(reply: RespReply, protocol: Protocol): void {
-    if (Buffer.isBuffer(reply)) this.#writeBulk(reply);
+    if (isBytes(reply)) this.#writeBulk(reply);
     else if (typeof reply === 'string') this.#writeLine(simple, reply);
     else if (typeof reply === 'number') this.#writeNumber(reply, protocol);
     else if (reply === null) this.#writeShort(protocol === 2 ? nullBulk : null3);
