@@ -192,7 +192,7 @@ describe('a connection', () => {
         for (let at = 0; at < bytes.byteLength; at += pieceBytes) pieces.push(bytes.subarray(at, at + pieceBytes));
         await hear(isServer ? serve() : call(), pieces.slice(0, 200));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 400 },
     );
   });
 
@@ -207,7 +207,7 @@ describe('a connection', () => {
           await hear(isServer ? serve() : call(), [...(isOpened ? [opening] : []), bytes]);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

@@ -14,6 +14,7 @@
  */
 import type { Duplex } from 'node:stream';
 import {
+  grpcKeepaliveMs,
   grpcLastWordsMs,
   http2HeaderListBytesMax,
   http2FrameBytesMax,
@@ -343,7 +344,7 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     this.#isDraining = true;
     this.#outbox.goAway(this.#streams.lastTaken, fault.code, fault.message);
     this.#end();
-    this.#destroySoon();
+    this.#destroyIn(grpcLastWordsMs);
   }
 
   #endIfDrained(): void {
@@ -359,11 +360,12 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     this.#isEnding = true;
     this.#reader.stop();
     this.#outbox.end();
-    this.#socket.end(() => this.#destroySoon());
+    // Not at once: what a slow reader has not read yet is lost when it sends to a socket that is gone.
+    this.#socket.end(() => this.#destroyIn(grpcKeepaliveMs));
   }
 
-  #destroySoon(): void {
-    setTimeout(() => this.#socket.destroy(), grpcLastWordsMs).unref();
+  #destroyIn(delayMs: number): void {
+    setTimeout(() => this.#socket.destroy(), delayMs).unref();
   }
 
   #onClosed(): void {
