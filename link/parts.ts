@@ -11,6 +11,7 @@ import { linkJoinedBytesMax } from '../limits.ts';
 
 const chunkBytesMin = 512;
 const chunkBytesMax = 256 * 1024;
+const pooledBytesMax = 4 * 1024;
 /** Copying fewer bytes one by one is faster than a call. */
 const byteWiseMax = 24;
 
@@ -133,10 +134,15 @@ function isShortAscii(text: string): boolean {
   return true;
 }
 
-/** Memory of its own: a part may wait long for its socket, and a slab of the pool would wait with it. */
+/**
+ * Memory of its own: a part may wait long for its socket, and a slab of Node's pool would wait with it. Small chunks do
+ * come from the pool, for with few commands to a batch memory of their own takes as long as a command: of those that
+ * wait there are only as many as a stream has taken beyond its room.
+ */
 function newChunk(bytesWanted: number, bytesNeeded: number): Buffer {
   const usual = Math.min(chunkBytesMax, Math.max(chunkBytesMin, bytesWanted));
-  return Buffer.allocUnsafeSlow(Math.max(usual, bytesNeeded));
+  const bytes = Math.max(usual, bytesNeeded);
+  return bytes <= pooledBytesMax ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
 }
 
 export class PartReader {
