@@ -51,6 +51,31 @@ describe('HotTier', () => {
     expect(body).toEqual(Buffer.alloc(100, 'a'));
   });
 
+  it('puts a value where the one before it was if that fits, which is a use of it, and elsewhere if not', () => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    let previous = put(hot, 'a', 100);
+    put(hot, 'other', 100);
+    const before = hot.bytes;
+    for (const [bodyBytes, metaBytes, fits] of [
+      [98, -1, true] as const,
+      [90, 8, true] as const,
+      [5_000, 0, false] as const,
+      [3, 0, false] as const,
+    ]) {
+      const entry = entryOf('a', { slot: 0, bodyBytes });
+      const value = {
+        meta: metaBytes < 0 ? undefined : Buffer.alloc(metaBytes, 'm'),
+        body: Buffer.alloc(bodyBytes, 'b'),
+      };
+      hot.put(entry, value, previous);
+      expect([hot.has(previous), hot.has(entry), hot.size]).toEqual([false, true, 2]);
+      if (fits) expect(hot.bytes).toBe(before);
+      if (fits) expect([...hot.evictable()].map(({ key }) => key)).toEqual(['other', 'a']);
+      expect(hot.peek(entry)).toEqual({ type: 0, ...value });
+      previous = entry;
+    }
+  });
+
   it('keeps no more memory alive than it accounts for when values come as slices of larger chunks', () => {
     const hot = new HotTier({ limitBytes: 64 * MiB });
     hot.put(entryOf('first', { slot: 0, bodyBytes: 10_000 }), { meta: undefined, body: Buffer.alloc(10_000) });
@@ -111,7 +136,7 @@ describe('HotTier', () => {
 
   it('stays within its limit, counts every copy and gives back what was put, whatever comes', () => {
     const step = fc.record({
-      kind: fc.constantFrom('put', 'put', 'put', 'get', 'get', 'drop', 'limit'),
+      kind: fc.constantFrom('put', 'put', 'overwrite', 'overwrite', 'get', 'get', 'drop', 'limit'),
       key: fc.integer({ min: 0, max: 30 }),
       bodyBytes: fc.constantFrom(0, 10, 100, 3_000, 5_000, 100_000, 700_000),
       limitMiB: fc.integer({ min: 1, max: 4 }),
@@ -128,11 +153,11 @@ describe('HotTier', () => {
           const known = live.get(key);
           if (kind === 'limit') {
             hot.limitBytes = limitMiB * MiB;
-          } else if (kind === 'put') {
-            if (known) hot.drop(known);
+          } else if (kind === 'put' || kind === 'overwrite') {
+            if (known && kind === 'put') hot.drop(known);
             const entry = entryOf(`${key}`, { slot: 0, bodyBytes });
             live.set(key, entry);
-            hot.put(entry, { meta: undefined, body: Buffer.alloc(bodyBytes, key) });
+            hot.put(entry, { meta: undefined, body: Buffer.alloc(bodyBytes, key) }, known);
           } else if (known !== undefined) {
             expect(hot.get(known)!.body.equals(Buffer.alloc(known.bodyBytes, key))).toBe(true);
             if (kind === 'drop') {

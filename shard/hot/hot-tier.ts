@@ -124,6 +124,7 @@ export class HotTier {
       return;
     }
     this.drop(previous);
+    this.drop(entry);
     if (length > this.#limitBytes) {
       // It would push out everything else and then itself.
       this.#evict(entry);
