@@ -360,8 +360,9 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     this.#isEnding = true;
     this.#reader.stop();
     this.#outbox.end();
-    // Not at once: what a slow reader has not read yet is lost when it sends to a socket that is gone.
-    this.#socket.end(() => this.#destroyIn(grpcKeepaliveMs));
+    // Not at once: what a slow reader has not read yet is lost when it sends to a socket that is gone. A server has read
+    // to their ends what its client's streams had to say, or they would not have ended.
+    this.#socket.end(() => this.#destroyIn(this.#isServer ? grpcKeepaliveMs : grpcLastWordsMs));
   }
 
   #destroyIn(delayMs: number): void {
