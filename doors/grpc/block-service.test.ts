@@ -349,6 +349,7 @@ describe('StreamingRead', () => {
     door.intercept = () => undefined;
     expect(await next(locations[2]!.location)).toMatchObject({ found: true });
     stream.end();
+    await new Promise((resolve) => stream.on('end', resolve));
   });
 
   it('ends with a client that vanishes', async () => {
