@@ -30,7 +30,7 @@ export interface IndexRun {
 }
 
 /** Resident bytes of an entry, its key's header and its place in a table, without the key's bytes; measured. */
-export const entryOverheadBytes = 144;
+export const entryOverheadBytes = 148;
 /** The same of an expiry, and of its place in the wheel. */
 export const expiryOverheadBytes = 72;
 
