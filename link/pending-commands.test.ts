@@ -9,7 +9,7 @@ const sink = { reply: () => undefined };
 
 function pending(dueMs = Date.now() + 60_000): PendingCommand {
   const command = { name: 'GET', args: [] };
-  return new PendingCommand(command, libraryContext(1_000), dueMs, 1, sink, 0, 0, 0, undefined, undefined);
+  return new PendingCommand(command, libraryContext(1_000), dueMs, 1, sink, 0, 0, 0, undefined);
 }
 
 /** With the wheel's own view of what waits in it. */

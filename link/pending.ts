@@ -24,7 +24,7 @@ export class PendingCommand {
   /** performance.now() when it was submitted. */
   readonly submittedMs: number;
   /** Of its context's signal. */
-  readonly watch: AbortWatch | undefined;
+  watch: AbortWatch | undefined = undefined;
   /** Undefined once settled, so that a queue which still holds the entry does not hold its values. */
   command: Command | undefined;
   sent = false;
@@ -39,7 +39,6 @@ export class PendingCommand {
     bytes: number,
     submittedMs: number,
     upload: LinkUpload | undefined,
-    watch: AbortWatch | undefined,
   ) {
     this.command = command;
     this.context = context;
@@ -50,7 +49,6 @@ export class PendingCommand {
     this.bytes = bytes;
     this.submittedMs = submittedMs;
     this.upload = upload;
-    this.watch = watch;
   }
 
   get bytesToSend(): number {

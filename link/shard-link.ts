@@ -29,7 +29,7 @@ import {
   linkReconnectDelayMinMs,
 } from '../limits.ts';
 import type { ChannelTlsSource } from '../security/tls.ts';
-import { AbortWatches } from './abort-watches.ts';
+import { type AbortWatch, AbortWatches } from './abort-watches.ts';
 import { commandBytes } from './batch.ts';
 import { helloId, LinkConnection, type LinkConnectionListener } from './connection.ts';
 import type { Lane } from './lane.ts';
@@ -90,7 +90,7 @@ export class ShardLink implements LinkConnectionListener {
   readonly address: string;
   readonly #options: ShardLinkOptions;
   readonly #pending: PendingCommands;
-  readonly #watches = new AbortWatches((signal) => this.#onAbort(signal));
+  readonly #watches = new AbortWatches((watch, only) => this.#onAbort(watch, only));
   readonly #latency = new LatencyHistogram();
   readonly #flush = (): void => this.#onFlush();
   #state: LinkState = 'connecting';
@@ -144,8 +144,8 @@ export class ShardLink implements LinkConnectionListener {
       sink.reply(token, refusal);
       return;
     }
-    const watch = context.signal && this.#watches.enter(context.signal);
-    const pending = new PendingCommand(command, context, dueMs, epoch, sink, token, bytes, this.#tickMs, upload, watch);
+    const pending = new PendingCommand(command, context, dueMs, epoch, sink, token, bytes, this.#tickMs, upload);
+    if (context.signal !== undefined) pending.watch = this.#watches.enter(context.signal, pending);
     this.#pending.add(pending);
     this.#bytes += bytes;
     lane.enqueue(pending);
@@ -274,11 +274,10 @@ export class ShardLink implements LinkConnectionListener {
     this.#settle(pending, new ReplyError('TIMEOUT', `${this.#name()} did not answer in time`), performance.now());
   }
 
-  #onAbort(signal: AbortSignal): void {
+  #onAbort(watch: AbortWatch, only: PendingCommand | undefined): void {
     const nowMs = performance.now();
-    for (const pending of this.#pending.all()) {
-      if (pending.watch?.signal === signal) this.#settle(pending, cancelled(), nowMs);
-    }
+    const pending = only === undefined ? this.#pending.all().filter((each) => each.watch === watch) : [only];
+    for (const each of pending) this.#settle(each, cancelled(), nowMs);
   }
 
   #onFlush(): void {
