@@ -137,10 +137,11 @@ export class Batcher {
     const bytes = commandBytes(command);
     if (bytes > grpcMessageBytesMax) return Promise.reject(new CallError('TOOLARGE', tooLarge(command, bytes), true));
     if (signal?.aborted) return Promise.reject(cancelled(true));
-    if (this.#gate.tryEnter(bytes + clientCommandOverheadBytes)) {
-      return this.#send(command, bytes, convert, deadlineMs, signal);
-    }
-    return this.#submitLater(command, bytes, convert, deadlineMs, signal);
+    const held = bytes + clientCommandOverheadBytes;
+    if (this.#gate.tryEnter(held)) return this.#send(command, bytes, convert, deadlineMs, signal);
+    return this.#enterInTime(held, deadlineMs, signal).then(() =>
+      this.#send(command, bytes, convert, deadlineMs, signal),
+    );
   }
 
   /** Fails what is under way and ends the connections. */
@@ -153,21 +154,14 @@ export class Batcher {
     this.#large.close();
   }
 
-  async #submitLater<Result>(
-    command: OutgoingCommand,
-    bytes: number,
-    convert: (reply: Reply) => Result,
-    deadlineMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Result> {
+  async #enterInTime(held: number, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
     const late = AbortSignal.timeout(Math.max(0, deadlineMs - Date.now()));
     try {
-      await this.#gate.enter(bytes + clientCommandOverheadBytes, signal ? AbortSignal.any([signal, late]) : late);
+      await this.#gate.enter(held, signal ? AbortSignal.any([signal, late]) : late);
     } catch (cause) {
       if (!late.aborted || signal?.aborted) throw cancelled(true);
       throw new CallError('TIMEOUT', 'too much was under way until the deadline', true, { cause });
     }
-    return this.#send(command, bytes, convert, deadlineMs, signal);
   }
 
   /** The gate was entered for it. */
