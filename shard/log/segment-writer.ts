@@ -65,7 +65,8 @@ export class SegmentWriter {
   #running = false;
   /** Set while a batch waits for more to come. */
   #delay: NodeJS.Timeout | undefined;
-  #isAbandoned = false;
+  /** Set: nothing is written any more, for this reason. */
+  #abandoned: KvcacheError | undefined;
 
   constructor(fd: number, startBytes: number, salt: number, files: FileOperations, syncEveryWrite: boolean) {
     this.#fd = fd;
@@ -109,7 +110,8 @@ export class SegmentWriter {
 
   /** Undefined if `bytes` more may be appended now; a promise when the writer must wait; rejects with DISKFULL. */
   admit(bytes: number): Promise<void> | undefined {
-    if (this.fault !== undefined) return Promise.reject(this.fault);
+    const fault = this.#abandoned ?? this.fault;
+    if (fault !== undefined) return Promise.reject(fault);
     const pending = this.pendingBytes;
     if (pending === 0 || pending + bytes <= logPendingBytesMax) return undefined;
     return this.#nextWrite().promise.then(() => this.admit(bytes));
@@ -118,12 +120,14 @@ export class SegmentWriter {
   /** Resolves when everything up to `end` is in the file. */
   written(end: number): Promise<void> {
     if (end <= this.writtenBytes) return Promise.resolve();
+    if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned);
     return this.#nextWrite().promise.then(() => this.written(end));
   }
 
   /** Resolves when everything up to `end` is on the disk. */
   synced(end: number): Promise<void> {
     if (end <= this.syncedBytes) return Promise.resolve();
+    if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned);
     const cycle = this.#synced;
     cycle.wanted = true;
     this.#start();
@@ -132,7 +136,7 @@ export class SegmentWriter {
 
   /** Gives up on bytes that are not written: the process ends or the shard is fenced. */
   abandon(reason: KvcacheError): void {
-    this.#isAbandoned = true;
+    this.#abandoned = reason;
     clearTimeout(this.#delay);
     this.fault = reason;
     for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(reason);
@@ -153,13 +157,13 @@ export class SegmentWriter {
 
   /** Begins a batch now if it is large enough, or in a moment. */
   #startWhenWorthIt(): void {
-    if (this.#running) return;
+    if (this.#running || this.#abandoned !== undefined) return;
     if (this.#syncEveryWrite || this.pendingBytes >= logBatchBytes) this.#start();
     else this.#delay ??= setTimeout(() => this.#start(), logBatchDelayMs);
   }
 
   #start(): void {
-    if (this.#running) return;
+    if (this.#running || this.#abandoned !== undefined) return;
     clearTimeout(this.#delay);
     this.#delay = undefined;
     this.#running = true;
@@ -175,6 +179,8 @@ export class SegmentWriter {
   }
 
   async #run(): Promise<void> {
+    // Given up since it was asked for: who waits has been told.
+    if (this.#abandoned !== undefined) return;
     do {
       this.#endStage();
       const batch = this.#queue;
@@ -186,17 +192,17 @@ export class SegmentWriter {
       const end = this.bytes;
       this.#batchEnd = end;
       await this.#writeAll(batch);
-      if (this.#isAbandoned) return;
+      if (this.#abandoned !== undefined) return;
       this.#batchWritten.resolve();
       if (this.#batchSynced.wanted || this.#syncEveryWrite) await this.#sync(end);
-    } while (!this.#isAbandoned && this.#isWanted);
+    } while (this.#abandoned === undefined && this.#isWanted);
     this.#running = false;
     if (this.pendingBytes > 0) this.#startWhenWorthIt();
   }
 
   async #writeAll(batch: Buffer[]): Promise<void> {
     let rest = batch;
-    while (rest.length > 0 && !this.#isAbandoned) {
+    while (rest.length > 0 && this.#abandoned === undefined) {
       try {
         const count = await this.#files.writev(this.#fd, rest, this.writtenBytes);
         this.writtenBytes += count;
