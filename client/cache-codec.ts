@@ -7,7 +7,8 @@
  * ten bytes does not keep a whole batch. Layout: protos/kvcache.proto.
  */
 import { type Acknowledgement, acknowledgements } from '../commands/command.ts';
-import { OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
+import { statusNames } from '../commands/known-names.ts';
+import { type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
 import { type ErrorCode, errorCodes, KvcacheError } from '../errors.ts';
 import type { ClientMethod, MessageParts } from '../grpc/method.ts';
 import { replyDepthMax } from '../limits.ts';
@@ -33,11 +34,11 @@ export const executeMethod: ClientMethod<readonly OutgoingCommand[], IncomingRep
 };
 
 const joinedArgumentBytesMax = 16 * 1024;
-/** One-byte tags: (field << 3) | wire type. */
-const requestCommandTag = 0x0a;
-const commandNameTag = 0x0a;
-const commandArgumentTag = 0x12;
-const commandAcknowledgementTag = 0x18;
+/** Tags of protos/kvcache.proto, each of one byte. */
+const requestCommandTag = bytesTag(1);
+const commandNameTag = bytesTag(1);
+const commandArgumentTag = bytesTag(2);
+const commandAcknowledgementTag = varintTag(3);
 
 /** Bytes that a command adds to a batch, for filling batches up to their bound. */
 export function commandBytes(command: OutgoingCommand): number {
@@ -149,7 +150,7 @@ function decodeReply(reader: WireReader, depth: number): Reply {
   while (reader.at < end) {
     const tag = reader.u32();
     if (tag === replyBytes) reply = ownedBuffer(reader.view());
-    else if (tag === replyStatus) reply = decodeStatus(reader);
+    else if (tag === replyStatus) reply = reader.textIn(statusNames);
     else if (tag === replyInteger) reply = reader.sint64();
     else if (tag === replyArray) reply = decodeList(reader, depth);
     else if (tag === replyMap) reply = mapOf(decodeList(reader, depth));
@@ -157,14 +158,6 @@ function decodeReply(reader: WireReader, depth: number): Reply {
     else reader.skip(tag);
   }
   return reply;
-}
-
-/** Nearly always the same two letters, for which no string is made. */
-function decodeStatus(reader: WireReader): string {
-  const { bytes, at } = reader;
-  if (bytes[at] !== OK.length || bytes[at + 1] !== 0x4f || bytes[at + 2] !== 0x4b) return reader.text();
-  reader.at = at + 1 + OK.length;
-  return OK;
 }
 
 function decodeList(reader: WireReader, depth: number): Reply[] {

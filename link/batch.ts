@@ -34,9 +34,8 @@
  * varints, which save three bytes where a key alone is fifty.
  */
 import { type Acknowledgement, acknowledgements, type Command } from '../commands/command.ts';
-import { NameTable } from '../commands/name-table.ts';
-import { isBytes, OK, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
-import { commandTable } from '../commands/table.ts';
+import { commandNames, statusNames } from '../commands/known-names.ts';
+import { isBytes, type Reply, ReplyError, ReplyMap } from '../commands/reply.ts';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import { commandArgumentsMax, linkBigintCharsMax, linkReplyDepthMax, linkReplyItemsMax } from '../limits.ts';
 import { type FrameKind, frameKinds, readFrameHead, writeFrameHead } from './frame-head.ts';
@@ -51,11 +50,6 @@ const commandHeadBytes = 18;
 const replyBytesMin = 5;
 
 const tag = { nil: 0, integer: 1, big: 2, status: 3, bytes: 4, array: 5, map: 6, error: 7 } as const;
-
-/** Nearly all commands have one of these; the others are those between processes of ours. */
-const names = new NameTable(commandTable.values(), false);
-/** Statuses that are known beforehand, as names. */
-const statuses = new NameTable([{ name: OK }], false);
 
 /** A command as it came over the link. Serves as the `Command` itself, to save an object for each. */
 export interface LinkCommand extends Command {
@@ -206,7 +200,7 @@ function readCommand(reader: PartReader, takeUpload: (id: number) => Buffer): Li
   const level = reader.u8();
   if (level > acknowledgements.length) throw malformed(`acknowledgement ${level}`);
   const nameBytes = reader.u8();
-  const name = reader.nameIn(names, nameBytes) ?? reader.latin1(nameBytes);
+  const name = reader.nameIn(commandNames, nameBytes) ?? reader.latin1(nameBytes);
   const count = reader.count(4, commandArgumentsMax);
   // An array of just one takes a fifth of the memory of an empty one that is pushed to.
   const args = count === 0 ? [] : [readArgument(reader, takeUpload)];
@@ -300,7 +294,7 @@ function readReply(reader: PartReader, depth: number): Reply {
 
 function readStatus(reader: PartReader): string {
   const length = reader.u32();
-  return reader.nameIn(statuses, length) ?? reader.utf8(length);
+  return reader.nameIn(statusNames, length) ?? reader.utf8(length);
 }
 
 function deeper(depth: number): number {

@@ -5,6 +5,7 @@
  * Tags are compared as the numbers that they are, (field << 3) | wire type, so that a field of another type than expected
  * is skipped as an unknown one: https://protobuf.dev/programming-guides/encoding/
  */
+import type { NameTable } from '../commands/name-table.ts';
 import { KvcacheError } from '../errors.ts';
 import { protobufGroupDepthMax } from '../limits.ts';
 
@@ -86,6 +87,15 @@ export class WireReader {
     const text = this.bytes.toString('utf8', this.at, end);
     this.at = end;
     return text;
+  }
+
+  /** The next text; of one that is a name of the table no string is made. */
+  textIn<Item extends { readonly name: string }>(table: NameTable<Item>): string {
+    const { at } = this;
+    const end = this.end();
+    const known = table.find(this.bytes, this.at, end)?.name;
+    this.at = known === undefined ? at : end;
+    return known ?? this.text();
   }
 
   /** Over what a tag announces that nobody knows. */

@@ -6,9 +6,8 @@
  * Replies go out as a gather list (gather.ts), so that large values are not copied.
  */
 import { type Acknowledgement, acknowledgements, type Command } from '../../commands/command.ts';
-import { NameTable } from '../../commands/name-table.ts';
+import { commandNames } from '../../commands/known-names.ts';
 import { OK, type Reply, type ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { commandTable } from '../../commands/table.ts';
 import type { MessageParts, ServerMethod } from '../../grpc/method.ts';
 import { CacheService as service } from '../../protos/generated/kvcache.ts';
 import { bytesTag, varintTag, WireReader } from '../../protos/wire-reader.ts';
@@ -37,8 +36,6 @@ const commandName = bytesTag(1);
 const commandArguments = bytesTag(2);
 const commandAcknowledgement = varintTag(3);
 
-const names = new NameTable(commandTable.values(), false);
-
 /** Throws KvcacheError ERR for bytes that are no such message. */
 export function decodeExecute(bytes: Buffer): IncomingCommand[] {
   const commands: IncomingCommand[] = [];
@@ -58,26 +55,13 @@ function decodeCommand(reader: WireReader): IncomingCommand {
   const args: Buffer[] = [];
   while (reader.at < end) {
     const tag = reader.u32();
-    if (tag === commandName) name = decodeName(reader);
+    if (tag === commandName) name = reader.textIn(commandNames);
     else if (tag === commandArguments) args.push(reader.view());
     // 0, and levels of a newer client, mean the shard's setting.
     else if (tag === commandAcknowledgement) acknowledgement = acknowledgements[reader.u32() - 1];
     else reader.skip(tag);
   }
   return { command: { name, args }, acknowledgement };
-}
-
-/** The names of the table are there already. */
-function decodeName(reader: WireReader): string {
-  const { at } = reader;
-  const end = reader.end();
-  const known = names.find(reader.bytes, reader.at, end)?.name;
-  if (known === undefined) {
-    reader.at = at;
-    return reader.text();
-  }
-  reader.at = end;
-  return known;
 }
 
 /** Field numbers of protos/kvcache.proto. */
