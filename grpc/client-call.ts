@@ -95,12 +95,7 @@ export class ClientCall implements CallTransport, StreamListener {
 
   onData(chunk: Buffer): void {
     if (this.#ended) return;
-    try {
-      this.#reader.push(chunk);
-    } catch (error) {
-      if (!(error instanceof GrpcError)) throw error;
-      this.fail(error);
-    }
+    this.#reader.read(chunk, this);
   }
 
   onEnd(): void {

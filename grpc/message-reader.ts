@@ -19,6 +19,7 @@
  */
 import { grpcReceiveStepBytes } from '../limits.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { CallTransport } from './call-transport.ts';
 import { GrpcError, grpcStatus } from './status.ts';
 
 const prefixBytes = 5;
@@ -52,6 +53,16 @@ export class MessageReader {
   /** True in the middle of a message. */
   get partial(): boolean {
     return this.#length >= 0 || this.#prefixFilled > 0;
+  }
+
+  /** As `push`; a chunk that is refused fails the call. */
+  read(chunk: Buffer, call: Pick<CallTransport, 'fail'>): void {
+    try {
+      this.push(chunk);
+    } catch (error) {
+      if (!(error instanceof GrpcError)) throw error;
+      call.fail(error);
+    }
   }
 
   /** Takes the next chunk, delivering every message that it completes. Throws GrpcError; use it no more then. */

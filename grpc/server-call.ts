@@ -197,12 +197,7 @@ export class ServerCall implements CallTransport, StreamListener {
   onData(chunk: Buffer): void {
     if (this.#end) return;
     this.#receivedBytes += chunk.byteLength;
-    try {
-      this.#reader.push(chunk);
-    } catch (error) {
-      if (!(error instanceof GrpcError)) throw error;
-      this.fail(error);
-    }
+    this.#reader.read(chunk, this);
   }
 
   /** The client has sent everything. A stream that was reset or lost does not come here: its write must not be done. */
