@@ -155,6 +155,12 @@ export const http2UnsentBytesMax = 16 * MiB;
 export const http2StreamUnsentBytesHigh = 256 * KiB;
 /** Data that comes for a paused stream is joined up to this: bytes alone are the bound then, and not their number. */
 export const http2HeldPieceBytes = 1 * KiB;
+/** Memory that sockets which we open are read into, what is left of it when there is another, and what is read of frames' heads. */
+export const http2ReadSlabBytes = 64 * KiB;
+export const http2ReadSlabLeftBytesMin = 16 * KiB;
+export const http2ReadShortBytes = 1 * KiB;
+/** So many bytes of a message that are to come are read where they belong. */
+export const http2ReadInPlaceBytesMin = 8 * KiB;
 
 // ── TLS and credentials ─────────────────────────────────────────────────────────────────────────────────────────
 export const tlsHandshakeTimeoutMs = 10_000;
@@ -177,6 +183,8 @@ export const socketUnauthenticatedBytesMax = 16 * KiB;
 export const socketUnbudgetedBytesMax = 64 * KiB;
 /** Requests that are being received or worked on and replies that are not sent, of all connections of one door. */
 export const socketInFlightBytesMax = 1024 * MiB;
+/** What clients send is worked on for so long in one turn of the event loop, and the next piece of it. */
+export const loopTurnMaxMs = 8;
 /** Commands of one connection at work at once, and bytes of their requests, before no more of it is read. */
 export const socketPipelinedCommandsMax = 1_024;
 export const socketPipelinedBytesMax = 64 * MiB;
@@ -534,6 +542,15 @@ export const missedBlocksMax = 2 ** 13;
 /** A buffer may waste this share of its length, and these bytes, and still count as owning its memory. */
 export const ownedWasteShareMax = 1 / 16;
 export const ownedWasteBytesMax = 64 * KiB;
+/** Values whose memory is taken again by hand; of smaller and larger ones the collector takes care. */
+export const recycledValueBytesMin = 16 * KiB;
+export const recycledValueBytesMax = 16 * MiB;
+/** Of a shard's memory, the part that may be kept for the next large values, and the most. */
+export const valueMemoryFreeShareMax = 1 / 16;
+export const valueMemoryFreeBytesMax = 64 * MiB;
+/** Sizes of such memory, between one power of two and the next, and the most between one and the next. */
+export const valueMemoryStepsPerDoubling = 64;
+export const valueMemoryStepBytesMax = 32 * KiB;
 
 // ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────────────
 /** Bytes that are let in before the sums of used disk and unflushed bytes are taken anew. */
@@ -693,8 +710,6 @@ export const operatorStuckMs = 900_000;
 /** How long a pass waits for the reports of a cache's pods. */
 export const podReportTimeoutMs = 2_000;
 export const podReportBytesMax = 1 * MiB;
-/** Links to pods that nobody has used for this long are closed. */
-export const podLinkIdleMs = 10_000;
 /** How long a shard may take to flush before it is restarted. */
 export const rollFlushTimeoutMs = 30_000;
 /** How long a restarted shard may look broken before the roll is called halted. */

@@ -262,8 +262,11 @@ export class Batcher {
   /** The call is over; who has no reply by now gets its fault. */
   #ended(batch: Batch, end: StreamEnd, target: string): void {
     this.#sent.delete(batch);
-    if (batch.waiting === 0) return;
-    const missing = batch.commands.filter((pending) => pending.batch === batch);
+    const missing = batch.waiting === 0 ? [] : batch.commands.filter((pending) => pending.batch === batch);
+    // V8's Sets leave tables behind that know what was in them, and each the next: one that has become old keeps all
+    // batches after it, until the whole heap is marked.
+    batch.commands.length = 0;
+    if (missing.length === 0) return;
     const fault =
       end.code === grpcStatus.OK
         ? new GrpcError(grpcStatus.UNAVAILABLE, 'the server ended the call without a reply')

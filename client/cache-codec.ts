@@ -20,6 +20,8 @@ export interface OutgoingCommand {
   readonly name: string;
   readonly args: readonly Uint8Array[];
   readonly acknowledgement: Acknowledgement | undefined;
+  /** What `commandBytes` says of it, if that was asked before. */
+  readonly bytes?: number;
 }
 
 export interface IncomingReply {
@@ -49,7 +51,7 @@ export function commandBytes(command: OutgoingCommand): number {
 export function encodeExecute(commands: readonly OutgoingCommand[]): MessageParts {
   let joinedBytes = 0;
   for (const command of commands) {
-    joinedBytes += commandBytes(command);
+    joinedBytes += command.bytes ?? commandBytes(command);
     for (const arg of command.args) if (arg.byteLength > joinedArgumentBytesMax) joinedBytes -= arg.byteLength;
   }
   const joined = Buffer.allocUnsafe(joinedBytes);
@@ -90,7 +92,9 @@ function innerBytes({ name, args, acknowledgement }: OutgoingCommand): number {
 }
 
 function varintBytes(value: number): number {
-  return Math.max(1, Math.ceil((32 - Math.clz32(value)) / 7));
+  let bytes = 1;
+  for (let rest = value >>> 7; rest > 0; rest >>>= 7) bytes++;
+  return bytes;
 }
 
 function writeVarint(into: Buffer, from: number, value: number): number {

@@ -3,7 +3,7 @@
  * and how it ends. What is said on it is its connection's business, which is asked to go on whenever it may.
  *
  *   held      not read, the rest of its chunk left: enough of its requests are at work, what it was answered has not
- *             been sent, or there is no room for the request that it is sending
+ *             been sent, there is no room for the request that it is sending, or this turn of the loop is over
  *   stalled   in the middle of a request or a reply, and nothing has moved for long: it is ended at once
  *   unread    what was under way for it when it was held has come to more than may wait to be sent: the same
  *   ending    no request is run any more: those at work are answered, this side is ended, and for a while what the client
@@ -14,6 +14,7 @@
 import type { Socket } from 'node:net';
 import type { Session } from '../commands/command.ts';
 import { socketUnsentBytesHigh } from '../limits.ts';
+import { loopTurn, type NextTurn } from '../loop-turn.ts';
 import type { DoorLog } from './door.ts';
 import type { BudgetWaiter, InFlightBudget } from './in-flight-budget.ts';
 import { type SocketBounds, socketBounds } from './socket-bounds.ts';
@@ -49,7 +50,7 @@ export interface FlowOptions {
   readonly run: () => FlowOutcome;
 }
 
-export class FlowControl implements ListenedConnection, BudgetWaiter {
+export class FlowControl implements ListenedConnection, BudgetWaiter, NextTurn {
   lastReadAtMs = Date.now();
   readonly #options: FlowOptions;
   readonly #socket: Socket;
@@ -61,6 +62,7 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
   #isWaitingForRoom = false;
   #isRunning = false;
   #isDirty = false;
+  #isWaitingForTurn = false;
   #isPaused = false;
   #isEnding = false;
   /** The client has ended its side; what came before that may still be held. */
@@ -90,8 +92,13 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
     return this.#isEnding;
   }
 
-  get isHeld(): boolean {
-    return this.#options.pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh;
+  /** Whether one more request may be run now. */
+  admitsRequest(): boolean {
+    if (this.#isEnding || this.#options.pipeline.isFull || this.#socket.writableLength > socketUnsentBytesHigh)
+      return false;
+    if (loopTurn.take()) return true;
+    this.#waitForTurn();
+    return false;
   }
 
   get unsentBytes(): number {
@@ -143,6 +150,11 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
     this.go();
   }
 
+  onNextTurn(): void {
+    this.#isWaitingForTurn = false;
+    this.go();
+  }
+
   onRoom(): void {
     this.#isWaitingForRoom = false;
     this.go();
@@ -180,6 +192,12 @@ export class FlowControl implements ListenedConnection, BudgetWaiter {
     if (this.#isEnding) return;
     reader.feed(chunk);
     this.go();
+  }
+
+  #waitForTurn(): void {
+    if (this.#isWaitingForTurn) return;
+    this.#isWaitingForTurn = true;
+    loopTurn.next(this);
   }
 
   #onInputEnd(): void {

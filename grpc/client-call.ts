@@ -98,6 +98,10 @@ export class ClientCall implements CallTransport, StreamListener {
     this.#reader.read(chunk, this);
   }
 
+  whereNext(bytesMax: number): Buffer | undefined {
+    return this.#reader.whereNext(bytesMax);
+  }
+
   onEnd(): void {
     if (this.#ended) return;
     this.#listener.remoteEnd();

@@ -104,7 +104,11 @@ export class ClientConnection {
     const tls = source && channelTlsOf(source);
     let dialled: Dialled;
     try {
-      dialled = dial(this.#target, tls, () => link.http2.open());
+      dialled = dial(this.#target, tls, {
+        connected: () => link.http2.open(),
+        receive: (chunk) => link.http2.receive(chunk),
+        whereNext: () => link.http2.whereNext,
+      });
     } catch (error) {
       this.#retreat(`no TLS with ${this.#target}: ${messageOf(error)}`);
       return undefined;

@@ -60,6 +60,24 @@ describe('a message reader', () => {
     expect(reader.partial).toBe(false);
   });
 
+  it('takes bytes that have come where they belong as they lie', () => {
+    const found: Buffer[] = [];
+    const reader = new MessageReader(2 ** 31, undefined, (bytes) => found.push(bytes));
+    const message = Buffer.alloc(300_000, 'a pattern of thirty-one letters');
+    const bytes = wire(message);
+    expect(reader.whereNext(bytes.byteLength)).toBe(undefined);
+    let at = 20_000;
+    reader.push(bytes.subarray(0, at));
+    for (let place = reader.whereNext(100_000); place !== undefined; place = reader.whereNext(100_000)) {
+      bytes.copy(place, 0, at, at + place.byteLength);
+      at += place.byteLength;
+      reader.push(place);
+    }
+    expect(found).toHaveLength(1);
+    expect(found[0]!.equals(message)).toBe(true);
+    expect(reader.partial).toBe(false);
+  });
+
   it('keeps the bytes of a message that grew', () => {
     const message = Buffer.alloc(grpcReceiveStepBytes * 9, 'a pattern of thirty-one letters');
     const found: Buffer[] = [];

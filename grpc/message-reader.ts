@@ -6,7 +6,7 @@
  *   message
  *
  * Memory. The length is known before the message, so its bytes are copied once, from each socket chunk straight into
- * one buffer of the message's own; nothing is ever joined afterwards. A length alone proves nothing: a message gets
+ * one buffer of the message's own, or read into it by the socket where that can be told; nothing is ever joined afterwards. A length alone proves nothing: a message gets
  * `grpcReceiveStepBytes` at first and eightfold more each time that is really full, so an idle peer costs little and
  * a message of 100 MB is moved twice at most. Messages below 4 KiB that lie whole in a chunk are handed out as views of it: their
  * deserializers copy what they keep, and a copy of a hundred bytes costs more than the view.
@@ -17,7 +17,8 @@
  * Rejected: a list of chunks, joined at the end. It costs the same one copy but holds every message twice for a
  * moment and keeps thousands of socket chunks alive while a large one arrives.
  */
-import { grpcReceiveStepBytes } from '../limits.ts';
+import { grpcReceiveStepBytes, http2ReadInPlaceBytesMin } from '../limits.ts';
+import { collectedMemory, type ReceiveMemory } from '../receive-memory.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallTransport } from './call-transport.ts';
 import { GrpcError, grpcStatus } from './status.ts';
@@ -31,6 +32,8 @@ const nothing = Buffer.alloc(0);
 export type DeliverMessage = (message: Buffer, compressed: boolean, reservedBytes: number) => void;
 
 export class MessageReader {
+  /** For messages that are more than a view; may be changed before the first. */
+  memory: ReceiveMemory = collectedMemory;
   readonly #messageBytesMax: number;
   readonly #budget: ByteBudget | undefined;
   readonly #deliver: DeliverMessage;
@@ -72,6 +75,12 @@ export class MessageReader {
       if (this.#length < 0) at = this.#takePrefix(chunk, at);
       else at = this.#takeMessage(chunk, at);
     }
+  }
+
+  /** Where the next bytes belong, `bytesMax` or fewer, if it is worth while to put them there at once. */
+  whereNext(bytesMax: number): Buffer | undefined {
+    const bytes = Math.min(this.#message.byteLength - this.#filled, bytesMax);
+    return bytes < http2ReadInPlaceBytesMin ? undefined : this.#message.subarray(this.#filled, this.#filled + bytes);
   }
 
   /** Gives back what a message that will never be complete has reserved. */
@@ -120,16 +129,22 @@ export class MessageReader {
     }
     if (this.#filled === this.#message.byteLength) this.#grow();
     const end = Math.min(chunk.byteLength, from + this.#message.byteLength - this.#filled);
-    this.#filled += chunk.copy(this.#message, this.#filled, from, end);
+    if (!this.#isInPlace(chunk, from)) chunk.copy(this.#message, this.#filled, from, end);
+    this.#filled += end - from;
     if (this.#filled === length) this.#complete(this.#message);
     return end;
+  }
+
+  #isInPlace(chunk: Buffer, from: number): boolean {
+    const { buffer, byteOffset } = this.#message;
+    return chunk.byteOffset + from === byteOffset + this.#filled && chunk.buffer === buffer;
   }
 
   #grow(): void {
     const wanted = Math.max(grpcReceiveStepBytes, this.#message.byteLength * growthFactor);
     const capacity = Math.min(this.#length, wanted);
     this.#reserve(capacity - this.#message.byteLength);
-    const larger = Buffer.allocUnsafeSlow(capacity);
+    const larger = capacity === this.#length ? this.memory.take(capacity) : Buffer.allocUnsafeSlow(capacity);
     this.#message.copy(larger, 0, 0, this.#filled);
     this.#message = larger;
   }

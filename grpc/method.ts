@@ -3,6 +3,7 @@
  * that theirs fit as they stand. Only the serializers differ by permitting more: a gather list of buffers, which goes
  * out without being joined, so that a large value is never copied on its way to the socket.
  */
+import type { ReceiveMemory } from '../receive-memory.ts';
 
 /** One message's bytes, whole or in parts that follow each other. */
 export type MessageParts = Uint8Array | readonly Uint8Array[];
@@ -10,6 +11,8 @@ export type MessageParts = Uint8Array | readonly Uint8Array[];
 export interface ServerMethod<Request, Response> {
   /** `/package.Service/Method` */
   readonly path: string;
+  /** For its large requests; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
   /** Throws for bytes that are no such message. Below 4 KiB the bytes may be a view of a larger memory. */
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly responseSerialize: (response: Response) => MessageParts;

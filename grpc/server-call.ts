@@ -14,6 +14,7 @@
 import type { HeaderFields, OutgoingFields } from '../http2/header-fields.ts';
 import { errorCode } from '../http2/protocol.ts';
 import type { Http2Stream, StreamListener } from '../http2/stream.ts';
+import type { ReceiveMemory } from '../receive-memory.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallListener, CallTransport } from './call-transport.ts';
 import { Deadline, type DeadlineWheel } from './deadline-wheel.ts';
@@ -124,6 +125,11 @@ export class ServerCall implements CallTransport, StreamListener {
   /** In the middle of a message, in or out. */
   get busy(): boolean {
     return this.#reader.partial || this.#stream.pendingBytes > 0;
+  }
+
+  /** Messages that are still to come get their memory here. */
+  receiveIn(memory: ReceiveMemory): void {
+    this.#reader.memory = memory;
   }
 
   /** Begins to read. What is wrong with the headers is answered here and the listener hears only `ended`. */

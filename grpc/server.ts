@@ -118,12 +118,16 @@ export class GrpcServer {
 
   /** Serves a unary method the short way. */
   addUnary<Request, Response>(method: ServerMethod<Request, Response>, handler: UnaryHandler<Request, Response>): void {
-    this.#add(method.path, (call) => new UnaryServing(method, handler, call));
+    this.#add(method.path, (call) => {
+      if (method.memory !== undefined) call.receiveIn(method.memory);
+      return new UnaryServing(method, handler, call);
+    });
   }
 
   /** Serves a method with streams in both directions the short way. */
   addBidi<Request, Response>(method: ServerMethod<Request, Response>, handler: BidiHandler<Request, Response>): void {
     this.#add(method.path, (call) => {
+      if (method.memory !== undefined) call.receiveIn(method.memory);
       const stream = new GrpcDuplex<Response, Request>('server', call, {
         serialize: method.responseSerialize,
         deserialize: method.requestDeserialize,

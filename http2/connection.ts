@@ -1,8 +1,8 @@
 /**
  * An HTTP/2 connection, of a server or a client, over any socket: RFC 9113 without push and priorities.
  *
- *   socket ─▶ FrameReader ─▶ FrameEvents ─▶ Http2Connection ─▶ Http2Stream ─▶ its listener
- *   socket ◀─ FrameWriter ◀─────────── Outbox ◀─────────────── Http2Stream ◀─ whoever answers
+ *   socket ─▶ SocketIntake ─▶ FrameReader ─▶ FrameEvents ─▶ Http2Connection ─▶ Http2Stream ─▶ its listener
+ *   socket ◀─ FrameWriter ◀─────────────────── Outbox ◀──────────────────────── Http2Stream ◀─ whoever answers
  *
  * Why not node:http2: a small call costs 30 µs there, of which the call is 5: two objects of C++ and a Duplex with its
  * events for every stream, and a crossing between the languages for every frame. Here a call is one object, its frames
@@ -22,6 +22,7 @@ import {
   http2ResetsPerSecondMax,
   http2UnsentBytesMax,
 } from '../limits.ts';
+import type { Http2Listener, Http2Options } from './connection-options.ts';
 import { FloodGuard } from './flood-guard.ts';
 import { FrameEvents, type FrameListener } from './frame-events.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -29,41 +30,20 @@ import type { HeaderBlock } from './header-assembly.ts';
 import type { HeaderFields, OutgoingFields } from './header-fields.ts';
 import { type HeadersOwner, IncomingHeaders } from './incoming-headers.ts';
 import { Inflow, type InflowOwner } from './inflow.ts';
-import { type ByteAccount, Outbox } from './outbox.ts';
+import { Outbox } from './outbox.ts';
 import { clientPreface, errorCode, Http2Fault, initialWindowBytes, settingId, streamIdMax } from './protocol.ts';
+import { type IntakeOwner, SocketIntake } from './socket-intake.ts';
 import { StreamTable } from './stream-table.ts';
 import { Http2Stream, type StreamOwner } from './stream.ts';
 
-export interface Http2Options {
-  readonly role: 'client' | 'server';
-  /** What the peer may send on one stream, and on all, before it was read. */
-  readonly streamWindowBytes: number;
-  readonly connectionWindowBytes: number;
-  /** Of a server: streams that a client may have open at once. */
-  readonly streamsMax?: number;
-  /** Of a client; 1 unless told otherwise. */
-  readonly firstStreamId?: number;
-  readonly account?: ByteAccount;
-}
-
-export interface Http2Listener {
-  /** A client's request. The stream's listener is set before this returns, or the stream is reset. */
-  stream?(stream: Http2Stream, fields: HeaderFields): void;
-  /** The peer's first settings are here. */
-  ready?(): void;
-  /** The peer takes no new streams. */
-  goAway?(): void;
-  /** The socket is gone; its streams hear of it after this. `error`: why, where it broke. */
-  closed(error: unknown): void;
-}
-
 const pingPayload = Buffer.alloc(8);
 
-export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, FrameListener {
+export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, FrameListener, IntakeOwner {
   readonly #socket: Duplex;
   readonly #options: Http2Options;
   readonly #listener: Http2Listener;
   readonly #isServer: boolean;
+  readonly #intake: SocketIntake;
   readonly #outbox: Outbox;
   readonly #inflow: Inflow;
   readonly #events = new FrameEvents(this);
@@ -88,9 +68,10 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     this.#streams = new StreamTable(this.#isServer, options.firstStreamId);
     this.#headers = new IncomingHeaders(this, this.#streams, this.#isServer);
     this.#inflow = new Inflow(this, options.streamWindowBytes, options.connectionWindowBytes);
+    this.#intake = new SocketIntake(socket, this);
     this.#outbox = new Outbox(socket, options.account);
     this.#reader = new FrameReader(this.#events, http2FrameBytesMax, this.#isServer ? clientPreface : undefined);
-    socket.on('data', (chunk: Buffer) => this.#onChunk(chunk));
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => {
       this.#error ??= error;
@@ -318,7 +299,22 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     if (extraWindowBytes > 0) this.#outbox.windowUpdate(0, extraWindowBytes);
   }
 
-  #onChunk(chunk: Buffer): void {
+  /** What the socket has read, where it does not say so by an event itself. */
+  receive(chunk: Buffer): void {
+    this.#intake.take(chunk);
+  }
+
+  /** Where the next bytes of the socket belong, if that is known. */
+  get whereNext(): Buffer | undefined {
+    return this.#intake.isWaiting ? undefined : this.#inflow.whereNext(this.#reader.dataLeft);
+  }
+
+  /** Who does not read what it is sent is not read from. */
+  get mayRead(): boolean {
+    return this.#outbox.unsentBytes <= http2UnsentBytesMax;
+  }
+
+  read(chunk: Buffer): void {
     if (this.#isClosed) return;
     this.#outbox.gather();
     try {
@@ -329,13 +325,11 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
     } finally {
       this.#outbox.flush();
     }
-    // Who does not read what it is sent is not read from.
-    if (this.#outbox.unsentBytes > http2UnsentBytesMax) this.#socket.pause();
   }
 
   #onDrain(): void {
     this.#outbox.flush();
-    this.#socket.resume();
+    this.#intake.resume();
   }
 
   /** The peer broke the protocol: it is told why, and the connection ends. */

@@ -58,6 +58,11 @@ export class FrameReader {
     return this.#isInside || this.#headFilled > 0;
   }
 
+  /** Bytes of a DATA frame that are still to come. */
+  get dataLeft(): number {
+    return this.#isInside && this.#type === frameType.data && this.#padding >= 0 ? this.#left - this.#padding : 0;
+  }
+
   /** What follows is not looked at any more, the rest of the chunk in hand included. */
   stop(): void {
     this.#stopped = true;

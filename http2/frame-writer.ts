@@ -29,6 +29,8 @@ export class FrameWriter {
   /** Of the pieces. */
   #bytes = 0;
   #bodyBytes = 0;
+  /** The system has taken the last write at once, as it mostly does: then a callback would be a step of its own for each. */
+  #isTaking = false;
 
   constructor(socket: Duplex, onFlushed: (bodyBytes: number) => void) {
     this.#socket = socket;
@@ -90,22 +92,34 @@ export class FrameWriter {
   flush(): void {
     this.#cut();
     const pieces = this.#pieces;
-    const last = pieces.length - 1;
-    if (last < 0) return;
+    if (pieces.length === 0) return;
     const bodyBytes = this.#bodyBytes;
-    const flushed = bodyBytes === 0 ? undefined : (): void => this.#onFlushed(bodyBytes);
     this.#pieces = [];
     this.#bytes = 0;
     this.#bodyBytes = 0;
-    const socket = this.#socket;
-    if (last > 0) socket.cork();
-    for (let index = 0; index < last; index++) socket.write(pieces[index]);
-    socket.write(pieces[last], flushed);
-    if (last > 0) socket.uncork();
+    const isTold = bodyBytes > 0 && !this.#isTaking;
+    this.#write(pieces, isTold ? (): void => this.#onFlushed(bodyBytes) : undefined);
+    this.#isTaking = this.#socket.writableLength === 0;
+    if (bodyBytes > 0 && !isTold) this.#tell(bodyBytes);
     spare = { slab: this.#slab, at: this.#at };
     this.#slab = nothing;
     this.#from = 0;
     this.#at = 0;
+  }
+
+  #write(pieces: readonly Uint8Array[], written: (() => void) | undefined): void {
+    const socket = this.#socket;
+    const last = pieces.length - 1;
+    if (last > 0) socket.cork();
+    for (let index = 0; index < last; index++) socket.write(pieces[index]);
+    socket.write(pieces[last], written);
+    if (last > 0) socket.uncork();
+  }
+
+  /** Of a write that has no callback: at once, or when a write behind it is done. */
+  #tell(bodyBytes: number): void {
+    if (this.#isTaking) this.#onFlushed(bodyBytes);
+    else this.#socket.write(nothing, () => this.#onFlushed(bodyBytes));
   }
 
   /** Room for so many bytes in a row. */

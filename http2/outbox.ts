@@ -30,6 +30,8 @@ export interface ByteAccount {
   release(bytes: number): void;
 }
 
+const none: readonly Http2Stream[] = [];
+
 export class Outbox {
   /** What the peer has said of itself. */
   readonly peer = new PeerSettings();
@@ -226,6 +228,7 @@ export class Outbox {
 
   /** Answers the streams that may be written to again. */
   #pump(): readonly Http2Stream[] {
+    if (this.#ready.size === 0) return none;
     const drained: Http2Stream[] = [];
     while (this.#ready.size > 0 && this.#hasRoom()) {
       for (const stream of this.#ready) {

@@ -20,6 +20,8 @@ export interface StreamListener {
   onHeaders(fields: HeaderFields, isEnd: boolean): void;
   /** The memory is the listener's to keep. */
   onData(chunk: Buffer): void;
+  /** Where the next bytes belong, `bytesMax` or fewer, if it knows: what comes there comes to `onData` all the same. */
+  whereNext?(bytesMax: number): Buffer | undefined;
   /** The peer has sent everything. */
   onEnd(): void;
   /** There is room again after `write` answered false. */
@@ -233,6 +235,11 @@ export class Http2Stream {
   receiveData(chunk: Buffer): void {
     if (!this.#isPaused) this.#deliver(chunk);
     else this.#hold(chunk);
+  }
+
+  /** Not while something waits that comes before. */
+  whereNext(bytesMax: number): Buffer | undefined {
+    return this.#isPaused || this.#held.length > 0 ? undefined : this.listener?.whereNext?.(bytesMax);
   }
 
   receiveEnd(trailers?: HeaderFields): void {

@@ -9,6 +9,9 @@ import { malformed } from './parts.ts';
 /** Field 1, length-delimited. */
 const batchTag = 0x0a;
 const wireTypeLength = 2;
+/** A tag and a length below 2⁴². */
+const headBytesMax = 7;
+const nothing = Buffer.alloc(0);
 
 export const exchangePath = '/kvcache.link.Link/Exchange';
 
@@ -16,15 +19,17 @@ export const exchangePath = '/kvcache.link.Link/Exchange';
 export function encodeFrame(batch: readonly Buffer[]): Buffer[] {
   let length = 0;
   for (const part of batch) length += part.byteLength;
-  const head = [batchTag];
-  for (; length >= 0x80; length = Math.floor(length / 0x80)) head.push((length % 0x80) | 0x80);
-  head.push(length);
-  return [Buffer.from(head), ...batch];
+  const head = Buffer.allocUnsafe(headBytesMax);
+  let at = 0;
+  head[at++] = batchTag;
+  for (; length >= 0x80; length = Math.floor(length / 0x80)) head[at++] = (length % 0x80) | 0x80;
+  head[at++] = length;
+  return [head.subarray(0, at), ...batch];
 }
 
 /** The batch of a message: a view of it. Other fields are skipped. Throws KvcacheError ERR. */
 export function decodeFrame(message: Buffer): Buffer {
-  let batch: Buffer = message.subarray(0, 0);
+  let batch: Buffer = nothing;
   let at = 0;
   const varint = (): number => {
     let value = 0;

@@ -5,6 +5,7 @@
  * The writer fills chunks; what does not fit goes on in a new chunk, and a large value becomes a part by itself. Nothing
  * that was written is ever moved. The reader checks every length against the bytes that are left before it believes it.
  */
+import { bufferOver } from '../buffer-over.ts';
 import type { NameTable } from '../commands/name-table.ts';
 import { KvcacheError } from '../errors.ts';
 import { linkJoinedBytesMax } from '../limits.ts';
@@ -147,10 +148,14 @@ function newChunk(bytesWanted: number, bytesNeeded: number): Buffer {
 
 export class PartReader {
   readonly #bytes: Buffer;
+  readonly #memory: ArrayBufferLike;
+  readonly #memoryFrom: number;
   #at = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#memoryFrom = bytes.byteOffset;
   }
 
   u8(): number {
@@ -207,7 +212,7 @@ export class PartReader {
   /** The next bytes as they lie in the frame. */
   view(length: number): Buffer {
     this.#need(length);
-    const view = this.#bytes.subarray(this.#at, this.#at + length);
+    const view = bufferOver(this.#memory, this.#memoryFrom + this.#at, length);
     this.#at += length;
     return view;
   }

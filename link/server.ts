@@ -12,6 +12,7 @@ import type { GrpcServer, GrpcServerOptions } from '../grpc/server.ts';
 import type { ServerCall } from '../grpc/server-call.ts';
 import { GrpcError, grpcStatus } from '../grpc/status.ts';
 import { linkFrameBytesMax, linkHeartbeatMs, linkServerInFlightBytesMax, linkSessionsMax } from '../limits.ts';
+import { collectedMemory, type ReceiveMemory } from '../receive-memory.ts';
 import { decodeFrame, encodeFrame, exchangePath } from './frame.ts';
 import { laneHeader, secretHeader, sessionHeader } from './lane.ts';
 import { LinkSession } from './session.ts';
@@ -29,6 +30,8 @@ export interface LinkServerOptions {
   readonly secrets?: { accepts(shown: string): boolean } | undefined;
   /** Told of every stream that did not show it. */
   readonly onRefused?: ((reason: 'missing' | 'wrong') => void) | undefined;
+  /** For large values; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
   readonly inFlightBytesMax?: number;
   readonly heartbeatMs?: number;
 }
@@ -56,6 +59,7 @@ const exchange: ServerMethod<Buffer, readonly Buffer[]> = {
 
 export class LinkServer {
   readonly #options: LinkServerOptions;
+  readonly #memory: ReceiveMemory;
   readonly #sessions = new Map<string, LinkSession>();
   readonly #heartbeat: NodeJS.Timeout;
   #closing = false;
@@ -63,6 +67,7 @@ export class LinkServer {
 
   constructor(options: LinkServerOptions) {
     this.#options = options;
+    this.#memory = options.memory ?? collectedMemory;
     this.#heartbeat = setInterval(() => this.greet(), options.heartbeatMs ?? linkHeartbeatMs);
     this.#heartbeat.unref();
   }
@@ -102,6 +107,7 @@ export class LinkServer {
     }
     if (this.#closing) throw new GrpcError(grpcStatus.UNAVAILABLE, 'the shard is shutting down');
     const kind = call.headers[laneHeader] === 'large' ? 'large' : 'small';
+    if (kind === 'large') call.receiveIn(this.#memory);
     this.#sessionOf(id, call.peer).attach(kind, stream);
   }
 
@@ -112,7 +118,7 @@ export class LinkServer {
       throw new GrpcError(grpcStatus.RESOURCE_EXHAUSTED, `more than ${linkSessionsMax} links at once`);
     }
     const { shard, epoch, executor, inFlightBytesMax = linkServerInFlightBytesMax } = this.#options;
-    const session = new LinkSession({ shard, epoch, executor, inFlightBytesMax, peer });
+    const session = new LinkSession({ shard, epoch, executor, inFlightBytesMax, peer, memory: this.#memory });
     this.#sessions.set(id, session);
     session.onClosed = () => {
       this.#sessions.delete(id);

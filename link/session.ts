@@ -18,6 +18,7 @@ import type { CommandContext, Executor, Session } from '../commands/command.ts';
 import { type Reply, replyBytes, ReplyError, replyErrorOf, ReplyMap } from '../commands/reply.ts';
 import { messageOf } from '../errors.ts';
 import { GrpcError, grpcStatus } from '../grpc/status.ts';
+import type { ReceiveMemory } from '../receive-memory.ts';
 import { linkLargeValueBytes, linkServerInFlightCommandsMax } from '../limits.ts';
 import { commandBytes, decodeCommands, type LinkCommand } from './batch.ts';
 import { Fifo } from '../fifo.ts';
@@ -34,6 +35,8 @@ export interface LinkSessionOptions {
   readonly executor: Executor;
   readonly inFlightBytesMax: number;
   readonly peer: string;
+  /** In which large lanes receive. */
+  readonly memory: ReceiveMemory;
 }
 
 interface HeldCommand {
@@ -53,7 +56,7 @@ export class LinkSession {
   readonly #lanes: ReplyLane[] = [];
   readonly #flush = (): void => this.#onFlush();
   readonly #held = new Fifo<HeldCommand>();
-  readonly #staging = new Staging();
+  readonly #staging: Staging;
   readonly #takeUpload = (id: number): Buffer => this.#staging.take(id);
   #heldBytes = 0;
   #executing = 0;
@@ -68,6 +71,7 @@ export class LinkSession {
 
   constructor(options: LinkSessionOptions) {
     this.#options = options;
+    this.#staging = new Staging(options.memory);
     this.#session = { door: 'link', peer: options.peer, tenant: '' };
     this.#context = { session: this.#session, deadlineMs: 0 };
     // Every command at work may listen for the end of its link.
@@ -126,13 +130,17 @@ export class LinkSession {
   }
 
   #onBatch(batch: Buffer, stream: ServerLinkStream): void {
+    const { memory } = this.#options;
     let commands: LinkCommand[];
     try {
       if (kindOfFrame(batch) === frameKinds.piece) {
         this.#staging.accept(decodePiece(batch));
+        memory.giveBack(batch);
         return;
       }
       commands = decodeCommands(batch, this.#takeUpload);
+      // One command's value may be all that is left of its batch; those of several must not wait for each other.
+      if (commands.length > 1) memory.leave(batch);
     } catch (error) {
       stream.fail(new GrpcError(grpcStatus.INVALID_ARGUMENT, messageOf(error)));
       return;

@@ -7,6 +7,7 @@
  * nothing.
  */
 import { linkStagedBytesMax, linkUploadBytesMin, valueBytesMax } from '../limits.ts';
+import { collectedMemory, type ReceiveMemory } from '../receive-memory.ts';
 import { malformed } from './parts.ts';
 import type { UploadPiece } from './upload-piece.ts';
 
@@ -17,8 +18,14 @@ interface StagedArgument {
 
 export class Staging {
   readonly #arguments = new Map<number, StagedArgument>();
+  readonly #memory: ReceiveMemory;
   #claimed = 0;
   #filled = 0;
+
+  /** `memory` is for whole arguments. */
+  constructor(memory: ReceiveMemory = collectedMemory) {
+    this.#memory = memory;
+  }
 
   /** Bytes that have arrived and were not taken yet. */
   get bytes(): number {
@@ -60,7 +67,7 @@ export class Staging {
     if (this.#arguments.size > 0 && this.#claimed + length > linkStagedBytesMax) {
       throw malformed(`uploads of ${this.#claimed + length} bytes at once`);
     }
-    const staged = { bytes: Buffer.allocUnsafeSlow(length), filled: 0 };
+    const staged = { bytes: this.#memory.take(length), filled: 0 };
     this.#arguments.set(upload, staged);
     this.#claimed += length;
     return staged;

@@ -6,6 +6,7 @@ import type { Executor } from '../commands/command.ts';
 import { GrpcServer } from '../grpc/server.ts';
 import { drainGraceMs } from '../limits.ts';
 import { LinkServer, linkServerOptions } from '../link/server.ts';
+import type { ReceiveMemory } from '../receive-memory.ts';
 import type { SecurityFigures } from '../security/figures.ts';
 import type { LinkSecurity } from '../security/link-security.ts';
 import type { LiveSettings } from '../settings/live.ts';
@@ -20,6 +21,8 @@ export interface InternalPortParts {
   readonly topology: TopologyView;
   readonly security: LinkSecurity;
   readonly figures: SecurityFigures;
+  /** For large values; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
 }
 
 export class InternalPort {
@@ -28,7 +31,7 @@ export class InternalPort {
   readonly #server: GrpcServer;
   readonly #stopFollowing: () => void;
 
-  constructor({ live, name, executor, topology, security, figures }: InternalPortParts) {
+  constructor({ live, name, executor, topology, security, figures, memory }: InternalPortParts) {
     this.#live = live;
     const { refusals } = figures;
     figures.addCertificate('link', security.certificateExpirySeconds);
@@ -40,6 +43,7 @@ export class InternalPort {
     this.link = new LinkServer({
       shard: name,
       executor,
+      memory,
       epoch: () => topology.slots.epoch,
       secrets: security.secrets,
       onRefused: (reason) => refusals.add('link', reason),

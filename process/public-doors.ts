@@ -17,6 +17,7 @@ import { HttpDoor } from '../doors/http/http-door.ts';
 import type { ClusterView } from '../doors/http/rest/cluster-view.ts';
 import { addStorageGauges, KvMetrics, MeasuredExecutor } from '../doors/measured-executor.ts';
 import { SingleNode } from '../doors/resp/cluster-nodes.ts';
+import type { ReceiveMemory } from '../receive-memory.ts';
 import { RespDoor, type RespStatistics } from '../doors/resp/resp-door.ts';
 import { TcpDoor } from '../doors/tcp/tcp-door.ts';
 import type { RuntimeConfig, SettingFacts } from '../doors/runtime-config.ts';
@@ -101,17 +102,20 @@ export class PublicDoors {
     if (this.#live.current['http.enabled']) await this.#listen(this.#http);
   }
 
-  /** `config` is what clients may read and change, `view` what they may see of the cluster. */
-  async serve(executor: Executor, config: RuntimeConfig, view: ClusterView): Promise<void> {
+  /**
+   * `config` is what clients may read and change, `view` what they may see of the cluster; large values are received in
+   * `memory`, if there is one.
+   */
+  async serve(executor: Executor, config: RuntimeConfig, view: ClusterView, memory?: ReceiveMemory): Promise<void> {
     const settings = this.#live.current;
     addStorageGauges(this.registry, executor);
     const measured = new MeasuredExecutor(executor, this.#metrics);
     if (settings['grpc.enabled']) {
-      this.#grpc = this.#grpcDoor(measured, config);
+      this.#grpc = this.#grpcDoor(measured, config, memory);
       await this.#listen(this.#grpc);
     }
     if (settings['resp.enabled']) {
-      this.#resp = this.#respDoor(measured, config, view);
+      this.#resp = this.#respDoor(measured, config, view, memory);
       await this.#listen(this.#resp);
     }
     if (settings['tcp.enabled']) {
@@ -140,13 +144,14 @@ export class PublicDoors {
     this.#addresses[protocol] = await listenDoor(door, host, port);
   }
 
-  #grpcDoor(executor: Executor, config: RuntimeConfig): GrpcDoor {
+  #grpcDoor(executor: Executor, config: RuntimeConfig, memory: ReceiveMemory | undefined): GrpcDoor {
     const { 'grpc.host': host, 'grpc.port': port, 'grpc.max_connection_age': ageMs } = this.#live.current;
     return new GrpcDoor({
       host,
       port,
       maxConnectionAgeMs: ageMs === 0 ? undefined : ageMs,
       executor,
+      memory,
       config,
       metrics: this.#metrics,
       log: this.#logger,
@@ -156,12 +161,13 @@ export class PublicDoors {
     });
   }
 
-  #respDoor(executor: Executor, config: RuntimeConfig, view: ClusterView): RespDoor {
+  #respDoor(executor: Executor, config: RuntimeConfig, view: ClusterView, memory: ReceiveMemory | undefined): RespDoor {
     const settings = this.#live.current;
     const door: RespDoor = new RespDoor({
       host: settings['resp.host'],
       port: settings['resp.port'],
       executor,
+      memory,
       settings: config,
       cluster: view.role === 'shard' ? new ShardNodes(view.slots, view.name) : new SingleNode(view.name),
       authenticator: this.#security.authenticator,

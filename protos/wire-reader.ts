@@ -5,6 +5,7 @@
  * Tags are compared as the numbers that they are, (field << 3) | wire type, so that a field of another type than expected
  * is skipped as an unknown one: https://protobuf.dev/programming-guides/encoding/
  */
+import { bufferOver } from '../buffer-over.ts';
 import type { NameTable } from '../commands/name-table.ts';
 import { KvcacheError } from '../errors.ts';
 import { protobufGroupDepthMax } from '../limits.ts';
@@ -25,9 +26,13 @@ const varintBytesMax = 10;
 export class WireReader {
   readonly bytes: Buffer;
   at = 0;
+  readonly #memory: ArrayBufferLike;
+  readonly #memoryFrom: number;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.#memory = bytes.buffer;
+    this.#memoryFrom = bytes.byteOffset;
   }
 
   get isAtEnd(): boolean {
@@ -77,7 +82,7 @@ export class WireReader {
   /** The next field of bytes, as it lies in the message. */
   view(): Buffer {
     const end = this.end();
-    const view = this.bytes.subarray(this.at, end);
+    const view = bufferOver(this.#memory, this.#memoryFrom + this.at, end - this.at);
     this.at = end;
     return view;
   }

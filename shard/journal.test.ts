@@ -16,7 +16,7 @@ it('an entry gives back what it was made of, however large its numbers are', () 
     slot: fc.integer({ min: 0, max: slotCount - 1 }),
     sequence: fc.oneof(
       fc.maxSafeNat(),
-      fc.constantFrom(2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 43 - 2 ** 32 - 1, 2 ** 43 - 2 ** 32, 2 ** 53 - 1),
+      fc.constantFrom(2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 42 - 2 ** 32 - 1, 2 ** 42 - 2 ** 32, 2 ** 53 - 1),
     ),
     expireAtMs: fc.oneof(fc.constant(0), fc.maxSafeNat()),
     bodyBytes: fc.nat(),
@@ -68,7 +68,8 @@ it('an entry gives back what it was made of, however large its numbers are', () 
 it('an entry takes no more of the heap than its fields, however high the sequence is', () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const count = 200_000;
+  // So many that what the test's runner makes and drops meanwhile is little beside them.
+  const count = 1_000_000;
   const entries = emptyPlaces<Entry>(count);
   collect();
   const before = getHeapStatistics().used_heap_size;

@@ -12,7 +12,8 @@
  *
  * A value may be a chain: a base record and deltas behind it. The body is the base's bytes with those of all deltas
  * behind them, in order; what they mean is the keyspace's matter. Every delta makes a new entry with the delta's
- * sequence and expiry, whose place is the base's, so an entry still is one state of one key.
+ * sequence and expiry, whose place is the base's, so an entry still is one state of one key. Only what nobody keeps is
+ * written over (`LentEntry`).
  */
 import type { Acknowledgement } from '../commands/command.ts';
 import type { StoredType } from '../commands/stored-type.ts';
@@ -35,7 +36,10 @@ export const movingSpaces: readonly MovingSpace[] = [spaceOfKeys, spaceOfBlocks,
 export const spaceMax = spaceOfCompanions;
 export const companionKindBytes = 1;
 /** The part of a sequence above its 32 low bits, in an entry: at this value, the whole sequence lies outside. */
-const sequenceHighMax = 0x7ff;
+const sequenceHighMax = 0x3ff;
+const sequenceHighShift = 22;
+/** In an entry's traits: nobody but index and hot tier knows it. */
+const overwritableTrait = 1 << 21;
 
 export function isMovingSpace(space: number | undefined): space is MovingSpace {
   return movingSpaces.some((moving) => moving === space);
@@ -72,12 +76,12 @@ export interface Chain {
  * One live record, or a base with deltas: ten fields of 8 bytes and a header of 24. There are millions of them, and every
  * full collection of garbage visits each, so nothing here is an object of its own that need not be.
  *
- *   traits   bits 0–13 slot │ 14–15 space │ 16–20 type │ 21–31 the sequence above its 32 low bits
+ *   traits   bits 0–13 slot │ 14–15 space │ 16–20 type │ 21 overwritable │ 22–31 the sequence above its 32 low bits
  *
  * What a read in RAM needs comes first, so that it lies in as few lines of the processor's cache as can be.
  *
  * V8 keeps integers of 32 bits in the field itself, others in objects of 16 bytes. Hence the sequence in two parts (beyond
- * 2^43 it lies among the rare facts); times lie outside, and all else is below 2^31: what is of one segment or one value.
+ * 2^42 it lies among the rare facts); times lie outside, and all else is below 2^31: what is of one segment or one value.
  * A private method would cost a field more: V8 marks every object whose class has one.
  */
 export class Entry {
@@ -92,14 +96,14 @@ export class Entry {
   lastUse = 0;
   /** Owned by the hot tier: the number of the value's copy in RAM (hot/copy-number.ts); 0 is none. */
   hot = 0;
-  readonly #traits: number;
+  #traits: number;
   #rare: Rare;
   /** The segment that holds the record; 0 without a journal. */
   segment: number;
   /** Where the whole record begins in its segment, and its length, header and key included. */
   offset: number;
   recordBytes: number;
-  readonly #sequenceLow: number;
+  #sequenceLow: number;
 
   constructor(
     space: Space,
@@ -113,13 +117,13 @@ export class Entry {
     offset: number,
     recordBytes: number,
   ) {
-    const sequenceHigh = Math.min(Math.floor(sequence / 2 ** 32), sequenceHighMax);
+    const sequenceHigh = sequenceHighOf(sequence);
     this.key = key;
     this.bodyBytes = bodyBytes;
     this.segment = segment;
     this.offset = offset;
     this.recordBytes = recordBytes;
-    this.#traits = slot | (space << 14) | (type << 16) | (sequenceHigh << 21);
+    this.#traits = slot | (space << 14) | (type << 16) | (sequenceHigh << sequenceHighShift);
     this.#sequenceLow = sequence | 0;
     const expiry = expireAtMs === 0 ? undefined : new Expiry(expireAtMs);
     this.#rare = sequenceHigh < sequenceHighMax ? expiry : new RareFacts(expiry, sequence);
@@ -138,9 +142,39 @@ export class Entry {
   }
 
   get sequence(): number {
-    const sequenceHigh = this.#traits >>> 21;
+    const sequenceHigh = this.#traits >>> sequenceHighShift;
     if (sequenceHigh < sequenceHighMax) return sequenceHigh * 2 ** 32 + (this.#sequenceLow >>> 0);
     return factsOf(this.#rare)!.sequence;
+  }
+
+  /** True as long as the next small value of the key may be written over this one; see LentEntry. */
+  get isOverwritable(): boolean {
+    return (this.#traits & overwritableTrait) !== 0;
+  }
+
+  /** For the new entry of a plain key with a small value, bytes in one piece: nobody but the index knows it. */
+  allowOverwriting(): void {
+    if (this.#rare === undefined) this.#traits |= overwritableTrait;
+  }
+
+  /** The entry for whoever keeps it: from now on it is one state of its key for ever. */
+  keep(): Entry {
+    if ((this.#traits & overwritableTrait) !== 0) this.#traits &= ~overwritableTrait;
+    return this;
+  }
+
+  /** Becomes the next state of its key, of the same type and without an expiry either. */
+  overwrite(sequence: number, bodyBytes: number, segment: number, offset: number, recordBytes: number): void {
+    if (!this.isOverwritable) throw new Error('an entry that somebody keeps is written over');
+    const sequenceHigh = sequenceHighOf(sequence);
+    this.bodyBytes = bodyBytes;
+    this.lastUse = 0;
+    this.segment = segment;
+    this.offset = offset;
+    this.recordBytes = recordBytes;
+    this.#traits = (this.#traits & ((1 << sequenceHighShift) - 1)) | (sequenceHigh << sequenceHighShift);
+    this.#sequenceLow = sequence | 0;
+    this.#rare = sequenceHigh < sequenceHighMax ? undefined : new RareFacts(undefined, sequence);
   }
 
   /** Unix milliseconds, 0 for never. */
@@ -174,6 +208,34 @@ export class Entry {
     facts.chainIndex = chainIndex;
     this.#rare = facts;
   }
+}
+
+/**
+ * An entry for as long as its caller does not wait: what index and hot tier have, and what a command gets that is done in
+ * one go. The next SET of a small plain value writes over the entry that is there instead of making another one, which
+ * would live long enough to be copied twice by the collector. But an entry is one state of one key to all who
+ * keep one: readers, compaction, eviction and hand-over. So they have an `Entry`, which is only to be had by `keep`, and
+ * what was ever kept is never written over.
+ */
+export type LentEntry = Pick<Entry, 'lastUse' | 'hot' | 'overwrite' | 'keep'> &
+  Readonly<
+    Pick<
+      Entry,
+      | 'key'
+      | 'slot'
+      | 'space'
+      | 'type'
+      | 'expireAtMs'
+      | 'bodyBytes'
+      | 'segment'
+      | 'recordBytes'
+      | 'chainIndex'
+      | 'isOverwritable'
+    >
+  >;
+
+function sequenceHighOf(sequence: number): number {
+  return Math.min(Math.floor(sequence / 2 ** 32), sequenceHighMax);
 }
 
 /** What storage needs of the keyspace. All synchronous. */
@@ -245,6 +307,11 @@ export interface Journal {
    * bodies' memory until they are in the file. Throws KvcacheError when the log takes no writes.
    */
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition };
+  /**
+   * Appends a write of a whole small value as a group of its own, and writes it over the entry, which is its key's. Then
+   * that entry's former record is garbage. Throws as `append` does, and leaves the entry as it was.
+   */
+  overwrite(write: JournalWrite, entry: LentEntry): JournalPosition;
   /** The entry is no longer live (overwritten, deleted, expired): its bytes count as garbage from now on. */
   release(entry: Entry): void;
   /**

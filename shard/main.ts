@@ -35,7 +35,7 @@ import { HotTier } from './hot/hot-tier.ts';
 import { MemoryBudget } from './hot/memory-budget.ts';
 import { type ShardParts, shardInfo } from './info.ts';
 import { blockInfo, keyInfo } from './value-info.ts';
-import { keyspaceOptions } from './live-options.ts';
+import { LiveKeyspaceOptions } from './live-options.ts';
 import { Engine } from './keyspace/engine.ts';
 import { KeyIndex } from './keyspace/key-index.ts';
 import type { CommandHandler } from './keyspace/handler.ts';
@@ -46,6 +46,7 @@ import { handoverCommands, HandoverSource } from './handover/source.ts';
 import { SlotStates } from './handover/slot-states.ts';
 import { openShardStorage } from './open-storage.ts';
 import type { Storage } from './storage/storage.ts';
+import { freeBytesMaxOf, ValueMemory } from './value-memory.ts';
 
 export async function startShard(live: LiveSettings, logger: Logger): Promise<Service> {
   const settings = live.current;
@@ -68,6 +69,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   topology.on('change', ({ epoch }) => logger.info({ epoch }, 'topology'));
 
   const states = new SlotStates(topology, name);
+  const memory = new ValueMemory({ freeBytesMax: freeBytesMaxOf(settings['memory.limit']) });
   const hot = new HotTier({ limitBytes: settings['hot.size'] });
   const index = new KeyIndex(hot, systemClock);
   const { storage, writeBehind, topologyBlob } = await openShardStorage(live, index, topology, logger, (reason) =>
@@ -78,7 +80,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     index,
     hot,
     journal: storage,
-    options: keyspaceOptions(live, states),
+    options: new LiveKeyspaceOptions(live, states),
     extraCommands: new Map([
       ['FLUSH', flushCommand(storage)],
       ['SHARDINFO', () => Buffer.from(JSON.stringify(shardInfo(parts, link.stats().sessions)))],
@@ -111,9 +113,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
   const diskBytesMax = settings['disk.size'];
   const parts: ShardParts = { name, dataDirectory, diskBytesMax, topology, engine, storage, writeBehind, handover };
   const executor = new OwnershipExecutor(engine, topology, name, {
-    get hasClosed() {
-      return states.hasClosed;
-    },
+    hasClosed: () => states.hasClosed,
     closed: () => states.closed(),
     isClosed: (slot) => states.isClosed(slot),
     ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
@@ -127,6 +127,7 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     topology,
     security,
     figures: doors.figures,
+    memory,
   });
   const { link } = internal;
   const budget = new MemoryBudget({
@@ -135,12 +136,12 @@ export async function startShard(live: LiveSettings, logger: Logger): Promise<Se
     hot,
     clock: systemClock,
     indexBytes: () => index.bytes,
-    otherBytes: () => bytesInFlight(parts, link, doors),
+    otherBytes: () => bytesInFlight(parts, link, doors) + memory.freeBytes,
     residentBytes: () => process.memoryUsage.rss(),
   });
   addShardMetrics(doors.registry, { ...parts, link, budget, grpc: () => doors.grpcStatistics() });
   const linkAddress = await internal.listen();
-  await doors.serve(executor, kept, { role: 'shard', name, slots: () => topology.slots });
+  await doors.serve(executor, kept, { role: 'shard', name, slots: () => topology.slots }, memory);
 
   return {
     addresses: { ...doors.addresses, link: linkAddress },

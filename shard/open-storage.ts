@@ -8,7 +8,7 @@ import type { TopologyBlob } from './blob/topology-blob.ts';
 import type { WriteBehind } from './blob/write-behind.ts';
 import { systemClock } from './clock.ts';
 import type { RecordIndex } from './journal.ts';
-import { compactorOptions, evictorOptions } from './live-options.ts';
+import { LiveCompactorOptions, LiveEvictorOptions } from './live-options.ts';
 import { openStorage, type Storage } from './storage/storage.ts';
 
 export interface OpenedStorage {
@@ -54,8 +54,8 @@ export async function openShardStorage(
     fsync: settings['log.fsync'],
     segmentBytes: settings['log.segment_size'],
     segmentAgeMs: segmentAgeMaxMs,
-    eviction: evictorOptions(live),
-    compaction: compactorOptions(live),
+    eviction: new LiveEvictorOptions(live),
+    compaction: new LiveCompactorOptions(live),
     get evictionIntervalMs() {
       return live.current['eviction.check_interval'];
     },

@@ -100,9 +100,7 @@ test('so many commands wait for slots that are not open, others are told to try 
   const opened = Promise.withResolvers<void>();
   let isClosed = true;
   const arriving = {
-    get hasClosed() {
-      return isClosed;
-    },
+    hasClosed: () => isClosed,
     closed: () => [],
     isClosed: () => isClosed,
     ready: () => opened.promise,

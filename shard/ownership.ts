@@ -19,7 +19,7 @@ import type { TopologyView } from '../topology/holder.ts';
 
 /** Slots on their way to this shard. */
 export interface ArrivingSlots {
-  readonly hasClosed: boolean;
+  hasClosed(): boolean;
   closed(): readonly number[];
   isClosed(slot: number): boolean;
   /** Resolves when the slots are open; rejects with a KvcacheError. */
@@ -51,7 +51,7 @@ export class OwnershipExecutor implements Executor {
     if (isOverSlots(spec, command)) return crossSlot;
     const moved = this.#moved(spec, command, context);
     if (moved !== undefined) return moved;
-    if (this.#arriving?.hasClosed === true) {
+    if (this.#arriving?.hasClosed() === true) {
       const closed = this.#closedSlots(spec, command, this.#arriving);
       if (closed.length > 0) return this.#executeWhenOpen(command, context, closed, this.#arriving);
     }

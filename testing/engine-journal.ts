@@ -7,12 +7,14 @@
 import { storedTypes } from '../commands/stored-type.ts';
 import { KvcacheError } from '../errors.ts';
 import { chainWith } from '../shard/log/chain.ts';
+import type { Part } from '../shard/log/parts.ts';
 import {
   type Condense,
   Entry,
   type Journal,
   type JournalPosition,
   type JournalWrite,
+  type LentEntry,
   type StoredValue,
 } from '../shard/journal.ts';
 
@@ -84,6 +86,17 @@ export class MemoryJournal implements Journal {
     return { entries, position: { segment: this.#segment, end: this.#offset } };
   }
 
+  overwrite(write: JournalWrite, entry: LentEntry): JournalPosition {
+    if (!this.live.has(entry as Entry)) throw new Error(`a dead entry is written over: ${entry.key}`);
+    this.groups.push([write]);
+    this.#sequence += 1;
+    const body = write.body!;
+    const { segment, offset, recordBytes } = this.#takePlace(write, body);
+    entry.overwrite(this.#sequence, body.byteLength, segment, offset, recordBytes);
+    this.#values.set(`${segment}:${offset}`, { type: entry.type, meta: undefined, body: ownCopy(body) });
+    return { segment, end: this.#offset };
+  }
+
   release(entry: Entry): void {
     if (!this.live.delete(entry)) throw new Error(`released twice, or never appended: ${entry.key}`);
   }
@@ -150,10 +163,7 @@ export class MemoryJournal implements Journal {
     const bytes = write.body;
     const earlier = deltaOf && this.#values.get(placeOf(deltaOf))!.body;
     const body = earlier === undefined || bytes === undefined ? bytes : Buffer.concat([earlier, bytes]);
-    const recordBytes = headerBytes + key.byteLength + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
-    this.#nextPlace(recordBytes);
-    const offset = this.#offset;
-    this.#offset += recordBytes;
+    const { offset, recordBytes } = this.#takePlace(write, body);
     if (body === undefined) return undefined;
     const name = key.toString('latin1');
     const entry = new Entry(
@@ -176,6 +186,14 @@ export class MemoryJournal implements Journal {
     this.#values.set(placeOf(entry), { type: entry.type, meta: meta && ownCopy(meta), body: ownCopy(body) });
     this.live.add(entry);
     return entry;
+  }
+
+  #takePlace({ key, meta }: JournalWrite, body: Buffer | undefined): Part {
+    const recordBytes = headerBytes + key.byteLength + (meta?.byteLength ?? 0) + (body?.byteLength ?? 0);
+    this.#nextPlace(recordBytes);
+    const offset = this.#offset;
+    this.#offset += recordBytes;
+    return { segment: this.#segment, offset, recordBytes };
   }
 
   #nextPlace(recordBytes: number): void {

@@ -64,7 +64,9 @@ const writeMethod: ServerMethod<IncomingWrite, WriteResponse> = {
 export function addBlockService(serving: Serving): void {
   serveUnary(serving, lookupMethod, (request, call) => lookup(serving, request, call));
   serveUnary(serving, readMethod, (request, call) => read(serving, request, call));
-  serveUnary(serving, writeMethod, (request, call) => write(serving, request, call));
+  // Of a Write nothing is left but the block when it is in the cache.
+  const { memory } = serving;
+  serveUnary(serving, { ...writeMethod, memory }, (request, call) => write(serving, request, call));
   serving.server.addBidi({ ...readMethod, path: definition.streamingRead.path }, (stream, call) =>
     streamingRead(serving, stream, call),
   );

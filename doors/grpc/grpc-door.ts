@@ -1,6 +1,7 @@
 /** The gRPC door: every service on one port, over an executor that is given to it. The same on router and shard. */
 import type { Executor } from '../../commands/command.ts';
 import { GrpcServer, type GrpcServerOptions, type GrpcServerStatistics } from '../../grpc/server.ts';
+import type { ReceiveMemory } from '../../receive-memory.ts';
 import type { Authenticator } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import type { ServerTlsSource } from '../../security/tls.ts';
@@ -18,6 +19,8 @@ export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'author
   readonly host: string;
   readonly port: number;
   readonly executor: Executor;
+  /** For blocks that are written; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
   readonly config: RuntimeConfig;
   readonly log?: DoorLog | undefined;
   readonly metrics?: ServiceMetrics | undefined;
@@ -47,7 +50,7 @@ export class GrpcDoor implements Door {
 
   constructor(options: GrpcDoorOptions) {
     this.#options = options;
-    const { executor, config, log, metrics, security, refusals, isHealthy } = options;
+    const { executor, memory, config, log, metrics, security, refusals, isHealthy } = options;
     const server = new GrpcServer({
       ...options,
       tls: security?.tls,
@@ -56,7 +59,7 @@ export class GrpcDoor implements Door {
     });
     this.#server = server;
     this.#health = new HealthService(server, services, isHealthy);
-    addBlockService({ server, executor, log });
+    addBlockService({ server, executor, log, memory });
     addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });
     addKeyValueStoreService({ server, executor, log });
     addVersionedServices({ server, executor, log });

@@ -14,6 +14,7 @@ import type { ServerCall } from '../../grpc/server-call.ts';
 import { grpcErrorOf, type UnaryHandler } from '../../grpc/server-unary.ts';
 import { statusName } from '../../grpc/status.ts';
 import { commandDeadlineDefaultMs, commandDeadlineMaxMs } from '../../limits.ts';
+import type { ReceiveMemory } from '../../receive-memory.ts';
 import type { DoorLog } from '../door.ts';
 import { settle } from '../settle.ts';
 import { grpcErrorOfReply, invalidArgument } from './status-of-error.ts';
@@ -27,6 +28,8 @@ export interface Serving {
   readonly server: GrpcServer;
   readonly executor: Executor;
   readonly log: DoorLog | undefined;
+  /** For requests that are one large value; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
 }
 
 /** Serves a method: the client's request id comes back in the trailers, and a failed call is logged with it. */

@@ -6,6 +6,7 @@
  * on lies where it was gathered, and is not written again.
  */
 import type { Upload } from '../../commands/command.ts';
+import type { ReceiveMemory } from '../../receive-memory.ts';
 import { linkUploadPieceBytes, respReceiveStepBytes, socketUnbudgetedBytesMax } from '../../limits.ts';
 
 const growthFactor = 8;
@@ -16,6 +17,7 @@ export class BulkGatherer {
   /** Whether the last `take` found no room. */
   isHeld = false;
   readonly #admit: (bytes: number) => boolean;
+  readonly #memory: ReceiveMemory;
   #bytes: Buffer = nothing;
   #filled = 0;
   /** Where the bytes go on to, and how many of them have gone. */
@@ -23,8 +25,9 @@ export class BulkGatherer {
   #uploaded = 0;
 
   /** `admit` is asked before memory is taken that is worth asking for. */
-  constructor(admit: (bytes: number) => boolean) {
+  constructor(admit: (bytes: number) => boolean, memory: ReceiveMemory) {
     this.#admit = admit;
+    this.#memory = memory;
   }
 
   get isEmpty(): boolean {
@@ -79,7 +82,7 @@ export class BulkGatherer {
     const had = this.#bytes.byteLength;
     const capacity = Math.min(whole, Math.max(respReceiveStepBytes, had * growthFactor));
     if (whole > socketUnbudgetedBytesMax && !this.#admit(capacity - had)) return false;
-    const larger = Buffer.allocUnsafeSlow(capacity);
+    const larger = capacity === whole ? this.#memory.take(whole) : Buffer.allocUnsafeSlow(capacity);
     this.#bytes.copy(larger, 0, 0, this.#filled);
     this.#bytes = larger;
     return true;

@@ -46,6 +46,7 @@ export class Connection implements ClientConnection {
     this.#reader = new RequestReader(
       (bytes, isGrowth) => this.flow.admit(bytes, isGrowth),
       (args, bytes) => this.#beginUpload(args, bytes),
+      parts.memory,
     );
     this.#pipeline = new Pipeline({
       executor: parts.executor,
@@ -95,7 +96,7 @@ export class Connection implements ClientConnection {
       this.#context = { session: this.client.session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
     }
     let outcome: ReturnType<RequestReader['next']> = 'request';
-    while (!flow.isEnding && !flow.isHeld) {
+    while (flow.admitsRequest()) {
       outcome = reader.next();
       if (outcome !== 'request') break;
       this.#runRequest();

@@ -3,6 +3,7 @@ import type { Executor } from '../../commands/command.ts';
 import type { Authenticator } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import type { FlowParts } from '../flow-control.ts';
+import type { ReceiveMemory } from '../../receive-memory.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
 import type { SocketListener } from '../socket-listener.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -13,6 +14,8 @@ import type { ReplyWriter } from './reply-writer.ts';
 
 export interface DoorParts extends FlowParts {
   readonly executor: Executor;
+  /** For large arguments; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
   readonly settings: RuntimeConfig;
   readonly authenticator: Authenticator;
   readonly refusals: Refusals | undefined;

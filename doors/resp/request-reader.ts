@@ -29,6 +29,8 @@ import {
   valueBytesMax,
 } from '../../limits.ts';
 import type { Upload } from '../../commands/command.ts';
+import { bufferOver } from '../../buffer-over.ts';
+import { collectedMemory, type ReceiveMemory } from '../../receive-memory.ts';
 import { BulkGatherer } from './bulk-gatherer.ts';
 import { splitInline } from './inline-command.ts';
 
@@ -75,8 +77,11 @@ export class RequestReader {
   fault = '';
   readonly #admit: (bytes: number, isGrowth: boolean) => boolean;
   readonly #beginUpload: BeginUpload;
-  readonly #gatherer = new BulkGatherer((bytes) => this.#admitBytes(bytes));
+  readonly #gatherer: BulkGatherer;
   #chunk: Buffer = nothing;
+  /** The memory that the chunk is in, and where it begins there. */
+  #memory: ArrayBufferLike = nothing.buffer;
+  #memoryFrom = 0;
   #at = 0;
   /** Bulk strings of the request in hand that are still to come. */
   #left = 0;
@@ -95,9 +100,14 @@ export class RequestReader {
   #lineFilled = 0;
 
   /** `admit` is asked before memory is taken for a bulk string that has not arrived; its bytes are the caller's to count. */
-  constructor(admit: (bytes: number, isGrowth: boolean) => boolean, beginUpload: BeginUpload = noUpload) {
+  constructor(
+    admit: (bytes: number, isGrowth: boolean) => boolean,
+    beginUpload: BeginUpload = noUpload,
+    memory: ReceiveMemory = collectedMemory,
+  ) {
     this.#admit = admit;
     this.#beginUpload = beginUpload;
+    this.#gatherer = new BulkGatherer((bytes) => this.#admitBytes(bytes), memory);
   }
 
   /** True in the middle of a request. */
@@ -118,6 +128,8 @@ export class RequestReader {
   /** The next chunk; only after `next` said `more`. */
   feed(chunk: Buffer): void {
     this.#chunk = chunk;
+    this.#memory = chunk.buffer;
+    this.#memoryFrom = chunk.byteOffset;
     this.#at = 0;
   }
 
@@ -210,7 +222,7 @@ export class RequestReader {
     if (this.#gatherer.isEmpty && at + whole <= chunk.byteLength) {
       this.#at = at + whole;
       this.#unadmitted += length + argumentOverheadBytes;
-      if (this.#hasName) this.#addArgument(chunk.subarray(at, at + length));
+      if (this.#hasName) this.#addArgument(bufferOver(this.#memory, this.#memoryFrom + at, length));
       else this.#takeName(chunk, at, at + length);
       this.#bulkLength = -1;
       this.#left -= 1;
@@ -287,8 +299,7 @@ export class RequestReader {
 
   #more(): ReadOutcome {
     // Views keep their chunk alive; nothing else should.
-    this.#chunk = nothing;
-    this.#at = 0;
+    this.feed(nothing);
     // A name must not lie in a chunk that is gone: it is short, and its memory small.
     if (this.#left > 0 && this.#hasName && this.nameFrom !== 0) {
       this.nameSource = Buffer.from(this.nameSource.subarray(this.nameFrom, this.nameTo));
@@ -300,8 +311,7 @@ export class RequestReader {
 
   #fail(text: string): ReadOutcome {
     this.fault = text;
-    this.#chunk = nothing;
-    this.#at = 0;
+    this.feed(nothing);
     return 'fault';
   }
 

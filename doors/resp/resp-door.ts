@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { Session } from '../../commands/command.ts';
 import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
+import type { ReceiveMemory } from '../../receive-memory.ts';
 import type { RuntimeConfig } from '../runtime-config.ts';
 import {
   type ListenedConnection,
@@ -27,6 +28,8 @@ import { sessionCommands } from './session/session-commands.ts';
 export interface RespDoorOptions extends SocketDoorOptions {
   readonly settings: RuntimeConfig;
   readonly cluster: ClusterNodes;
+  /** For large arguments; absent: new memory for each. */
+  readonly memory?: ReceiveMemory | undefined;
 }
 
 export interface RespStatistics extends ListenerStatistics {

@@ -17,6 +17,7 @@ import {
   commandDeadlineDefaultMs,
   socketPipelinedBytesMax,
   socketUnauthenticatedBytesMax,
+  socketUnsentBytesHigh,
   tcpLingerMs,
   tcpPayloadBytesMax,
 } from '../../limits.ts';
@@ -29,7 +30,7 @@ import { FrameReader } from './frame-reader.ts';
 import { PendingResponse } from './pending.ts';
 import { commandCodes, statusCodes, tooLargeText } from './protocol.ts';
 import { requestOf, type TypedRequest } from './requests.ts';
-import { bytesOf, encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
+import { bytesOf, encoded, errorResponse, invalidResponse, joined, okResponse, type Response } from './response.ts';
 
 /** What all connections of a door share. */
 export interface TcpParts extends FlowParts {
@@ -49,6 +50,9 @@ export class TcpConnection {
   readonly #parts: TcpParts;
   readonly #reader: FrameReader;
   readonly #pipeline: Pipeline<Response, PendingResponse>;
+  /** Parts of responses that leave together when all that was read has been run, or there is much of them. */
+  #unsent: Buffer[] = [];
+  #unsentBytes = 0;
   #session: Session;
   #isAuthenticated: boolean;
   #context: CommandContext | undefined;
@@ -80,7 +84,6 @@ export class TcpConnection {
   /** Sends what has been answered, and runs requests until there is no more input or the connection is held. */
   #run(): FlowOutcome {
     const reader = this.#reader;
-    this.#socket.cork();
     for (let ready = this.#pipeline.take(); ready !== undefined; ready = this.#pipeline.take()) {
       this.#write(ready.response);
     }
@@ -88,19 +91,15 @@ export class TcpConnection {
       this.#context = { session: this.#session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
     }
     let outcome: ReturnType<FrameReader['next']> = 'frame';
-    while (!this.flow.isEnding && !this.#isHeld()) {
+    // Responses that wait count as well as payloads.
+    while (this.#pipeline.bytes < socketPipelinedBytesMax && this.flow.admitsRequest()) {
       outcome = reader.next();
       if (outcome !== 'frame') break;
       this.#runFrame();
     }
     if (outcome === 'too-large') this.#refuseHead();
-    this.#socket.uncork();
+    this.#send();
     return outcome === 'more' || outcome === 'wait' ? outcome : 'held';
-  }
-
-  #isHeld(): boolean {
-    // Responses that wait count as well as payloads.
-    return this.flow.isHeld || this.#pipeline.bytes >= socketPipelinedBytesMax;
   }
 
   #runFrame(): void {
@@ -175,8 +174,22 @@ export class TcpConnection {
     const status = ready[0]![0];
     if (status === statusCodes.ERROR) figures.errors += 1;
     if (status === statusCodes.INVALID) figures.invalid += 1;
-    figures.bytesWritten += bytesOf(ready);
-    for (const part of ready) this.#socket.write(part);
+    const bytes = bytesOf(ready);
+    figures.bytesWritten += bytes;
+    this.#unsent.push(...ready);
+    this.#unsentBytes += bytes;
+    if (this.#unsentBytes > socketUnsentBytesHigh) this.#send();
+  }
+
+  #send(): void {
+    if (this.#unsent.length === 0) return;
+    const buffers = joined(this.#unsent);
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    const socket = this.#socket;
+    if (buffers.length > 1) socket.cork();
+    for (const buffer of buffers) socket.write(buffer);
+    if (buffers.length > 1) socket.uncork();
   }
 }
 

@@ -6,6 +6,7 @@
  * first. A head that claims more than a frame may have is told at once, before anything of it is kept.
  */
 import { socketUnbudgetedBytesMax, tcpPayloadBytesMax, tcpReceiveStepBytes } from '../../limits.ts';
+import { bufferOver } from '../../buffer-over.ts';
 import { frameHeadBytes } from './protocol.ts';
 
 /** `frame`: `code` and `payload` hold one. `wait`: `admit` said no. `too-large`: `claimedBytes` says how large. */
@@ -26,10 +27,16 @@ export class FrameReader {
   readonly #admit: (bytes: number, isGrowth: boolean) => boolean;
   readonly #head = Buffer.alloc(frameHeadBytes);
   #headFilled = 0;
+  /** Of the frame in hand, once its head is there. */
+  #code = 0;
+  #length = 0;
   #body: Buffer = nothing;
   #bodyFilled = 0;
   #admitted = 0;
   #chunk: Buffer = nothing;
+  /** The memory that the chunk is in, and where it begins there. */
+  #memory: ArrayBufferLike = nothing.buffer;
+  #memoryFrom = 0;
   #at = 0;
 
   constructor(admit: (bytes: number, isGrowth: boolean) => boolean = () => true) {
@@ -49,28 +56,46 @@ export class FrameReader {
   /** The next chunk; only after `next` said `more`. */
   feed(chunk: Buffer): void {
     this.#chunk = chunk;
+    this.#memory = chunk.buffer;
+    this.#memoryFrom = chunk.byteOffset;
     this.#at = 0;
   }
 
   next(): FrameOutcome {
     if (!this.#takeHead()) return this.#more();
-    const length = this.#head.readUInt32BE(1);
+    const length = this.#length;
     if (length > this.payloadBytesMax) {
       this.claimedBytes = length;
       return 'too-large';
     }
     if (this.#body.byteLength === 0 && this.#at + length <= this.#chunk.byteLength) {
-      return this.#complete(this.#chunk.subarray(this.#at, (this.#at += length)));
+      const from = this.#at;
+      this.#at += length;
+      return this.#complete(bufferOver(this.#memory, this.#memoryFrom + from, length));
     }
     return this.#gather(length);
   }
 
   #takeHead(): boolean {
     if (this.#headFilled === frameHeadBytes) return true;
+    const from = this.#at;
+    if (this.#headFilled === 0 && from + frameHeadBytes <= this.#chunk.byteLength) {
+      this.#headFilled = frameHeadBytes;
+      this.#at = from + frameHeadBytes;
+      this.#takeFields(this.#chunk, from);
+      return true;
+    }
     const end = Math.min(this.#chunk.byteLength, this.#at + frameHeadBytes - this.#headFilled);
     this.#headFilled += this.#chunk.copy(this.#head, this.#headFilled, this.#at, end);
     this.#at = end;
-    return this.#headFilled === frameHeadBytes;
+    if (this.#headFilled < frameHeadBytes) return false;
+    this.#takeFields(this.#head, 0);
+    return true;
+  }
+
+  #takeFields(bytes: Buffer, at: number): void {
+    this.#code = bytes[at]!;
+    this.#length = bytes.readUInt32BE(at + 1);
   }
 
   #gather(length: number): FrameOutcome {
@@ -98,7 +123,7 @@ export class FrameReader {
   }
 
   #complete(payload: Buffer): FrameOutcome {
-    this.code = this.#head[0]!;
+    this.code = this.#code;
     this.payload = payload;
     this.admittedBytes = this.#admitted;
     this.#admitted = 0;
@@ -110,8 +135,7 @@ export class FrameReader {
 
   #more(): FrameOutcome {
     // Views keep their chunk alive; nothing else should.
-    this.#chunk = nothing;
-    this.#at = 0;
+    this.feed(nothing);
     return 'more';
   }
 }

@@ -1,11 +1,11 @@
 /** The fields of a payload, one after the other, as views of it. What is wrong is thrown in the protocol's words. */
 import { isUtf8 } from 'node:buffer';
-import { itemBudget, readTyped, TypedFault, type TypedValue } from '../../commands/typed-value.ts';
+import { type ItemBudget, itemBudget, readTyped, TypedFault, type TypedValue } from '../../commands/typed-value.ts';
 import { tcpKeyBytesMax } from '../../limits.ts';
 
 export class PayloadReader {
   readonly #bytes: Buffer;
-  readonly #items = itemBudget();
+  #items: ItemBudget | undefined;
   #at = 0;
 
   constructor(bytes: Buffer) {
@@ -14,7 +14,7 @@ export class PayloadReader {
 
   /** A key that is the whole payload. */
   wholeKey(): Buffer {
-    return checkedKey(this.#take(this.#bytes.byteLength));
+    return checkedKey(this.#bytes);
   }
 
   key(): Buffer {
@@ -28,20 +28,21 @@ export class PayloadReader {
 
   /** Two bytes. */
   count(): number {
-    return this.#take(2).readUInt16BE();
+    return this.#bytes.readUInt16BE(this.#pass(2));
   }
 
   /** Eight bytes, unsigned. */
   unsigned(): bigint {
-    return this.#take(8).readBigUInt64BE();
+    return this.#bytes.readBigUInt64BE(this.#pass(8));
   }
 
   /** Eight bytes, signed. */
   signed(): bigint {
-    return this.#take(8).readBigInt64BE();
+    return this.#bytes.readBigInt64BE(this.#pass(8));
   }
 
   value(): TypedValue {
+    this.#items ??= itemBudget();
     const { value, end } = readTyped(this.#bytes, this.#at, this.#items);
     this.#at = end;
     return value;
@@ -52,11 +53,16 @@ export class PayloadReader {
   }
 
   #take(length: number): Buffer {
-    const end = this.#at + length;
-    if (end > this.#bytes.byteLength) throw new TypedFault('Unexpected end of data');
-    const taken = this.#bytes.subarray(this.#at, end);
-    this.#at = end;
-    return taken;
+    const from = this.#pass(length);
+    return this.#bytes.subarray(from, from + length);
+  }
+
+  /** Where so many bytes begin. */
+  #pass(length: number): number {
+    const from = this.#at;
+    if (from + length > this.#bytes.byteLength) throw new TypedFault('Unexpected end of data');
+    this.#at = from + length;
+    return from;
   }
 }
 

@@ -9,14 +9,10 @@ import { frameHead, type StatusByte, statusCodes } from './protocol.ts';
 /** The bytes of a response, head included. */
 export type Response = readonly Buffer[];
 
-/** Parts up to this are joined with what stands before them. */
-const joinedBytesMax = 16 * 1024;
-
 export function response(status: StatusByte, ...parts: readonly Buffer[]): Response {
-  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const bytes = bytesOf(parts);
   if (bytes > tcpPayloadBytesMax) return errorResponse(`the answer has ${bytes} bytes; at most 64 MB fit a response`);
-  const head = frameHead(status, bytes);
-  return bytes <= joinedBytesMax ? [Buffer.concat([head, ...parts])] : [head, ...parts];
+  return [frameHead(status, bytes), ...parts];
 }
 
 export function errorResponse(text: string): Response {
@@ -74,8 +70,27 @@ export function encoded(reply: Reply, encode: Encoding): Response {
   }
 }
 
-export function bytesOf(response: Response): number {
-  return response.reduce((sum, part) => sum + part.byteLength, 0);
+export function bytesOf(parts: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  return bytes;
+}
+
+/** Parts above this go to the socket as they lie. */
+const joinedBytesMax = 16 * 1024;
+
+/** The same bytes in few buffers: small parts are copied beside each other. A write costs as much as several commands. */
+export function joined(parts: readonly Buffer[]): Buffer[] {
+  const buffers: Buffer[] = [];
+  for (let from = 0; from < parts.length;) {
+    let to = from;
+    while (to < parts.length && parts[to]!.byteLength <= joinedBytesMax) to += 1;
+    if (to > from + 1) buffers.push(Buffer.concat(parts.slice(from, to)));
+    else if (to > from) buffers.push(parts[from]!);
+    if (to < parts.length) buffers.push(parts[to]!);
+    from = to + 1;
+  }
+  return buffers;
 }
 
 /** [type, body]; of several keys, one that is not there or has no value to show is Null. */

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Http2Connection, type Http2Options } from '../connection.ts';
+import type { Http2Options } from '../connection-options.ts';
+import { Http2Connection } from '../connection.ts';
 import type { HeaderFields, OutgoingFields } from '../header-fields.ts';
 import type { ByteAccount } from '../outbox.ts';
 import type { Http2Stream, StreamListener } from '../stream.ts';

@@ -14,7 +14,7 @@
 import { slotCount } from '../../limits.ts';
 import type { TopologyView } from '../../topology/holder.ts';
 import type { SlotMap } from '../../topology/slot-map.ts';
-import type { ServedSlots } from '../keyspace/keyspace.ts';
+import type { ServedSlots } from '../keyspace/keyspace-options.ts';
 
 const foreign = 0;
 const departing = 1;

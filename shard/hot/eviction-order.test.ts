@@ -36,7 +36,7 @@ class TestOrder {
     this.#heldBytes += bytes;
     this.order.add(entry);
     while (this.#heldBytes > this.limitBytes) {
-      const oldest = this.order.evict(this.limitBytes)!;
+      const oldest = this.order.evict(this.limitBytes)!.keep();
       this.evicted.push(oldest.key);
       this.drop(oldest);
     }

@@ -51,7 +51,7 @@ import {
   hotPassedOverPerEvictionMax,
   hotSmallValueBytesMax,
 } from '../../limits.ts';
-import { type Entry, spaceOfBlocks } from '../journal.ts';
+import { type Entry, type LentEntry, spaceOfBlocks } from '../journal.ts';
 import { keyHash } from '../keyspace/key-hash.ts';
 import { nodeOf, noteUse, takeUse } from './copy-number.ts';
 import { EvictedKeys } from './evicted-keys.ts';
@@ -60,7 +60,7 @@ import { noNode, type UseList, UseOrder } from './use-order.ts';
 
 export class EvictionOrder {
   /** Of the copies, whose owners' `hot` they are. */
-  readonly nodes = new UseOrder<Entry>();
+  readonly nodes = new UseOrder<LentEntry>();
   readonly #once = this.nodes.list();
   readonly #again = this.nodes.list();
   readonly #evicted = new EvictedKeys();
@@ -85,7 +85,7 @@ export class EvictionOrder {
   }
 
   /** Takes up the entry's copy, which has just come. */
-  add(entry: Entry): void {
+  add(entry: LentEntry): void {
     const node = entry.hot;
     const bytes = this.#bytesOf(node);
     const isBack = bytes > hotSmallValueBytesMax && this.#evicted.take(keyHash(entry.key));
@@ -94,7 +94,7 @@ export class EvictionOrder {
   }
 
   /** Notes a use of the entry's copy. */
-  use(entry: Entry): void {
+  use(entry: LentEntry): void {
     if (isSettledLater(entry)) {
       this.#runs.noteOther();
       noteUse(entry);
@@ -106,19 +106,19 @@ export class EvictionOrder {
   }
 
   /** The entry's copy takes so many bytes more than it did. */
-  grow(entry: Entry, bytes: number): void {
+  grow(entry: LentEntry, bytes: number): void {
     if (this.nodes.listOf(nodeOf(entry)) === this.#again) this.#againBytes += bytes;
   }
 
   /** The entry's copy is about to go. */
-  remove(entry: Entry): void {
+  remove(entry: LentEntry): void {
     const node = nodeOf(entry);
     if (this.nodes.listOf(node) === this.#again) this.#againBytes -= this.#bytesOf(node);
     this.nodes.remove(node);
   }
 
   /** Chooses the entry whose copy goes next, if there is one, and remembers its key. */
-  evict(limitBytes: number): Entry | undefined {
+  evict(limitBytes: number): LentEntry | undefined {
     this.#restoreShares(limitBytes);
     const oldest = this.#oldestUnused(this.#once) || this.#oldestUnused(this.#again);
     if (oldest === noNode) return undefined;
@@ -133,7 +133,7 @@ export class EvictionOrder {
     for (const list of [this.#once, this.#again]) {
       this.#settleOldest(list);
       for (let node = this.nodes.oldest(list); node !== noNode; node = this.nodes.newerThan(list, node)) {
-        yield this.nodes.ownerOf(node);
+        yield this.nodes.ownerOf(node).keep();
       }
     }
   }
@@ -177,12 +177,12 @@ export class EvictionOrder {
   }
 
   /** Behind what in the list the entry's copy has its place: the block before it in its prompt, or the end of the list. */
-  #placeOf(entry: Entry, list: UseList): number {
+  #placeOf(entry: LentEntry, list: UseList): number {
     if (entry.chainIndex < 0) {
       this.#runs.noteOther();
       return list;
     }
-    const before = this.#runs.follow(entry, (other) => {
+    const before = this.#runs.follow(entry.keep(), (other) => {
       const node = nodeOf(other);
       return node !== noNode && this.nodes.listOf(node) === list;
     });
@@ -191,6 +191,6 @@ export class EvictionOrder {
 }
 
 /** True for copies of which a use is only noted. */
-function isSettledLater({ space, bodyBytes }: Entry): boolean {
+function isSettledLater({ space, bodyBytes }: LentEntry): boolean {
   return bodyBytes <= hotSmallValueBytesMax && space !== spaceOfBlocks;
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { hotEvictionsPerStepMax } from '../../limits.ts';
 import { entryOf } from '../../testing/engine-entries.ts';
 import type { Entry } from '../journal.ts';
+import { ValueMemory } from '../value-memory.ts';
 import { HotTier } from './hot-tier.ts';
 import { largeCopyOverheadBytes } from './large-copy.ts';
 
@@ -197,5 +198,67 @@ describe('HotTier', () => {
     expect(hot.size).toBe(0);
     expect(hot.bytes).toBe(0);
     expect(slices).toBeGreaterThanOrEqual(Math.floor(100_000 / hotEvictionsPerStepMax));
+  });
+});
+
+describe('the memory of large values', () => {
+  const memory = new ValueMemory({ freeBytesMax: 64 * MiB });
+
+  /** A large value of a command that says nobody else has it. */
+  function putSole(hot: HotTier, key: string, isSole = true): { entry: Entry; body: Buffer } {
+    const entry = entryOf(key, { slot: 0, bodyBytes: MiB });
+    const body = memory.take(MiB);
+    hot.put(entry, { meta: undefined, body }, entry, isSole);
+    return { entry, body };
+  }
+
+  it('is taken again when its copy is dropped, overwritten or evicted', () => {
+    const hot = new HotTier({ limitBytes: 2.5 * MiB });
+    const dropped = putSole(hot, 'a');
+    hot.drop(dropped.entry);
+    const overwritten = putSole(hot, 'b');
+    hot.put(overwritten.entry, { meta: undefined, body: memory.take(MiB) });
+    const evicted = putSole(hot, 'c');
+    putSole(hot, 'd');
+    putSole(hot, 'e');
+    expect([dropped, overwritten, evicted].map(({ body }) => body.byteLength)).toEqual([0, 0, 0]);
+  });
+
+  it.each([
+    ['read', (hot: HotTier, entry: Entry) => hot.get(entry)],
+    ['peeked at', (hot: HotTier, entry: Entry) => hot.peek(entry)],
+    [
+      'put under another key',
+      (hot: HotTier, entry: Entry) => hot.put(entryOf('z', { slot: 0, bodyBytes: MiB }), hot.peek(entry)!),
+    ],
+  ])('is the collector’s once it was %s', (_, share) => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    const { entry, body } = putSole(hot, 'a');
+    share(hot, entry);
+    hot.drop(entry);
+    expect(body.byteLength).toBe(MiB);
+  });
+
+  it('is the collector’s where a command may still have it, and where two copies share it', () => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    const kept = putSole(hot, 'a', false);
+    hot.drop(kept.entry);
+    const { entry, body } = putSole(hot, 'b');
+    const other = entryOf('c', { slot: 0, bodyBytes: MiB });
+    hot.put(other, { meta: undefined, body }, other, true);
+    hot.drop(entry);
+    hot.drop(other);
+    expect([kept.body.byteLength, body.byteLength]).toEqual([MiB, MiB]);
+  });
+
+  it('goes with a copy that moves to another entry', () => {
+    const hot = new HotTier({ limitBytes: 8 * MiB });
+    const { entry, body } = putSole(hot, 'a');
+    const next = entryOf('a', { slot: 0, bodyBytes: MiB });
+    hot.move(entry, next);
+    hot.drop(entry);
+    expect(body.byteLength).toBe(MiB);
+    hot.drop(next);
+    expect(body.byteLength).toBe(0);
   });
 });

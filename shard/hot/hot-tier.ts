@@ -8,6 +8,9 @@
  * The entry leads to its copy by a field. So a hit costs no lookup, the order is exact for the whole tier however large
  * or small its values are, and nothing ever grows by being copied: no step can stall the loop.
  *
+ * The memory of a large value goes to the next one as soon as its copy is dropped, if nobody else can have it
+ * (../value-memory.ts): whatever the tier has handed out once is the collector's.
+ *
  * Accounted are whole slabs with their nodes, the backing memory of large values, and what the objects of a copy take.
  *
  * Rejected, after measuring both: lru-cache, in 1,024 partitions because its Map stalls as it grows. With 100-byte
@@ -16,13 +19,14 @@
  * at random.
  */
 import { hotEvictionsPerStepMax, hotSmallValueBytesMax } from '../../limits.ts';
-import type { Entry, StoredValue } from '../journal.ts';
+import type { Entry, LentEntry, StoredValue } from '../journal.ts';
 import { nodeOf } from './copy-number.ts';
 import { EvictionOrder } from './eviction-order.ts';
 import { type HotObject, LargeCopy, largeCopyOverheadBytes } from './large-copy.ts';
 import { ownedMemory } from './owned.ts';
 import { SlabArena } from './slab-arena.ts';
 import { noNode, placeOf } from './use-order.ts';
+import { leaseOf } from '../value-memory.ts';
 
 const emptyBuffer = Buffer.alloc(0);
 
@@ -74,7 +78,7 @@ export class HotTier {
     this.#shrink();
   }
 
-  has(entry: Entry): boolean {
+  has(entry: LentEntry): boolean {
     return entry.hot !== noNode;
   }
 
@@ -84,18 +88,18 @@ export class HotTier {
   }
 
   /** Notes a use of the entry's copy, if it has one. */
-  use(entry: Entry): void {
+  use(entry: LentEntry): void {
     if (entry.hot !== noNode) this.#order.use(entry);
   }
 
   /** The value, for a use of it, or undefined. A small one is a copy of its own, an object is encoded. */
-  get(entry: Entry): StoredValue | undefined {
+  get(entry: LentEntry): StoredValue | undefined {
     this.use(entry);
     return this.peek(entry);
   }
 
   /** The same, which is no use of it: the order stays. */
-  peek(entry: Entry): StoredValue | undefined {
+  peek(entry: LentEntry): StoredValue | undefined {
     const { type, bodyBytes } = entry;
     const node = nodeOf(entry);
     if (node === noNode) return undefined;
@@ -103,7 +107,10 @@ export class HotTier {
     const cell = placeOf(node);
     const large = slab.large?.[cell];
     if (large?.object !== undefined) return { type, meta: undefined, body: large.object.encode() };
-    if (large !== undefined) return large.value;
+    if (large !== undefined) {
+      large.lease?.share();
+      return large.value;
+    }
     const from = slab.offsetOf(cell);
     const metaBytes = slab.metaBytesOf(cell);
     if (metaBytes === undefined) return { type, meta: undefined, body: copyOf(slab.memory, from, bodyBytes) };
@@ -113,9 +120,10 @@ export class HotTier {
 
   /**
    * Keeps a copy of the value, in place of any other of this entry, or of `previous`, whose key it has got: in the same
-   * cell, if it fits. Then that was a use. A value above the limit is evicted at once, and nothing else for it.
+   * cell, if it fits. Then that was a use. A value above the limit is evicted at once, and nothing else for it. `isSole`
+   * promises that besides the tier and the log nobody reads the body's memory from now on.
    */
-  put(entry: Entry, value: StoredValue, previous = entry): void {
+  put(entry: LentEntry, value: StoredValue, previous = entry, isSole = false): void {
     const length = (value.meta?.byteLength ?? 0) + value.body.byteLength;
     if (previous.hot !== noNode && this.#arena.fits(nodeOf(previous), length)) {
       this.move(previous, entry);
@@ -130,25 +138,25 @@ export class HotTier {
       this.#evict(entry);
       return;
     }
-    if (length === 0 || length > hotSmallValueBytesMax) this.#addLarge(entry, largeCopyOf(entry, value));
+    if (length === 0 || length > hotSmallValueBytesMax) this.#addLarge(entry, largeCopyOf(entry, value, isSole));
     else this.#addSmall(entry, value, length);
     if (this.bytes > this.#limitBytes) this.#shrink();
   }
 
   /** The object that is the entry's value, for a use of it; undefined if there is none in RAM. */
-  object(entry: Entry): HotObject | undefined {
+  object(entry: LentEntry): HotObject | undefined {
     const object = this.peekObject(entry);
     if (object !== undefined) this.#order.use(entry);
     return object;
   }
 
   /** The same, which is no use of it: the order stays. */
-  peekObject(entry: Entry): HotObject | undefined {
+  peekObject(entry: LentEntry): HotObject | undefined {
     return this.#largeOf(entry)?.object;
   }
 
   /** Keeps the object as the entry's value, as `put` does, or notes what it takes now. */
-  keep(entry: Entry, object: HotObject): void {
+  keep(entry: LentEntry, object: HotObject): void {
     if (this.object(entry) !== object) {
       this.drop(entry);
       this.#addLarge(entry, new LargeCopy(undefined, object, object.memoryBytes));
@@ -167,7 +175,7 @@ export class HotTier {
   }
 
   /** Gives one entry's copy to another one of the same value. */
-  move(from: Entry, to: Entry): void {
+  move(from: LentEntry, to: LentEntry): void {
     if (from.hot === noNode || from === to) return;
     this.drop(to);
     to.hot = from.hot;
@@ -176,7 +184,7 @@ export class HotTier {
   }
 
   /** Forgets the entry's copy, if it has one. No eviction. */
-  drop(entry: Entry): void {
+  drop(entry: LentEntry): void {
     const node = nodeOf(entry);
     if (node === noNode) return;
     const copy = this.#largeOf(entry);
@@ -184,25 +192,26 @@ export class HotTier {
     if (copy !== undefined) {
       this.#largeBytes -= copy.bytes + largeCopyOverheadBytes;
       this.#arena.slabOf(node).large![placeOf(node)] = undefined;
+      copy.lease?.release(copy.value!.body);
     }
     entry.hot = noNode;
     this.#arena.give(node);
     this.#size -= 1;
   }
 
-  #largeOf(entry: Entry): LargeCopy | undefined {
+  #largeOf(entry: LentEntry): LargeCopy | undefined {
     const node = nodeOf(entry);
     return node === noNode ? undefined : this.#arena.slabOf(node).large?.[placeOf(node)];
   }
 
-  #addLarge(entry: Entry, copy: LargeCopy): void {
+  #addLarge(entry: LentEntry, copy: LargeCopy): void {
     const node = this.#arena.take(0);
     this.#arena.slabOf(node).large![placeOf(node)] = copy;
     this.#largeBytes += copy.bytes + largeCopyOverheadBytes;
     this.#add(entry, node);
   }
 
-  #addSmall(entry: Entry, value: StoredValue, length: number): void {
+  #addSmall(entry: LentEntry, value: StoredValue, length: number): void {
     const node = this.#arena.take(length);
     this.#write(node, value);
     this.#add(entry, node);
@@ -217,7 +226,7 @@ export class HotTier {
     slab.memory.set(body, at + (meta?.byteLength ?? 0));
   }
 
-  #add(entry: Entry, node: number): void {
+  #add(entry: LentEntry, node: number): void {
     entry.hot = node;
     this.#order.add(entry);
     this.#size += 1;
@@ -238,9 +247,9 @@ export class HotTier {
     }
   }
 
-  #evict(entry: Entry): void {
+  #evict(entry: LentEntry): void {
     this.#evictions += 1;
-    this.onEvict(entry);
+    this.onEvict(entry.keep());
   }
 
   #shrinkLater(): void {
@@ -254,11 +263,19 @@ export class HotTier {
 }
 
 /** As it is kept, in memory of its own. */
-function largeCopyOf({ type }: Entry, value: StoredValue): LargeCopy {
+function largeCopyOf({ type }: LentEntry, value: StoredValue, isSole: boolean): LargeCopy {
   const meta = value.meta && keptBuffer(value.meta);
   const body = keptBuffer(value.body);
+  const lease = leaseOf(body);
+  if (!isSole) lease?.share();
   const metaBytes = meta === undefined ? 0 : meta.buffer.byteLength + largeCopyOverheadBytes;
-  return new LargeCopy({ type, meta, body }, undefined, metaBytes + body.buffer.byteLength);
+  const isOwned = lease?.own() === true;
+  return new LargeCopy(
+    { type, meta, body },
+    undefined,
+    metaBytes + body.buffer.byteLength,
+    isOwned ? lease : undefined,
+  );
 }
 
 function keptBuffer(buffer: Buffer): Buffer {

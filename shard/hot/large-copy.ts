@@ -1,4 +1,5 @@
 import type { StoredValue } from '../journal.ts';
+import type { MemoryLease } from '../value-memory.ts';
 
 /**
  * A LargeCopy, a StoredValue, and the objects behind a Buffer: view, ArrayBuffer, backing store, malloc's header. Measured
@@ -23,10 +24,13 @@ export class LargeCopy {
   readonly object: HotObject | undefined;
   /** What it is accounted with, beside its overhead. */
   bytes: number;
+  /** Of the body's memory, where this copy owns it: nobody has it besides but the log. */
+  readonly lease: MemoryLease | undefined;
 
-  constructor(value: StoredValue | undefined, object: HotObject | undefined, bytes: number) {
+  constructor(value: StoredValue | undefined, object: HotObject | undefined, bytes: number, lease?: MemoryLease) {
     this.value = value;
     this.object = object;
     this.bytes = bytes;
+    this.lease = lease;
   }
 }

@@ -20,7 +20,7 @@
  * Rejected: one ArrayBuffer a value (above), and a compacting log of values (moves everything, all the time).
  */
 import { hotSlabBytesMax, hotSlabBytesMin, hotSmallValueBytesMax } from '../../limits.ts';
-import type { Entry } from '../journal.ts';
+import type { LentEntry } from '../journal.ts';
 import { setNode } from './copy-number.ts';
 import { cellGrossBytes, Slab } from './slab.ts';
 import { chunkOf, nodesPerChunkMax, placeOf, type UseOrder } from './use-order.ts';
@@ -169,13 +169,13 @@ export class SizeClass {
 }
 
 export class SlabArena {
-  readonly order: UseOrder<Entry>;
+  readonly order: UseOrder<LentEntry>;
   readonly #classes = cellSizes.map((cellBytes) => new SizeClass(this, cellBytes));
   /** By the number of their chunk. */
   readonly #slabs: (Slab | undefined)[] = [undefined];
   #bytes = 0;
 
-  constructor(order: UseOrder<Entry>) {
+  constructor(order: UseOrder<LentEntry>) {
     this.order = order;
   }
 

@@ -7,7 +7,7 @@
  * Cells that were freed are a stack through the nodes' numbers, which are of no other use then.
  */
 import { emptyPlaces } from '../empty-places.ts';
-import type { Entry } from '../journal.ts';
+import type { LentEntry } from '../journal.ts';
 import { type LargeCopy, largeCopyOverheadBytes } from './large-copy.ts';
 import type { SizeClass } from './slab-arena.ts';
 import { nodeBytes, type NodeChunk } from './use-order.ts';
@@ -25,7 +25,7 @@ export function cellGrossBytes(cellBytes: number): number {
 export class Slab {
   readonly sizeClass: SizeClass;
   readonly cellBytes: number;
-  readonly chunk: NodeChunk<Entry>;
+  readonly chunk: NodeChunk<LentEntry>;
   readonly memory: Buffer;
   /** Of cells without bytes, what their copies are. */
   readonly large: (LargeCopy | undefined)[] | undefined;
@@ -42,7 +42,7 @@ export class Slab {
   /** The last of the cells that were used and freed; the node of each has the one before it as `older`. */
   #freed = noCell;
 
-  constructor(sizeClass: SizeClass, cellBytes: number, chunk: NodeChunk<Entry>) {
+  constructor(sizeClass: SizeClass, cellBytes: number, chunk: NodeChunk<LentEntry>) {
     this.sizeClass = sizeClass;
     this.cellBytes = cellBytes;
     this.chunk = chunk;

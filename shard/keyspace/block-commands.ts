@@ -60,6 +60,7 @@ function put(
     expireAtMs: 0,
     meta: keptValue(meta),
     body: keptValue(body),
+    isSole: true,
     chainIndex: missed.chainIndexOf(key),
   };
   return keyspace.queue.run(keyspace.bytesOf([change]), context, () => {

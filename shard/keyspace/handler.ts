@@ -16,8 +16,19 @@ export type CommandHandler = (args: readonly Buffer[], context: CommandContext) 
 export type CommandFamily = readonly (readonly [name: string, handler: CommandHandler])[];
 
 /** A write to a plain key. Without `body` a delete. */
-export function keyChange(key: Buffer, name: string, expireAtMs: number, body: Buffer | undefined): Change {
-  return { space: spaceOfKeys, key, name, slot: slotOf(key), expireAtMs, meta: undefined, body };
+export function keyChange(
+  key: Buffer,
+  name: string,
+  expireAtMs: number,
+  body: Buffer | undefined,
+  isSole = false,
+): Change {
+  return { space: spaceOfKeys, key, name, slot: slotOf(key), expireAtMs, meta: undefined, body, isSole };
+}
+
+/** A write of an argument that its command and its door do not look at any more when it is done. */
+export function argumentChange(key: Buffer, name: string, expireAtMs: number, argument: Buffer): Change {
+  return keyChange(key, name, expireAtMs, keptValue(argument), true);
 }
 
 /**

@@ -11,6 +11,7 @@ import type { HotTier } from '../hot/hot-tier.ts';
 import {
   type Entry,
   type EvictionLevel,
+  type LentEntry,
   type MovingSpace,
   type RecordIndex,
   type Space,
@@ -38,10 +39,10 @@ export class KeyIndex implements RecordIndex {
   readonly wheel = new ExpiryWheel();
   /** Entries that storage took out to free a level. */
   readonly evicted: Record<EvictionLevel, number> = { ram: 0, disk: 0, blob: 0 };
-  readonly #keys = new SlotMap(keyOf);
+  readonly #keys = new SlotMap<LentEntry>(keyOf);
   readonly #blocks = new BlockIndex();
   readonly #marks = new Map<number, Entry>();
-  readonly #companions = new SlotMap(keyOf);
+  readonly #companions = new SlotMap<Entry>(keyOf);
   readonly #hot: HotTier;
   readonly #clock: Clock;
   #keyBytes = 0;
@@ -77,7 +78,7 @@ export class KeyIndex implements RecordIndex {
   }
 
   /** The plain keys by slot, for scans. */
-  get keysBySlot(): SlotMap<Entry> {
+  get keysBySlot(): SlotMap<LentEntry> {
     return this.#keys;
   }
 
@@ -85,17 +86,22 @@ export class KeyIndex implements RecordIndex {
     return this.findInSlot(space, slotOfName(space, key), key);
   }
 
+  /** The entry of a plain key, to be used at once. */
+  glance(slot: number, key: string): LentEntry | undefined {
+    return this.#keys.get(slot, key);
+  }
+
   findInSlot(space: Space, slot: number, key: string): Entry | undefined {
     if (space === spaceOfBlocks) return this.#blocks.find(slot, key);
     if (space === spaceOfCompanions) return this.#companions.get(slot, key);
-    return space === spaceOfMarks ? this.#marks.get(slot) : this.#keys.get(slot, key);
+    return space === spaceOfMarks ? this.#marks.get(slot) : this.#keys.get(slot, key)?.keep();
   }
 
   /** A leaf of a slot's keys in a space: those around the hash `from`, and where the next leaf begins. */
   run(space: MovingSpace, slot: number, from: number): IndexRun | undefined {
     if (space === spaceOfBlocks) return this.#blocks.run(slot, from);
     const run = (space === spaceOfCompanions ? this.#companions : this.#keys).run(slot, from);
-    return run && { entries: run.leaf.values(), end: run.end };
+    return run && { entries: kept(run.leaf.values()), end: run.end };
   }
 
   /** The slot's mark, if it has one. */
@@ -128,7 +134,7 @@ export class KeyIndex implements RecordIndex {
     } else if (entry.space === spaceOfCompanions) {
       previous = this.#companions.set(entry.slot, entry.key, entry);
     } else {
-      previous = this.#keys.set(entry.slot, entry.key, entry);
+      previous = this.#keys.set(entry.slot, entry.key, entry)?.keep();
       if (entry.type === storedTypes.versioned) this.#versionedKeys += 1;
       if (previous?.type === storedTypes.versioned) this.#versionedKeys -= 1;
     }
@@ -157,7 +163,7 @@ export class KeyIndex implements RecordIndex {
   }
 
   *entriesOfSlot(slot: number): Generator<Entry> {
-    yield* this.#keys.values(slot);
+    yield* kept(this.#keys.values(slot));
     yield* this.#blocks.entriesOfSlot(slot);
     yield* this.#companions.values(slot);
     const mark = this.#marks.get(slot);
@@ -178,6 +184,10 @@ export class KeyIndex implements RecordIndex {
   }
 }
 
-function keyOf({ key }: Entry): string {
+function keyOf({ key }: LentEntry): string {
   return key;
+}
+
+function* kept(entries: Iterable<LentEntry>): Generator<Entry> {
+  for (const entry of entries) yield entry.keep();
 }

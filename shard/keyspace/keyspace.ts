@@ -18,45 +18,23 @@ import {
   Entry,
   type Journal,
   type JournalPosition,
+  type LentEntry,
   type Space,
   spaceOfBlocks,
-  spaceOfKeys,
   type StoredValue,
 } from '../journal.ts';
 import { andThen, type Answer } from './answer.ts';
 import { wrongType } from './arguments.ts';
-import { type Change, deletionOf, loggedBytes } from './change.ts';
+import { type Change, deletionOf, isSmallText, loggedBytes } from './change.ts';
 import { readCold } from './cold-read.ts';
 import { IndexBound } from './index-bound.ts';
 import { isLong } from './chain-length.ts';
 import { KeyGate } from './key-gate.ts';
 import { KeyVersions } from './key-versions.ts';
 import type { KeyIndex } from './key-index.ts';
+import type { KeyspaceOptions } from './keyspace-options.ts';
 import { LastUse } from './last-use.ts';
 import { WriteQueue } from './write-queue.ts';
-
-export interface KeyspaceOptions {
-  /** What a write waits for if its command does not say. */
-  readonly acknowledgement: Acknowledgement;
-  /** What every write waits for at least, whatever its command says. */
-  readonly minimumAcknowledgement: Acknowledgement;
-  /** Plain values above this keep no copy in RAM unless they are read often. */
-  readonly diskThresholdBytes: number;
-  /** What the process may hold; the index may take half of it. Absent: the index has no bound. */
-  readonly memoryLimitBytes?: number;
-  /** The node of the vector clocks that are given here: the shard's name. */
-  readonly nodeName?: string;
-  /** Which slots are this shard's to serve now, where not all are. */
-  readonly serving?: ServedSlots | undefined;
-}
-
-/** What the keyspace must know of slots that come and go. */
-export interface ServedSlots {
-  /** False: the slot is another shard's, or has not been opened here yet; nothing may be written into it. */
-  serves(slot: number): boolean;
-  /** Slots that the index holds and that are another shard's already: no scan or count may show their keys. */
-  departing(): readonly number[];
-}
 
 export class Keyspace {
   readonly clock: Clock;
@@ -102,14 +80,17 @@ export class Keyspace {
 
   /** The live, unexpired entry. */
   live(space: Space, slot: number, name: string): Entry | undefined {
-    const entry = this.index.findInSlot(space, slot, name);
+    return this.#unexpired(this.index.findInSlot(space, slot, name));
+  }
+
+  #unexpired<Known extends LentEntry>(entry: Known | undefined): Known | undefined {
     if (entry === undefined || !this.isExpired(entry)) return entry;
     this.counters.expiredOnAccess += 1;
-    this.forget(entry);
+    this.forget(entry.keep());
     return undefined;
   }
 
-  isExpired(entry: Entry): boolean {
+  isExpired(entry: LentEntry): boolean {
     return entry.expireAtMs !== 0 && entry.expireAtMs <= this.now();
   }
 
@@ -126,13 +107,13 @@ export class Keyspace {
 
   /** What text doors read of a plain key: undefined if there is none, WRONGTYPE if it is no text. */
   readText(slot: number, name: string): Answer<Buffer | ReplyError | undefined> {
-    const entry = this.live(spaceOfKeys, slot, name);
+    const entry = this.#unexpired(this.index.glance(slot, name));
     // Whatever its size, a collection is not read to be refused.
     if (entry !== undefined && !isText(entry.type)) return wrongType;
     return andThen(this.#readEntry(entry), textOfValue);
   }
 
-  #readEntry(entry: Entry | undefined): Answer<StoredValue | undefined> {
+  #readEntry(entry: LentEntry | undefined): Answer<StoredValue | undefined> {
     if (entry === undefined) {
       this.counters.misses += 1;
       return undefined;
@@ -145,7 +126,7 @@ export class Keyspace {
       this.counters.hotHits += 1;
       return value;
     }
-    return this.#readBelow(entry, isReadOften);
+    return this.#readBelow(entry.keep(), isReadOften);
   }
 
   /** The value of a live entry for internal use: not counted as a hit or a use, and it brings nothing into RAM. */
@@ -304,12 +285,27 @@ export class Keyspace {
     this.#assertServed(changes);
     // Two for each: the index shrinks to its bound also if it began above it.
     this.trimIndex(changes.length * 2, changes);
+    const only = changes.length === 1 ? changes[0]! : undefined;
+    if (only !== undefined && isSmallText(only)) {
+      const entry = this.index.glance(only.slot, only.name);
+      if (entry?.isOverwritable === true) return this.#overwrite(only, entry);
+    }
     if (this.journal === undefined) {
       for (const change of changes) this.#install(change, this.#entryInMemory(change));
       return undefined;
     }
     const { entries, position } = this.journal.append(changes);
     for (const [index, change] of changes.entries()) this.#install(change, entries[index]);
+    return position;
+  }
+
+  #overwrite(change: Change, entry: LentEntry): JournalPosition | undefined {
+    const body = change.body!;
+    const position = this.journal?.overwrite(change, entry);
+    if (position === undefined) entry.overwrite(++this.#sequence, body.byteLength, 0, 0, 0);
+    this.lastUse.noteUse(entry);
+    if (this.#isKeptHot(entry)) this.hot.put(entry, { type: entry.type, meta: undefined, body });
+    else this.hot.drop(entry);
     return position;
   }
 
@@ -358,8 +354,9 @@ export class Keyspace {
     }
     if (change.apply !== undefined) this.hot.keep(entry, change.apply());
     else if (change.deltaOf === undefined && this.#isKeptHot(entry))
-      this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! }, previous);
+      this.hot.put(entry, { type: entry.type, meta: change.meta, body: change.body! }, previous, change.isSole);
     else if (previous !== undefined) this.hot.drop(previous);
+    if (isSmallText(change)) entry.allowOverwriting();
   }
 
   async #readBelow(entry: Entry, isReadOften: boolean): Promise<StoredValue | undefined> {
@@ -374,7 +371,7 @@ export class Keyspace {
     return value;
   }
 
-  #isKeptHot(entry: Entry): boolean {
+  #isKeptHot(entry: LentEntry): boolean {
     if (this.journal === undefined || entry.space === spaceOfBlocks) return true;
     // The bytes of a collection are no copy to work on: its object is kept by whoever makes it.
     if (isCollection(entry.type)) return false;

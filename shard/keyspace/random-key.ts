@@ -5,7 +5,7 @@
  * differ by a factor of two or so, and by as much their keys' chances; slots, of which most have one leaf, do not.
  */
 import { slotCount } from '../../limits.ts';
-import type { Entry } from '../journal.ts';
+import type { LentEntry } from '../journal.ts';
 import { hashEnd, type SlotMap } from './slot-map.ts';
 
 /**
@@ -13,11 +13,11 @@ import { hashEnd, type SlotMap } from './slot-map.ts';
  * `random` gives numbers from 0 to below 1.
  */
 export function randomEntry(
-  keys: SlotMap<Entry>,
+  keys: SlotMap<LentEntry>,
   shows: (slot: number) => boolean,
   total: number,
   random: () => number,
-): Entry | undefined {
+): LentEntry | undefined {
   const slot = slotAt(keys, shows, Math.floor(random() * total));
   if (slot === undefined) return undefined;
   const { leaf } = keys.run(slot, Math.floor(random() * hashEnd))!;
@@ -29,7 +29,7 @@ export function randomEntry(
 }
 
 /** The slot of the key that has so many before it, in the order of slots. */
-function slotAt(keys: SlotMap<Entry>, shows: (slot: number) => boolean, place: number): number | undefined {
+function slotAt(keys: SlotMap<LentEntry>, shows: (slot: number) => boolean, place: number): number | undefined {
   let left = place;
   for (let slot = 0; slot < slotCount; slot++) {
     const size = keys.sizeOf(slot);

@@ -20,7 +20,7 @@ import {
   scanPageBytesMax,
   slotCount,
 } from '../../limits.ts';
-import type { Entry } from '../journal.ts';
+import type { Entry, LentEntry } from '../journal.ts';
 import { allOf, andThen, type Answer } from './answer.ts';
 import { notAnInteger, parseInteger, syntaxError, wordOf } from './arguments.ts';
 import { compileGlob, type Glob } from '../../commands/glob.ts';
@@ -44,11 +44,11 @@ export function scanCommands(keyspace: Keyspace): CommandFamily {
   ];
 }
 
-function keyOf(entry: Entry): Buffer {
+function keyOf(entry: LentEntry): Buffer {
   return Buffer.from(entry.key, 'latin1');
 }
 
-function isShown(keyspace: Keyspace, entry: Entry): boolean {
+function isShown(keyspace: Keyspace, entry: LentEntry): boolean {
   return !keyspace.isExpired(entry) && keyspace.shows(entry.slot);
 }
 

@@ -5,7 +5,7 @@ import { binaryCursor } from '../../commands/scan-cursor.ts';
 import { indexLeafEntriesMax, scanExaminedPerCallMax, scanPageBytesMax } from '../../limits.ts';
 import { TestShard } from '../../testing/engine-shard.ts';
 import { entryOf } from '../../testing/engine-entries.ts';
-import type { Entry } from '../journal.ts';
+import type { LentEntry } from '../journal.ts';
 import { scanPage } from './scan.ts';
 import { SlotMap } from './slot-map.ts';
 
@@ -157,7 +157,7 @@ it('bounds a page of keys by their bytes too', () => {
 
 describe('scanPage', () => {
   it('examines a bounded number of keys a page, also when none matches', () => {
-    const keys = new SlotMap<Entry>(({ key }) => key);
+    const keys = new SlotMap<LentEntry>(({ key }) => key);
     const total = 250_000;
     for (let index = 0; index < total; index++) {
       keys.set(index % 128, `key:${index}`, entryOf(`key:${index}`, { slot: 0 }));

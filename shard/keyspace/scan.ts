@@ -11,7 +11,7 @@
  */
 import type { ScanPosition } from '../../commands/scan-cursor.ts';
 import { scanPageBytesMax, slotCount } from '../../limits.ts';
-import type { Entry } from '../journal.ts';
+import type { Entry, LentEntry } from '../journal.ts';
 import { keyHash, slotOfPrefix } from './key-hash.ts';
 import { hashEnd, type Run, type SlotMap } from './slot-map.ts';
 
@@ -26,7 +26,7 @@ export interface ScanRequest {
   /** Whether the page will carry values, whose bytes count as those of keys do. */
   readonly withValues: boolean;
   /** Whether a key with the prefix is shown. */
-  readonly shows: (entry: Entry) => boolean;
+  readonly shows: (entry: LentEntry) => boolean;
 }
 
 export interface ScanPage {
@@ -39,10 +39,10 @@ export interface ScanPage {
 
 interface Hashed {
   readonly hash: number;
-  readonly entry: Entry;
+  readonly entry: LentEntry;
 }
 
-export function scanPage(keys: SlotMap<Entry>, request: ScanRequest): ScanPage {
+export function scanPage(keys: SlotMap<LentEntry>, request: ScanRequest): ScanPage {
   const onlySlot = slotOfPrefix(request.prefix);
   const lastSlot = onlySlot ?? slotCount - 1;
   const page = new PageBuilder(request);
@@ -76,7 +76,7 @@ class PageBuilder {
   }
 
   /** Adds the matching keys of a leaf in the order of hashes; the hash at which the page was full, if it was. */
-  add(leaf: Run<Entry>['leaf'], boundary: number): number | undefined {
+  add(leaf: Run<LentEntry>['leaf'], boundary: number): number | undefined {
     this.examined += leaf.size;
     const found = this.#matches(leaf.values(), boundary);
     for (let from = 0; from < found.length;) {
@@ -90,7 +90,7 @@ class PageBuilder {
     return undefined;
   }
 
-  #matches(entries: Iterable<Entry>, boundary: number): Hashed[] {
+  #matches(entries: Iterable<LentEntry>, boundary: number): Hashed[] {
     const { prefix, shows } = this.#request;
     const found: Hashed[] = [];
     for (const entry of entries) {
@@ -109,12 +109,12 @@ class PageBuilder {
     return this.#bytes + groupBytes <= scanPageBytesMax;
   }
 
-  #bytesOf({ key, bodyBytes }: Entry): number {
+  #bytesOf({ key, bodyBytes }: LentEntry): number {
     return key.length + (this.#request.withValues ? bodyBytes : 0);
   }
 
-  #take(entry: Entry): void {
-    this.#entries.push(entry);
+  #take(entry: LentEntry): void {
+    this.#entries.push(entry.keep());
     this.#bytes += this.#bytesOf(entry);
   }
 }

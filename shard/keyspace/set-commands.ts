@@ -4,7 +4,7 @@ import { OK, type Reply, ReplyError } from '../../commands/reply.ts';
 import type { Answer } from './answer.ts';
 import { keyFault } from './arguments.ts';
 import type { Change } from './change.ts';
-import { type CommandFamily, keptValue, keyChange, storeFault } from './handler.ts';
+import { argumentChange, type CommandFamily, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { commitUnlessPast, liveOf, textFault, textOfPresent } from './plain-key.ts';
@@ -34,7 +34,7 @@ function set(keyspace: Keyspace, args: readonly Buffer[], context: CommandContex
   const expireAtMs = options.time === undefined ? 0 : expiryOf(options.time, keyspace.now(), 'set');
   if (expireAtMs instanceof ReplyError) return expireAtMs;
   const name = nameOf(key);
-  const change = keyChange(key, name, expireAtMs, keptValue(value));
+  const change = argumentChange(key, name, expireAtMs, value);
   if (options.returnsOld) return setAndGet(keyspace, change, options, context);
   const changes = [change];
   return keyspace.write([name], keyspace.bytesOf(changes), context, () =>
@@ -75,14 +75,14 @@ function setAndGet(keyspace: Keyspace, change: Change, options: SetOptions, cont
 function getSet(keyspace: Keyspace, args: readonly Buffer[], context: CommandContext): Answer<Reply> {
   const [key, value] = args as [Buffer, Buffer];
   const fault = keyFault(key) ?? storeFault(keyspace, value);
-  return fault ?? setAndGet(keyspace, keyChange(key, nameOf(key), 0, keptValue(value)), getAndSet, context);
+  return fault ?? setAndGet(keyspace, argumentChange(key, nameOf(key), 0, value), getAndSet, context);
 }
 
 function setIfAbsent(keyspace: Keyspace, args: readonly Buffer[], context: CommandContext): Answer<Reply> {
   const [key, value] = args as [Buffer, Buffer];
   const fault = keyFault(key) ?? storeFault(keyspace, value);
   if (fault !== undefined) return fault;
-  const change = keyChange(key, nameOf(key), 0, keptValue(value));
+  const change = argumentChange(key, nameOf(key), 0, value);
   return keyspace.write([change.name], keyspace.bytesOf([change]), context, () =>
     liveOf(keyspace, key) === undefined ? keyspace.commit([change], context, 1) : 0,
   );
@@ -100,7 +100,7 @@ function setWithLife(
   if (fault !== undefined) return fault;
   const expireAtMs = parseLifetime(life, unit, keyspace.now(), command);
   if (expireAtMs instanceof ReplyError) return expireAtMs;
-  const change = keyChange(key, nameOf(key), expireAtMs, keptValue(value));
+  const change = argumentChange(key, nameOf(key), expireAtMs, value);
   return keyspace.write([change.name], keyspace.bytesOf([change]), context, () =>
     keyspace.commit([change], context, OK),
   );

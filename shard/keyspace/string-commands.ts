@@ -6,7 +6,7 @@ import { slotOf } from '../../topology/slot.ts';
 import { allOf, andThen, type Answer } from './answer.ts';
 import { keyFault, notAnInteger, parseInteger, wrongType } from './arguments.ts';
 import type { Change } from './change.ts';
-import { type CommandFamily, keptValue, keyChange, storeFault } from './handler.ts';
+import { argumentChange, type CommandFamily, storeFault } from './handler.ts';
 import { nameOf } from './key-hash.ts';
 import type { Keyspace } from './keyspace.ts';
 import { deleteChange, liveOf, textFault } from './plain-key.ts';
@@ -73,7 +73,7 @@ function pairsOf(
     const fault = keyFault(key) ?? storeFault(keyspace, value);
     if (fault !== undefined) return fault;
     const name = nameOf(key);
-    byName.set(name, keyChange(key, name, expireAtMs, keptValue(value)));
+    byName.set(name, argumentChange(key, name, expireAtMs, value));
   }
   return [...byName.values()];
 }

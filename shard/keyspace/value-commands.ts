@@ -66,7 +66,10 @@ function set(keyspace: Keyspace, args: readonly Buffer[], context: CommandContex
   const change = valueChange(keyspace, key, type, body, expireAtMs);
   if (change instanceof ReplyError) return change;
   if (condition !== undefined && condition.toString('latin1') !== 'NX') return new ReplyError('ERR', 'syntax error');
-  return keyspace.write([change.name], keyspace.bytesOf([change]), context, () => {
+  const changes = [change];
+  return keyspace.write([change.name], keyspace.bytesOf(changes), context, () => {
+    // Whatever is there goes, unseen.
+    if (condition === undefined && expireAtMs === 0) return keyspace.commit(changes, context, 1);
     const current = liveOf(keyspace, key);
     if (condition !== undefined && current !== undefined) return 0;
     return commitUnlessPast(keyspace, change, current, context, 1);

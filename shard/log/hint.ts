@@ -162,7 +162,7 @@ function viewOf(bytes: Buffer): DataView {
 export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array[], totals: HintTotals): Buffer {
   const entries = Buffer.concat(chunks);
   const bloom = Bloom.for(totals.count);
-  for (const entry = new HintCursor(entries); entry.next();) bloom.add(entry.key, entry.space);
+  for (const entry = new HintCursor(entries); entry.next();) entry.addKeyTo(bloom);
   const head = Buffer.alloc(hintHeadBytes);
   magic.copy(head);
   head.writeDoubleLE(identity.id, 8);
@@ -282,6 +282,10 @@ export class HintCursor implements HintEntry {
   /** A view. */
   get key(): Buffer {
     return this.#bytes.subarray(this.#keyStart, this.#keyEnd);
+  }
+
+  addKeyTo(bloom: Bloom): void {
+    bloom.add(this.#bytes, this.#keyStart, this.#keyEnd, this.space);
   }
 
   /** A view. */

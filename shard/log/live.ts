@@ -6,7 +6,7 @@
  * record like any other (recovery, compaction, eviction and restore treat it so), only that whoever wants the value
  * must fetch it from the shard that hands the slot over.
  */
-import type { Entry } from '../journal.ts';
+import type { Entry, LentEntry } from '../journal.ts';
 import { EntrySets } from './entry-sets.ts';
 import type { Part } from './parts.ts';
 import type { SegmentState } from './segment-state.ts';
@@ -53,10 +53,16 @@ export class LiveRecords {
     this.count(entry, 1);
   }
 
+  /** A live entry that is in one piece and here gets another record. */
+  overwrite(entry: LentEntry, sequence: number, bodyBytes: number, at: Part): void {
+    this.#countBytes(entry, -1);
+    entry.overwrite(sequence, bodyBytes, at.segment, at.offset, at.recordBytes);
+    this.#countBytes(entry, 1);
+  }
+
   /** Adds (1) or takes away (-1) an entry's bytes from what its segments hold alive. */
   count(entry: Entry, sign: 1 | -1): void {
-    const segment = this.#segments.get(entry.segment);
-    if (segment !== undefined) segment.liveBytes += sign * entry.recordBytes;
+    this.#countBytes(entry, sign);
     const parts = this.#partsOf(entry);
     if (parts !== undefined) this.#countParts(parts, sign);
     if (entry.chain !== undefined) this.#countParts(entry.chain.deltas, sign);
@@ -68,10 +74,12 @@ export class LiveRecords {
   }
 
   #countParts(parts: readonly Omit<Part, 'offset'>[], sign: 1 | -1): void {
-    for (const part of parts) {
-      const holder = this.#segments.get(part.segment);
-      if (holder !== undefined) holder.liveBytes += sign * part.recordBytes;
-    }
+    for (const part of parts) this.#countBytes(part, sign);
+  }
+
+  #countBytes({ segment, recordBytes }: Omit<Part, 'offset'>, sign: 1 | -1): void {
+    const holder = this.#segments.get(segment);
+    if (holder !== undefined) holder.liveBytes += sign * recordBytes;
   }
 
   /** The entry is no longer live: its bytes are garbage from now on. */

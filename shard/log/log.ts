@@ -1,7 +1,7 @@
 /**
  * The log: a folder of segment files, one of them open for appending.
  *
- *   <data>/format             "kvcache data format 2"
+ *   <data>/format             "kvcache data format 3"
  *   <data>/segments/<id>.log  records (record.ts) behind a segment header
  *   <data>/segments/<id>.hint what recovery needs of a sealed segment (hint.ts)
  *
@@ -21,7 +21,7 @@ import { syncFolder } from '../../durable-file.ts';
 import { KvcacheError } from '../../errors.ts';
 import { logSyncIntervalMs, segmentRecordsMax } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
-import type { Entry, JournalPosition, JournalWrite, Space } from '../journal.ts';
+import type { Entry, JournalPosition, JournalWrite, LentEntry, Space } from '../journal.ts';
 import type { SegmentSource, SegmentSummary } from '../segment.ts';
 import { chainBehind } from './chain.ts';
 import { createFile, type FileOperations, untilRoom } from './files.ts';
@@ -153,6 +153,16 @@ export class Log implements SegmentSource {
       this.#enter(write, placements[index]!, groupFlags(index, writes.length)),
     );
     return { entries, position: this.position() };
+  }
+
+  /** Appends a write of a small value, and writes it over the live entry of its key. */
+  overwrite(write: JournalWrite, entry: LentEntry): JournalPosition {
+    this.#assertOpen();
+    this.#sequence += 1;
+    const placement = placementOf(write, this.#sequence, undefined);
+    this.#makeRoom([placement]);
+    this.live.overwrite(entry, placement.sequence, placement.bodyBytes, this.#place(placement, 0));
+    return this.position();
   }
 
   /** A tombstone that says the key was evicted, not deleted. */

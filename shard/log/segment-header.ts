@@ -12,7 +12,7 @@ import type { SegmentIdentity } from '../segment.ts';
 
 const copyBytes = 48;
 export const segmentHeaderBytes = 2 * copyBytes;
-export const formatVersion = 2;
+export const formatVersion = 3;
 const magic = Buffer.from('KVSEG001');
 
 export interface SegmentHeader extends SegmentIdentity {

@@ -4,8 +4,12 @@
  * Records are placed at once (their offset is known when `append` returns) and written in batches, small records through
  * staging buffers, large values straight from the caller's memory. A batch begins as soon as somebody waits for it or
  * enough has come for it, and else after a moment: what a batch costs is as much as some ten small commands, and a shard
- * has thousands of turns of its loop a second. Whatever comes during one write goes out with the next. A write that fails is tried again from the same offset with the same bytes, so a full disk never
- * leaves a hole or a half record in the middle of the log; meanwhile new writers are told.
+ * has thousands of turns of its loop a second. Whatever comes during one write goes out with the next. A write that fails
+ * is tried again from the same offset with the same bytes, so a full disk never leaves a hole or a half record in the
+ * middle of the log; meanwhile new writers are told.
+ *
+ * Writing goes on while the disk is synced: a second's worth of large values takes it a fifth of a second, and writers
+ * would wait for that. A sync covers what was written when it began; who came later waits for the next.
  *
  *   appended ──────────────── bytes        placed, in RAM
  *   in the file ───────────── writtenBytes survives the process
@@ -17,6 +21,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { logBatchBytes, logBatchDelayMs, logPendingBytesMax, logRetryDelayMs, stagingBytes } from '../../limits.ts';
 import { type FileOperations, isNoSpace } from './files.ts';
+import { leaseOf } from '../value-memory.ts';
 import { recordBytes, type RecordFields, type RecordStamp, writeRecordHead } from './record.ts';
 
 /** Values up to this are copied beside their head; larger ones are gathered from where they are. */
@@ -44,8 +49,6 @@ export class SegmentWriter {
   bytes: number;
   writtenBytes: number;
   syncedBytes: number;
-  /** Why the last write failed, until one succeeds. */
-  fault: KvcacheError | undefined;
   readonly #fd: number;
   readonly #salt: number;
   readonly #files: FileOperations;
@@ -55,14 +58,20 @@ export class SegmentWriter {
   #stageView = viewOf(this.#stage);
   #stageFrom = 0;
   #stageTo = 0;
-  /** Cycles of what was appended since the last batch was taken, and of the batch that is being written. */
-  #written = newCycle();
-  #synced = newCycle();
+  /** The batch that is being written, up to `#batchEnd`, and the next one. */
   #batchWritten = newCycle();
-  #batchSynced = newCycle();
   #batchEnd = 0;
+  #written = newCycle();
+  /** The sync that is under way, of everything up to `#syncEnd`, and the next one. */
+  #syncing = newCycle();
+  #syncEnd = 0;
+  #synced = newCycle();
   /** Batches are being written, or the next one begins with the next turn of the loop. */
   #running = false;
+  #isSyncing = false;
+  /** Why the last attempt failed, until one succeeds. */
+  #writeFault: KvcacheError | undefined;
+  #syncFault: KvcacheError | undefined;
   /** Set while a batch waits for more to come. */
   #delay: NodeJS.Timeout | undefined;
   /** Set: nothing is written any more, for this reason. */
@@ -76,6 +85,11 @@ export class SegmentWriter {
     this.bytes = startBytes;
     this.writtenBytes = startBytes;
     this.syncedBytes = startBytes;
+  }
+
+  /** Why nothing can be appended now. */
+  get fault(): KvcacheError | undefined {
+    return this.#abandoned ?? this.#writeFault ?? this.#syncFault;
   }
 
   get pendingBytes(): number {
@@ -102,6 +116,7 @@ export class SegmentWriter {
     } else {
       this.#endStage();
       this.#queue.push(value);
+      leaseOf(value)?.hold();
     }
     this.bytes += total;
     this.#startWhenWorthIt();
@@ -110,7 +125,7 @@ export class SegmentWriter {
 
   /** Undefined if `bytes` more may be appended now; a promise when the writer must wait; rejects with DISKFULL. */
   admit(bytes: number): Promise<void> | undefined {
-    const fault = this.#abandoned ?? this.fault;
+    const { fault } = this;
     if (fault !== undefined) return Promise.reject(fault);
     const pending = this.pendingBytes;
     if (pending === 0 || pending + bytes <= logPendingBytesMax) return undefined;
@@ -128,18 +143,14 @@ export class SegmentWriter {
   synced(end: number): Promise<void> {
     if (end <= this.syncedBytes) return Promise.resolve();
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned);
-    const cycle = this.#synced;
-    cycle.wanted = true;
-    this.#start();
-    return cycle.promise.then(() => this.synced(end));
+    return this.#nextSync(end).promise.then(() => this.synced(end));
   }
 
   /** Gives up on bytes that are not written: the process ends or the shard is fenced. */
   abandon(reason: KvcacheError): void {
     this.#abandoned = reason;
     clearTimeout(this.#delay);
-    this.fault = reason;
-    for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(reason);
+    for (const cycle of [this.#batchWritten, this.#written, this.#syncing, this.#synced]) cycle.reject(reason);
   }
 
   /** The write that ends next: the batch under way, else the one that the next tick begins. */
@@ -148,6 +159,16 @@ export class SegmentWriter {
     this.#written.wanted = true;
     this.#start();
     return this.#written;
+  }
+
+  /** The sync that may cover these bytes: the one under way, else the next, which is asked for. */
+  #nextSync(end: number): Cycle {
+    if (this.#isSyncing && end <= this.#syncEnd) return this.#syncing;
+    const cycle = this.#synced;
+    cycle.wanted = true;
+    if (end > this.writtenBytes) this.#start();
+    else this.#startSync();
+    return cycle;
   }
 
   #endStage(): void {
@@ -172,10 +193,9 @@ export class SegmentWriter {
   }
 
   get #isWanted(): boolean {
-    if (this.#synced.wanted) return true;
-    return (
-      this.pendingBytes > 0 && (this.#written.wanted || this.#syncEveryWrite || this.pendingBytes >= logBatchBytes)
-    );
+    if (this.pendingBytes === 0) return false;
+    const isWaitedFor = this.#written.wanted || this.#synced.wanted || this.#syncEveryWrite;
+    return isWaitedFor || this.pendingBytes >= logBatchBytes;
   }
 
   async #run(): Promise<void> {
@@ -186,16 +206,14 @@ export class SegmentWriter {
       const batch = this.#queue;
       this.#queue = [];
       this.#batchWritten = this.#written;
-      this.#batchSynced = this.#synced;
       this.#written = newCycle();
-      this.#synced = newCycle();
-      const end = this.bytes;
-      this.#batchEnd = end;
+      this.#batchEnd = this.bytes;
       await this.#writeAll(batch);
       if (this.#abandoned !== undefined) return;
+      for (const piece of batch) leaseOf(piece)?.release(piece);
       this.#batchWritten.resolve();
-      if (this.#batchSynced.wanted || this.#syncEveryWrite) await this.#sync(end);
-    } while (this.#abandoned === undefined && this.#isWanted);
+      this.#startSync();
+    } while (this.#isWanted);
     this.#running = false;
     if (this.pendingBytes > 0) this.#startWhenWorthIt();
   }
@@ -207,36 +225,58 @@ export class SegmentWriter {
         const count = await this.#files.writev(this.#fd, rest, this.writtenBytes);
         this.writtenBytes += count;
         rest = afterBytes(rest, count);
-        this.fault = undefined;
+        this.#writeFault = undefined;
       } catch (error) {
-        await this.#failed(error);
+        this.#writeFault = faultOf(error);
+        for (const cycle of [this.#batchWritten, this.#written, this.#synced]) cycle.reject(this.#writeFault);
+        this.#batchWritten = newCycle();
+        this.#written = newCycle();
+        this.#synced = newCycle();
+        await untilRetry();
       }
     }
   }
 
-  async #sync(end: number): Promise<void> {
-    try {
-      await this.#files.fdatasync(this.#fd);
-      this.syncedBytes = end;
-      this.fault = undefined;
-      this.#batchSynced.resolve();
-    } catch (error) {
-      await this.#failed(error);
-      // Nobody may be left to ask again, and the fault must not outlive its cause.
-      this.#synced.wanted = true;
-    }
+  /** Syncs what is written, if that is wanted and not under way. */
+  #startSync(): void {
+    if (this.#isSyncing || this.#abandoned !== undefined) return;
+    this.#isSyncing = true;
+    void this.#syncAll();
   }
 
-  /** Tells everybody who waits, then waits a moment before the next attempt. */
-  async #failed(error: unknown): Promise<void> {
-    this.fault = faultOf(error);
-    for (const cycle of [this.#batchWritten, this.#batchSynced, this.#written, this.#synced]) cycle.reject(this.fault);
-    this.#batchWritten = newCycle();
-    this.#batchSynced = newCycle();
-    this.#written = newCycle();
-    this.#synced = newCycle();
-    await delay(logRetryDelayMs, undefined, { ref: false });
+  async #syncAll(): Promise<void> {
+    while (this.#isSyncWanted) {
+      this.#syncing = this.#synced;
+      this.#synced = newCycle();
+      const end = this.writtenBytes;
+      this.#syncEnd = end;
+      try {
+        await this.#files.fdatasync(this.#fd);
+        this.syncedBytes = end;
+        this.#syncFault = undefined;
+        this.#syncing.resolve();
+      } catch (error) {
+        this.#syncFault = faultOf(error);
+        for (const cycle of [this.#syncing, this.#synced]) cycle.reject(this.#syncFault);
+        this.#synced = newCycle();
+        this.#syncEnd = this.syncedBytes;
+        await untilRetry();
+        // Nobody may be left to ask again, and the fault must not outlive its cause.
+        this.#synced.wanted = true;
+      }
+    }
+    this.#isSyncing = false;
   }
+
+  get #isSyncWanted(): boolean {
+    if (this.#abandoned !== undefined || this.writtenBytes === this.syncedBytes) return false;
+    return this.#synced.wanted || this.#syncEveryWrite;
+  }
+}
+
+/** A moment before the next attempt; everybody who waited for this one has been told. */
+function untilRetry(): Promise<void> {
+  return delay(logRetryDelayMs, undefined, { ref: false });
 }
 
 function faultOf(error: unknown): KvcacheError {

@@ -31,6 +31,7 @@ export interface RoomParts {
 
 export class Room {
   readonly #parts: RoomParts;
+  readonly #eviction: EvictorOptions;
   #usedBytes = 0;
   #isUnflushedFull = false;
   /** At so much in use it is measured again. */
@@ -38,15 +39,15 @@ export class Room {
 
   constructor(parts: RoomParts) {
     this.#parts = parts;
+    this.#eviction = parts.options.eviction;
   }
 
   /** Undefined: there is room now. Rejects with KvcacheError DISKFULL or BLOBFULL when there is none for too long. */
   admit(bytes: number): Promise<void> | undefined {
-    const { log, options } = this.#parts;
     this.#usedBytes += bytes;
     if (this.#usedBytes >= this.#refreshAtBytes) this.refresh();
-    if (this.#usedBytes > options.eviction.diskBytes || this.#isBlobFull()) return this.#wait(bytes);
-    return log.admit(bytes);
+    if (this.#usedBytes > this.#eviction.diskBytes || this.#isBlobFull()) return this.#wait(bytes);
+    return this.#parts.log.admit(bytes);
   }
 
   /** Measures anew. */
@@ -64,7 +65,7 @@ export class Room {
   }
 
   #isBlobFull(): boolean {
-    return this.#isUnflushedFull && this.#parts.options.eviction.onBlobFull === 'error';
+    return this.#isUnflushedFull && this.#eviction.onBlobFull === 'error';
   }
 
   async #wait(bytes: number): Promise<void> {
@@ -74,7 +75,7 @@ export class Room {
       this.refresh();
       const reason = fault();
       if (reason !== undefined) throw reason;
-      const { diskBytes } = options.eviction;
+      const { diskBytes } = this.#eviction;
       const isDiskFull = this.#usedBytes + bytes > diskBytes;
       if (!isDiskFull && !this.#isBlobFull()) {
         await log.admit(bytes);

@@ -229,7 +229,8 @@ describe('eviction without Blob', () => {
 
   test('keys in RAM get a second chance, and where all of them are, room still comes', async () => {
     const eviction = { ...roomyEviction, diskBytes: 8 * 1024 * 1024 };
-    const store = await TestStore.open(folder.path, { eviction, segmentBytes: 1024 * 1024, fullWaitMs: 5000 });
+    const segmentBytes = 1024 * 1024;
+    const store = await TestStore.open(folder.path, { eviction, segmentBytes, fullWaitMs: 5000 });
     const value = 'v'.repeat(64 * 1024);
     const fill = async (from: number, to: number): Promise<void> => {
       for (let key = from; key < to; key++) {
@@ -248,6 +249,9 @@ describe('eviction without Blob', () => {
     await fill(150, 550);
     expect(statistics.secondChances).toBeGreaterThan(50);
     expect(store.index.evicted.length - evictedBefore).toBeGreaterThanOrEqual(statistics.secondChances - 1);
+    // What eviction itself writes on its way may come on top for a moment: it cannot wait for the room that it makes.
+    expect(store.storage.log.localBytes()).toBeLessThanOrEqual(eviction.diskBytes + segmentBytes);
+    await store.storage.maintain();
     expect(store.storage.log.localBytes()).toBeLessThanOrEqual(eviction.diskBytes);
     await store.close();
   });

@@ -12,7 +12,7 @@ import { mkdir } from 'node:fs/promises';
 import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError, messageOf } from '../../errors.ts';
 import { slotDropEntriesPerStep, takeoverRetryDelayMs } from '../../limits.ts';
-import type { Condense, Entry, Journal, JournalPosition, JournalWrite, StoredValue } from '../journal.ts';
+import type { Condense, Entry, Journal, JournalPosition, JournalWrite, LentEntry, StoredValue } from '../journal.ts';
 import { systemFiles } from '../log/files.ts';
 import { Log } from '../log/log.ts';
 import { Compactor } from './compactor.ts';
@@ -183,6 +183,11 @@ export class Storage implements Journal {
   append(writes: readonly JournalWrite[]): { entries: (Entry | undefined)[]; position: JournalPosition } {
     if (this.#fault !== undefined) throw this.#fault;
     return this.log.append(writes);
+  }
+
+  overwrite(write: JournalWrite, entry: LentEntry): JournalPosition {
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.log.overwrite(write, entry);
   }
 
   release(entry: Entry): void {

@@ -134,9 +134,7 @@ export class MemoryShard {
     });
     const { handover } = this;
     const executor = new OwnershipExecutor(this.engine, topology, name, {
-      get hasClosed() {
-        return states.hasClosed;
-      },
+      hasClosed: () => states.hasClosed,
       closed: () => states.closed(),
       isClosed: (slot) => states.isClosed(slot),
       ready: (slots, deadlineMs) => handover.ready(slots, deadlineMs),
