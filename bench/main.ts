@@ -12,6 +12,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
+import { curvesOf } from './harness/curves.ts';
 import { describeMachine, isQuiet, type Machine, machineLine } from './harness/machine.ts';
 import { type BenchOptions, parseOptions, usage } from './harness/options.ts';
 import { plotOf } from './harness/plot.ts';
@@ -47,7 +48,9 @@ async function write(folder: string, machine: Machine, result: ScenarioResult): 
     join(folder, `${scenario}.json`),
     `${JSON.stringify({ machine, at: new Date().toISOString(), ...result }, undefined, 2)}\n`,
   );
-  if (rows.length > 0) await writeFile(join(folder, `${scenario}.svg`), plotOf(`${scenario}: ${summary}`, names, rows));
+  if (rows.length === 0) return;
+  const draw = rows.some(({ axis }) => axis !== undefined) ? curvesOf : plotOf;
+  await writeFile(join(folder, `${scenario}.svg`), draw(`${scenario}: ${summary}`, names, rows));
 }
 
 async function run(scenario: Scenario, options: BenchOptions, signal: AbortSignal): Promise<ScenarioResult> {

@@ -30,8 +30,19 @@ export interface Comparison {
 
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
+/** Where a case lies on what is varied. */
+export interface Axis {
+  /** What it is, as the axis of a plot is labelled. */
+  readonly name: string;
+  readonly value: number;
+  /** Cases of one series are a line. */
+  readonly series: string;
+}
+
 export interface Case {
   readonly title: string;
+  /** Of cases that differ by how much there is of something. */
+  readonly axis?: Axis;
   readonly figures: readonly Figure[];
   readonly comparisons: readonly Comparison[];
 }

@@ -1,6 +1,6 @@
 /** What the rounds say: a row a case and figure, with each side's median and the ratios between sides. */
 import type { CaseSamples } from './rounds.ts';
-import type { Comparison, Figure, Goal } from './scenario.ts';
+import type { Axis, Comparison, Figure, Goal } from './scenario.ts';
 import { ratiosOf, type Summary, summaryOf } from './statistics.ts';
 
 export interface Ratio extends Summary {
@@ -12,6 +12,7 @@ export interface Ratio extends Summary {
 
 export interface Row {
   readonly case: string;
+  readonly axis?: Axis;
   readonly figure: Figure;
   /** By side; sides without such a case are missing. */
   readonly sides: Readonly<Record<string, Summary & { readonly samples: readonly number[] }>>;
@@ -33,7 +34,8 @@ function rowOf({ case: what, samples }: CaseSamples, figure: Figure): Row {
   const ratios = what.comparisons
     .filter((comparison) => (comparison.figure ?? what.figures[0]!.name) === figure.name)
     .flatMap((comparison) => ratioOf(comparison, ratiosOf(values(comparison.side), values(comparison.against))));
-  return { case: what.title, figure, sides, ratios };
+  const { title, axis } = what;
+  return { case: title, ...(axis !== undefined && { axis }), figure, sides, ratios };
 }
 
 function ratioOf({ side, against, goal }: Comparison, ratios: readonly number[]): Ratio[] {

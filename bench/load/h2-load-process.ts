@@ -3,10 +3,19 @@ import { quantile } from '../harness/statistics.ts';
 import { H2Connection } from './h2-connection.ts';
 import type { H2Result, H2Run } from './h2-load.ts';
 
+/** Calls that were numbered, of all runs. */
+let numbered = 0;
+
+/** Writes the next number into the low 28 bits of the varint at this place. */
+function number(body: Buffer, at: number): void {
+  numbered += 1;
+  for (let group = 0; group < 4; group++) body[at + group] = 0x80 | ((numbered >>> (7 * group)) & 0x7f);
+}
+
 /** Latencies beyond these are not kept: quantiles of a million are good enough. */
 const samplesMax = 1_000_000;
 
-async function run({ port, path, contentType, bodies, inFlight, ...rest }: H2Run): Promise<H2Result> {
+async function run({ port, path, contentType, bodies, numberedAt, inFlight, ...rest }: H2Run): Promise<H2Result> {
   const opened = Array.from({ length: rest.connections }, () => H2Connection.open(port, path, contentType));
   const connections = await Promise.all(opened);
   const latenciesMs: number[] = [];
@@ -26,7 +35,9 @@ async function run({ port, path, contentType, bodies, inFlight, ...rest }: H2Run
         if (--open === 0) resolve();
         return;
       }
-      connection.call(bodies[calls++ % bodies.length]!, (how) => {
+      const body = bodies[calls++ % bodies.length]!;
+      if (numberedAt !== undefined) number(body, numberedAt);
+      connection.call(body, (how) => {
         if (latenciesMs.length < samplesMax) latenciesMs.push(performance.now() - startMs);
         bytes += how.bytes;
         if (!how.ok) failed++;

@@ -13,6 +13,8 @@ export interface H2Run {
   readonly contentType?: string;
   /** Bodies of requests, sent in turn. */
   readonly bodies: readonly Buffer[];
+  /** Where each body has the first bytes of a varint, of five or more: there every call writes a number of its own. */
+  readonly numberedAt?: number;
   readonly inFlight: number;
   readonly connections: number;
   readonly measuredMs: number;

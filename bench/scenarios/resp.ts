@@ -20,6 +20,7 @@ export interface RespCase extends Case, RespLoad {}
 
 export const ceilingName = 'bare Node';
 const KiB = 1024;
+const warmUpRuns = 4;
 /** From here on bytes a second say more than operations. */
 const largeBytes = 16 * KiB;
 
@@ -65,10 +66,11 @@ export function respSide(side: SideProcess, load: RedisBenchmark): Side<RespCase
   return {
     name: side.name,
     about: side.about,
-    async measure(what, { measuredMs }) {
+    async measure(what, { index, measuredMs }) {
       const data = `${what.keys} ${what.valueBytes}`;
       if (data !== filled) await fillKeys(side.respPort, what.keys, what.valueBytes);
       filled = data;
+      if (index < 0) await warmUp(load, what, measuredMs);
       const before = processorUs(side.pids);
       const { perSecond, p99Ms, requests } = await load.measure(what, measuredMs);
       const used = (processorUs(side.pids) ?? NaN) - (before ?? NaN);
@@ -80,4 +82,10 @@ export function respSide(side: SideProcess, load: RedisBenchmark): Side<RespCase
       };
     },
   };
+}
+
+/** The first runs are short, until the load knows how fast it is here; what is compiled as it runs needs more of them. */
+async function warmUp(load: RedisBenchmark, what: RespLoad, measuredMs: number): Promise<void> {
+  const endMs = performance.now() + measuredMs;
+  while (performance.now() < endMs) await load.measure(what, measuredMs / warmUpRuns);
 }

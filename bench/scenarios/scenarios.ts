@@ -14,11 +14,13 @@ import { recovery } from './recovery.ts';
 import { respLarge } from './resp-large.ts';
 import { respRouter } from './resp-router.ts';
 import { respSmall } from './resp-small.ts';
+import { typedTcpScenario } from './typed-tcp.ts';
 
 export const scenarios: readonly Scenario[] = [
   respSmall,
   respLarge,
   respRouter,
+  typedTcpScenario,
   blocksScenario,
   kvGrpc,
   grpcTransport,

@@ -19,6 +19,7 @@ export interface UnaryTarget {
   readonly port: number;
   readonly path: string;
   readonly bodies: readonly Buffer[];
+  readonly numberedAt?: number;
   readonly contentType?: string;
 }
 

@@ -23,6 +23,7 @@ export type Settings = Readonly<Partial<Record<SettingName, string | number>>>;
 /** A kvcache process that can be ended and started again over the same data. */
 export interface KvcacheProcess extends SideProcess {
   readonly http: string;
+  readonly tcpPort: number;
   stop(): Promise<void>;
 }
 
@@ -63,11 +64,13 @@ async function startProcess(bench: Bench, { name, role, dataPath, settings }: St
   });
   endWith(bench.scope, child);
   const addresses = await untilReady(child);
+  const portOf = (door: string): number => Number(addresses[door]?.split(':').at(-1) ?? 0);
   return {
     name,
     about: aboutOf(settings),
     pids: [child.pid!],
-    respPort: Number(addresses['resp']?.split(':').at(-1) ?? 0),
+    respPort: portOf('resp'),
+    tcpPort: portOf('tcp'),
     grpc: addresses['grpc'] ?? '',
     http: addresses['http'] ?? '',
     stop: () => end(child),
