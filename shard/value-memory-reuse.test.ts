@@ -12,7 +12,7 @@ import type { RespClient } from '../doors/resp/testing/resp-client.ts';
 import { KVStoreServiceClient, type LookupResponse, type ReadResponse } from '../protos/generated/kvstore.ts';
 import { ServedShard } from '../router/testing/cluster.ts';
 import { LinkClient } from '../router/testing/link-client.ts';
-import { roomyEviction, temporaryFolder } from '../testing/store.ts';
+import { roomyStorage, temporaryFolder } from '../testing/store.ts';
 import { systemClock } from './clock.ts';
 import { HotTier } from './hot/hot-tier.ts';
 import { Engine } from './keyspace/engine.ts';
@@ -23,7 +23,6 @@ import { ValueMemory } from './value-memory.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const random = (below: number): number => Math.floor(Math.random() * below);
 
 /** Writes late, in parts, and now and then not at all. */
@@ -54,20 +53,7 @@ class Shard implements AsyncDisposable {
     const memory = new ValueMemory({ freeBytesMax: 32 * MiB, fillByte: 0xdb });
     const hot = new HotTier({ limitBytes: hotBytes });
     const index = new KeyIndex(hot, systemClock);
-    const storage = await openStorage({
-      folder,
-      fsync: 'everysec',
-      segmentBytes: 16 * MiB,
-      segmentAgeMs: 3_600_000,
-      eviction: roomyEviction,
-      evictionIntervalMs: 60_000,
-      compaction: { liveRatio: 0.5, bytesPerSecond: 1024 * MiB, segmentBytes: 16 * MiB },
-      fullWaitMs: 200,
-      clock: systemClock,
-      logger: quiet,
-      index,
-      files,
-    });
+    const storage = await openStorage({ ...roomyStorage(folder, index), fsync: 'everysec', files });
     const engine = new Engine({
       clock: systemClock,
       index,

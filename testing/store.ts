@@ -26,6 +26,23 @@ export const roomyEviction = {
   onBlobFull: 'error' as const,
 };
 
+/** With bounds that tests do not reach unless they narrow them, and no fsync. */
+export function roomyStorage(folder: string, index: StorageOptions['index']): StorageOptions {
+  return {
+    folder,
+    fsync: 'never',
+    segmentBytes: 16 * MiB,
+    segmentAgeMs: 3_600_000,
+    eviction: roomyEviction,
+    evictionIntervalMs: 60_000,
+    compaction: { liveRatio: 0.5, bytesPerSecond: 1024 * MiB, segmentBytes: 16 * MiB },
+    fullWaitMs: 200,
+    clock: systemClock,
+    logger: quiet,
+    index,
+  };
+}
+
 export function temporaryFolder(name: string): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), `kvcache-${name}-`));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -42,20 +59,7 @@ export class TestStore {
 
   static async open(folder: string, options: Partial<StorageOptions> = {}): Promise<TestStore> {
     const index = new MapIndex();
-    const storage = await openStorage({
-      folder,
-      fsync: 'never',
-      segmentBytes: 16 * MiB,
-      segmentAgeMs: 3_600_000,
-      eviction: roomyEviction,
-      evictionIntervalMs: 60_000,
-      compaction: { liveRatio: 0.5, bytesPerSecond: 1024 * MiB, segmentBytes: 16 * MiB },
-      fullWaitMs: 200,
-      clock: systemClock,
-      logger: quiet,
-      index,
-      ...options,
-    });
+    const storage = await openStorage({ ...roomyStorage(folder, index), ...options });
     return new TestStore(index, storage);
   }
 

@@ -4,12 +4,11 @@ import type { Reply } from '../../commands/reply.ts';
 import { systemClock } from '../clock.ts';
 import { HotTier } from '../hot/hot-tier.ts';
 import { openStorage, type Storage } from '../storage/storage.ts';
-import { roomyEviction, temporaryFolder } from '../../testing/store.ts';
+import { roomyStorage, temporaryFolder } from '../../testing/store.ts';
 import { Engine } from './engine.ts';
 import { KeyIndex } from './key-index.ts';
 
 const MiB = 1024 * 1024;
-const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 let folder: { path: string; remove: () => void };
 beforeEach(() => {
@@ -21,19 +20,7 @@ afterEach(() => folder.remove());
 async function open(): Promise<{ engine: Engine; storage: Storage }> {
   const hot = new HotTier({ limitBytes: 64 * MiB });
   const index = new KeyIndex(hot, systemClock);
-  const storage = await openStorage({
-    folder: folder.path,
-    fsync: 'never',
-    segmentBytes: MiB,
-    segmentAgeMs: 3_600_000,
-    eviction: roomyEviction,
-    evictionIntervalMs: 60_000,
-    compaction: { liveRatio: 0.5, bytesPerSecond: 1024 * MiB, segmentBytes: 16 * MiB },
-    fullWaitMs: 200,
-    clock: systemClock,
-    logger: quiet,
-    index,
-  });
+  const storage = await openStorage({ ...roomyStorage(folder.path, index), segmentBytes: MiB });
   const options = { acknowledgement: 'memory', minimumAcknowledgement: 'memory', diskThresholdBytes: MiB } as const;
   return { engine: new Engine({ clock: systemClock, index, hot, journal: storage, options }), storage };
 }

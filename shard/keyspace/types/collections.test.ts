@@ -8,7 +8,7 @@ import { collectionStepElements } from '../../../limits.ts';
 import { plainReply } from '../../../testing/engine-model.ts';
 import { TestShard } from '../../../testing/engine-shard.ts';
 import { MemoryAccount, MemoryTier } from '../../../testing/memory-tier.ts';
-import { roomyEviction, temporaryFolder } from '../../../testing/store.ts';
+import { roomyStorage, temporaryFolder } from '../../../testing/store.ts';
 import { systemClock } from '../../clock.ts';
 import { type Entry, spaceOfKeys } from '../../journal.ts';
 import { HotTier } from '../../hot/hot-tier.ts';
@@ -187,19 +187,11 @@ describe('over a real log', () => {
   async function open(path: string, below?: MemoryTier): Promise<{ engine: Engine; storage: Storage }> {
     const hot = new HotTier({ limitBytes: 64 * MiB });
     const index = new KeyIndex(hot, systemClock);
-    const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const storage = await openStorage({
-      folder: path,
-      fsync: 'never',
+      ...roomyStorage(path, index),
       segmentBytes: 8 * MiB,
-      segmentAgeMs: 3_600_000,
-      eviction: roomyEviction,
-      evictionIntervalMs: 60_000,
       compaction: { liveRatio: 0.9, bytesPerSecond: 1024 * MiB, segmentBytes: 8 * MiB },
       fullWaitMs: 5_000,
-      clock: systemClock,
-      logger: quiet,
-      index,
       below,
     });
     const options = { acknowledgement: 'memory', minimumAcknowledgement: 'memory', diskThresholdBytes: MiB } as const;
