@@ -1,11 +1,10 @@
 /**
  * Unary calls over HTTP/2 from a process of its own: `inFlight` calls at any time, each beginning when another ends.
  *
- * The parent sends messages as they go on the wire, encoded once; the generator sends them around. Its processor time
- * comes with every result, because a generator that is busy all the time measures itself.
+ * The parent sends messages as they go on the wire, encoded once; the generator sends them around.
  */
-import { startModule, message as nextMessage, type Child } from '../harness/children.ts';
 import type { Bench } from '../harness/scenario.ts';
+import { LoadProcess, type LoadResult } from './load-process.ts';
 
 export interface H2Run {
   readonly port: number;
@@ -22,35 +21,20 @@ export interface H2Run {
   readonly callsMin?: number;
 }
 
-export interface H2Result {
+export interface H2Result extends LoadResult {
   readonly calls: number;
   readonly failed: number;
   readonly bytes: number;
-  readonly elapsedMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly processorUs: number;
 }
 
-export class H2Load {
-  readonly #child: Child;
-  /** Calls a second that its processor time would have allowed, over those that it made. */
-  #headroom = Infinity;
-
+export class H2Load extends LoadProcess<H2Run, H2Result> {
   constructor(bench: Bench) {
-    this.#child = startModule(bench.scope, 'load/h2-load-process.ts');
+    super(bench, 'load/h2-load-process.ts');
   }
 
-  get headroom(): number {
-    return this.#headroom;
-  }
-
-  /** Rejects where a call failed: a rate of refusals would be a fine figure and worth nothing. */
-  async run(load: H2Run): Promise<H2Result> {
-    this.#child.process.send(load);
-    const result = await nextMessage<H2Result>(this.#child);
-    if (result.failed > 0) throw new Error(`${result.failed} of ${result.calls} calls of ${load.path} failed`);
-    this.#headroom = Math.min(this.#headroom, (result.elapsedMs * 1_000) / result.processorUs);
-    return result;
+  protected faultOf({ failed, calls }: H2Result, { path }: H2Run): string | undefined {
+    return failed > 0 ? `${failed} of ${calls} calls of ${path} failed` : undefined;
   }
 }

@@ -15,7 +15,7 @@ import {
   type Side,
 } from '../harness/scenario.ts';
 import { RedisBenchmark, type RespLoad } from '../load/redis-benchmark.ts';
-import { startCluster, startShard } from '../sides/kvcache.ts';
+import { shardsUsual, startCluster, startShard } from '../sides/kvcache.ts';
 import { hasRedisBenchmark, startRedis } from '../sides/redis.ts';
 import type { SideProcess } from '../sides/side-process.ts';
 import { respCase, type RespCase, respSide } from './resp.ts';
@@ -25,7 +25,6 @@ interface GrowthCase extends RespCase {
   readonly shards?: number;
 }
 
-const shardsUsual = 3;
 const routerName = 'router and its shards';
 const usual: RespLoad = { command: 'get', valueBytes: 100, clients: 50, pipeline: 16, keys: 10_000 };
 /** As many as fit well into the RAM of every side. */

@@ -28,7 +28,7 @@ export interface KvcacheProcess extends SideProcess {
 }
 
 const root = resolve(import.meta.dirname, '../..');
-const shardsUsual = 3;
+export const shardsUsual = 3;
 /** Lines that are kept of what a process says. */
 const lastWordsMax = 10;
 
