@@ -13,6 +13,7 @@ import { type ErrorCode, errorCodes, KvcacheError } from '../errors.ts';
 import type { ClientMethod, MessageParts } from '../grpc/method.ts';
 import { replyDepthMax } from '../limits.ts';
 import { CacheService as service } from '../protos/generated/kvcache.ts';
+import { varintBytes } from '../protos/varint.ts';
 import { bytesTag, varintTag, WireReader } from '../protos/wire-reader.ts';
 import { ownedBuffer } from './prompt-codec.ts';
 
@@ -88,12 +89,6 @@ export function encodeExecute(commands: readonly OutgoingCommand[]): MessagePart
 function innerBytes({ name, args, acknowledgement }: OutgoingCommand): number {
   let bytes = 1 + varintBytes(name.length) + name.length + (acknowledgement === undefined ? 0 : 2);
   for (const arg of args) bytes += 1 + varintBytes(arg.byteLength) + arg.byteLength;
-  return bytes;
-}
-
-function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) bytes++;
   return bytes;
 }
 

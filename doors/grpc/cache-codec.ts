@@ -10,6 +10,7 @@ import { commandNames } from '../../commands/known-names.ts';
 import { OK, type Reply, type ReplyError, ReplyMap } from '../../commands/reply.ts';
 import type { MessageParts, ServerMethod } from '../../grpc/method.ts';
 import { CacheService as service } from '../../protos/generated/kvcache.ts';
+import { varintBytes } from '../../protos/varint.ts';
 import { bytesTag, varintTag, WireReader } from '../../protos/wire-reader.ts';
 import { fieldBytes, Gather, partBytesMin } from './gather.ts';
 
@@ -165,8 +166,8 @@ function zigzag(value: number | bigint): number | bigint {
 
 /** Bytes of an integer field: one of tag, one for each seven bits. */
 function integerFieldBytes(value: number | bigint): number {
+  if (value < 2 ** 32) return 1 + varintBytes(Number(value));
   let bytes = 2;
-  if (value < 2 ** 32) for (let rest = Number(value) >>> 7; rest > 0; rest >>>= 7) bytes++;
-  else for (let rest = BigInt(value) >> 7n; rest > 0n; rest >>= 7n) bytes++;
+  for (let rest = BigInt(value) >> 7n; rest > 0n; rest >>= 7n) bytes++;
   return bytes;
 }
