@@ -192,6 +192,10 @@ export const socketPipelinedBytesMax = 64 * MiB;
 export const socketExpectedReplyBytesMax = 64 * MiB;
 /** A connection with so many bytes to send gets no more commands done. */
 export const socketUnsentBytesHigh = 1 * MiB;
+/** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
+export const outputJoinedBytesMax = 16 * KiB;
+/** Small replies share buffers of this size on their way to sockets. */
+export const outputSlabBytes = 32 * KiB;
 /** A connection with more than this to send is ended: replies that were under way together, which nobody reads. */
 export const socketUnsentBytesMax = 1024 * MiB;
 /** A connection that does not move for this long in the middle of a request or a reply is ended. */
@@ -209,10 +213,6 @@ export const respUnauthenticatedItemsMax = 10;
 export const respReceiveStepBytes = 4 * MiB;
 /** How long an ended connection waits for its client to end it too. */
 export const respLingerMs = 5_000;
-/** Replies up to this are joined in one write; larger ones go to the socket as they stand. */
-export const respJoinedBytesMax = 16 * KiB;
-/** Small replies share buffers of this size on their way to sockets. */
-export const respReplySlabBytes = 32 * KiB;
 /** Names that clients give themselves, and the like. */
 export const respClientWordCharsMax = 1_024;
 /** Keys that one CLUSTER GETKEYSINSLOT lists, and keys of a page while a slot's are listed or counted. */

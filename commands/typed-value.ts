@@ -69,14 +69,18 @@ export function writeTyped(type: StoredType, body: Buffer): Buffer | undefined {
   return head && Buffer.concat([head, body]);
 }
 
-/** What stands before a value's body on the wire. Undefined for a type that the protocol does not have. */
-export function typedHead(type: StoredType, bodyBytes: number): Buffer | undefined {
+/**
+ * What stands before a value's body on the wire, behind as many bytes as the caller asks for, their content undefined.
+ * Undefined for a type that the protocol does not have.
+ */
+export function typedHead(type: StoredType, bodyBytes: number, bytesBefore = 0): Buffer | undefined {
   const tag = tagByType.get(type);
   if (tag === undefined) return undefined;
-  const head = Buffer.allocUnsafe(1 + lengthBytesOf(type));
-  head[0] = tag;
-  if (head.byteLength === 3) head.writeUInt16BE(bodyBytes, 1);
-  if (head.byteLength === 5) head.writeUInt32BE(bodyBytes, 1);
+  const lengthBytes = lengthBytesOf(type);
+  const head = Buffer.allocUnsafe(bytesBefore + 1 + lengthBytes);
+  head[bytesBefore] = tag;
+  if (lengthBytes === 2) head.writeUInt16BE(bodyBytes, bytesBefore + 1);
+  if (lengthBytes === 4) head.writeUInt32BE(bodyBytes, bytesBefore + 1);
   return head;
 }
 

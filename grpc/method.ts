@@ -3,6 +3,7 @@
  * that theirs fit as they stand. Only the serializers differ by permitting more: a gather list of buffers, which goes
  * out without being joined, so that a large value is never copied on its way to the socket.
  */
+import { bytesOf } from '../byte-parts.ts';
 import type { ReceiveMemory } from '../receive-memory.ts';
 
 /** One message's bytes, whole or in parts that follow each other. */
@@ -33,10 +34,4 @@ export function framed(message: MessageParts): readonly Uint8Array[] {
   prefix[0] = 0;
   prefix.writeUInt32BE(bytesOf(parts), 1);
   return [prefix, ...parts];
-}
-
-export function bytesOf(buffers: readonly Uint8Array[]): number {
-  let sum = 0;
-  for (const buffer of buffers) sum += buffer.byteLength;
-  return sum;
 }

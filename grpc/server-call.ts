@@ -11,6 +11,7 @@
  * A call is cancelled when the client resets it, its connection breaks, or its deadline passes, before the status
  * was sent. Statuses and texts are those of grpc-js, so that clients cannot tell the servers apart.
  */
+import { bytesOf } from '../byte-parts.ts';
 import type { HeaderFields, OutgoingFields } from '../http2/header-fields.ts';
 import { errorCode } from '../http2/protocol.ts';
 import type { Http2Stream, StreamListener } from '../http2/stream.ts';
@@ -20,7 +21,7 @@ import type { CallListener, CallTransport } from './call-transport.ts';
 import { Deadline, type DeadlineWheel } from './deadline-wheel.ts';
 import { acceptedEncodings, inflated, isMessageEncoding, type MessageEncoding } from './inflate.ts';
 import { MessageReader } from './message-reader.ts';
-import { bytesOf, framed, type MessageParts } from './method.ts';
+import { framed, type MessageParts } from './method.ts';
 import {
   encodeGrpcMessage,
   endOfReset,

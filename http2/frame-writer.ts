@@ -11,6 +11,7 @@
  * Bytes of bodies are told of again (`onFlushed`) when the system has taken them: until then they hold memory.
  */
 import type { Duplex } from 'node:stream';
+import { writeParts } from '../byte-parts.ts';
 import { http2JoinedBytesMax, http2OutputSlabBytes } from '../limits.ts';
 import { frameHeadBytes } from './protocol.ts';
 
@@ -98,22 +99,13 @@ export class FrameWriter {
     this.#bytes = 0;
     this.#bodyBytes = 0;
     const isTold = bodyBytes > 0 && !this.#isTaking;
-    this.#write(pieces, isTold ? (): void => this.#onFlushed(bodyBytes) : undefined);
+    writeParts(this.#socket, pieces, isTold ? (): void => this.#onFlushed(bodyBytes) : undefined);
     this.#isTaking = this.#socket.writableLength === 0;
     if (bodyBytes > 0 && !isTold) this.#tell(bodyBytes);
     spare = { slab: this.#slab, at: this.#at };
     this.#slab = nothing;
     this.#from = 0;
     this.#at = 0;
-  }
-
-  #write(pieces: readonly Uint8Array[], written: (() => void) | undefined): void {
-    const socket = this.#socket;
-    const last = pieces.length - 1;
-    if (last > 0) socket.cork();
-    for (let index = 0; index < last; index++) socket.write(pieces[index]);
-    socket.write(pieces[last], written);
-    if (last > 0) socket.uncork();
   }
 
   /** Of a write that has no callback: at once, or when a write behind it is done. */

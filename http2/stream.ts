@@ -10,6 +10,7 @@
  * A stream is over when both sides have ended it, when either has reset it, or with its connection. Its listener hears
  * that once, after everything else.
  */
+import { bytesOf } from '../byte-parts.ts';
 import { Fifo } from '../fifo.ts';
 import { http2HeldPieceBytes, http2StreamUnsentBytesHigh } from '../limits.ts';
 import type { HeaderFields, OutgoingFields } from './header-fields.ts';
@@ -132,8 +133,7 @@ export class Http2Stream {
   write(parts: readonly Uint8Array[], isLast = false): boolean {
     if (this.#isClosed || this.#isEnding) return true;
     this.#isEnding = isLast;
-    let bytes = 0;
-    for (const part of parts) bytes += part.byteLength;
+    const bytes = bytesOf(parts);
     this.#owner.held(bytes);
     if (this.#pendingBytes === 0 && this.#owner.sendAtOnce(this, parts, bytes, isLast)) {
       if (isLast) this.#endLocal();

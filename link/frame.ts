@@ -4,6 +4,7 @@
  * The generated code joins and copies; here a batch of parts goes out as parts, and comes in as a view of the message.
  * On the wire the two are the same.
  */
+import { bytesOf } from '../byte-parts.ts';
 import { malformed } from './parts.ts';
 
 /** Field 1, length-delimited. */
@@ -17,8 +18,7 @@ export const exchangePath = '/kvcache.link.Link/Exchange';
 
 /** The message for a batch given in parts. */
 export function encodeFrame(batch: readonly Buffer[]): Buffer[] {
-  let length = 0;
-  for (const part of batch) length += part.byteLength;
+  let length = bytesOf(batch);
   const head = Buffer.allocUnsafe(headBytesMax);
   let at = 0;
   head[at++] = batchTag;

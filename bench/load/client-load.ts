@@ -4,7 +4,8 @@
  */
 import { Client, credentials } from '@grpc/grpc-js';
 import { GrpcChannel } from '../../grpc/client.ts';
-import { bytesOf, type MessageParts } from '../../grpc/method.ts';
+import { bytesOf } from '../../byte-parts.ts';
+import type { MessageParts } from '../../grpc/method.ts';
 import { quantile } from '../harness/statistics.ts';
 
 export const clientNames = ['grpc-js', 'ours'] as const;

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { commandBytes, decodeReplies, encodeExecute } from '../../client/cache-codec.ts';
 import { acknowledgements } from '../../commands/command.ts';
 import { type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { bytesOf, type MessageParts } from '../../grpc/method.ts';
+import { bytesOf } from '../../byte-parts.ts';
+import type { MessageParts } from '../../grpc/method.ts';
 import { ExecuteResponse } from '../../protos/generated/kvcache.ts';
 import { decodeExecute, encodedReplyBytes, encodeReplies } from './cache-codec.ts';
 

@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { libraryContext } from '../../commands/command.ts';
 import { ReplyError } from '../../commands/reply.ts';
-import { bytesOf, type MessageParts } from '../../grpc/method.ts';
+import { bytesOf } from '../../byte-parts.ts';
+import type { MessageParts } from '../../grpc/method.ts';
 import { grpcScanReplyBytesMax } from '../../limits.ts';
 import {
   GetResponse,

@@ -11,6 +11,7 @@
  * When it reads on and how it ends is flow control's (../flow-control.ts).
  */
 import type { Socket } from 'node:net';
+import { writeParts } from '../../byte-parts.ts';
 import type { Command, CommandContext, Session, Upload } from '../../commands/command.ts';
 import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { arityFault } from '../../commands/table.ts';
@@ -253,16 +254,8 @@ export class Connection implements ClientConnection {
     const { writer, figures } = this.#parts;
     const { bytes } = writer;
     if (bytes === 0) return;
-    const socket = this.#socket;
     figures.bytesWritten += bytes;
-    const pieces = writer.take();
-    if (pieces.length === 1) {
-      socket.write(pieces[0]!);
-    } else {
-      socket.cork();
-      for (const piece of pieces) socket.write(piece);
-      socket.uncork();
-    }
+    writeParts(this.#socket, writer.take());
   }
 
   /** Says why, after everything before it, and ends. */

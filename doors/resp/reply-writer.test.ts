@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { respJoinedBytesMax, respReplySlabBytes } from '../../limits.ts';
+import { outputJoinedBytesMax, outputSlabBytes } from '../../limits.ts';
 import { encodedReply, ReplyWriter } from './reply-writer.ts';
 import {
   DoubleReply,
@@ -57,7 +57,7 @@ test('small replies share a buffer, however many, and none is written over', () 
 });
 
 test('a large value is sent as it stands, between what comes before and after it', () => {
-  const value = Buffer.alloc(respJoinedBytesMax + 1, 'x');
+  const value = Buffer.alloc(outputJoinedBytesMax + 1, 'x');
   const writer = new ReplyWriter();
   writer.write([1, value, 2], 2);
   expect(writer.bytes).toBe(4 + 4 + 8 + value.byteLength + 2 + 4);
@@ -69,7 +69,7 @@ test('a large value is sent as it stands, between what comes before and after it
 });
 
 test('a text longer than a slab is whole', () => {
-  const long = 'x'.repeat(respReplySlabBytes * 2);
+  const long = 'x'.repeat(outputSlabBytes * 2);
   expect(encodedReply(new TextReply(long), 3).toString()).toBe(`=${long.length + 4}\r\ntxt:${long}\r\n`);
 });
 

@@ -1,16 +1,10 @@
 /**
- * Replies as bytes of RESP2 or RESP3, small ones side by side in shared memory, large values as they stand.
- *
- *   slab   [ … sent … | piece in hand → | free ]     a piece is sent as a view of its slab and never written again
- *
- * One writer serves all connections of a door, for one after the other writes what it has and takes it away (`take`):
- * between two takes, everything belongs to one connection. So a tick of replies is one buffer and one write, whatever
- * the number of commands, and a value above `respJoinedBytesMax` is a buffer of its own in the middle, not copied.
+ * Replies as bytes of RESP2 or RESP3. One writer serves all connections of a door (doors/output.ts).
  *
  * Rejected: strings. `socket.write` takes them without a Buffer, but values would become strings and bytes again.
  */
 import { isBytes, type Reply, ReplyError, ReplyMap } from '../../commands/reply.ts';
-import { respJoinedBytesMax, respReplySlabBytes } from '../../limits.ts';
+import { Output } from '../output.ts';
 import {
   DoubleReply,
   ErrorBytes,
@@ -46,47 +40,24 @@ const headerBytesMax = 24;
 const nullBulk = Buffer.from('$-1\r\n');
 const nullArray = Buffer.from('*-1\r\n');
 const null3 = Buffer.from('_\r\n');
-/** Copying fewer bytes one by one is faster than a call. */
-const byteWiseMax = 24;
 const minInt64 = -(2n ** 63n);
 const maxInt64 = 2n ** 63n - 1n;
 
-export class ReplyWriter {
-  #slab = Buffer.allocUnsafeSlow(respReplySlabBytes);
-  #from = 0;
-  #at = 0;
-  /** Pieces before the one in hand, and their bytes. */
-  #pieces: Buffer[] = [];
-  #bytes = 0;
-
-  /** Bytes written and not taken. */
-  get bytes(): number {
-    return this.#bytes + this.#at - this.#from;
-  }
-
+export class ReplyWriter extends Output {
   write(reply: RespReply, protocol: Protocol): void {
     if (isBytes(reply)) this.#writeBulk(reply);
     else if (typeof reply === 'string') this.#writeLine(simple, reply);
     else if (typeof reply === 'number') this.#writeNumber(reply, protocol);
-    else if (reply === null) this.#writeShort(protocol === 2 ? nullBulk : null3);
+    else if (reply === null) this.append(protocol === 2 ? nullBulk : null3);
     else if (Array.isArray(reply)) this.#writeItems(array, reply, protocol);
     else this.#writeRare(reply, protocol);
-  }
-
-  /** Everything written since the last time, in order. */
-  take(): Buffer[] {
-    this.#cut();
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#bytes = 0;
-    return pieces;
   }
 
   #writeRare(reply: Exclude<RespReply, null | string | number | Buffer | RespReply[]>, protocol: Protocol): void {
     if (reply instanceof ReplyError || reply instanceof ErrorLine)
       this.#writeLine(error, `${reply.code} ${reply.message}`);
     else if (reply instanceof ErrorBytes) this.#writeErrorBytes(reply.line);
-    else if (reply === nilArray) this.#writeShort(protocol === 2 ? nullArray : null3);
+    else if (reply === nilArray) this.append(protocol === 2 ? nullArray : null3);
     else if (typeof reply === 'bigint') this.#writeBigint(reply, protocol);
     else if (reply instanceof ReplyMap || reply instanceof RespMap) this.#writePairs(reply.pairs, protocol);
     else if (reply instanceof SetReply) this.#writeItems(protocol === 2 ? array : set, reply.items, protocol);
@@ -110,16 +81,8 @@ export class ReplyWriter {
   }
 
   #writeBulk(value: Buffer): void {
-    const { byteLength } = value;
-    this.#writeHeader(bulkString, byteLength);
-    if (byteLength > respJoinedBytesMax) {
-      this.#cut();
-      this.#pieces.push(value);
-      this.#bytes += byteLength;
-    } else {
-      this.#reserve(byteLength + 2);
-      this.#copy(value);
-    }
+    this.#writeHeader(bulkString, value.byteLength);
+    this.append(value);
     this.#endLine();
   }
 
@@ -130,18 +93,17 @@ export class ReplyWriter {
       return;
     }
     this.#writeHeader(verbatim, bytes.byteLength);
-    this.#reserve(bytes.byteLength);
-    this.#copy(bytes);
+    this.append(bytes);
     this.#endLine();
   }
 
   #writeErrorBytes(line: Buffer): void {
-    this.#reserve(line.byteLength + 3);
-    this.#slab[this.#at] = error;
-    this.#at += 1;
+    this.reserve(line.byteLength + 3);
+    this.slab[this.at] = error;
+    this.at += 1;
     for (const byte of line) {
-      this.#slab[this.#at] = byte === carriageReturn || byte === lineFeed ? space : byte;
-      this.#at += 1;
+      this.slab[this.at] = byte === carriageReturn || byte === lineFeed ? space : byte;
+      this.at += 1;
     }
     this.#endLine();
   }
@@ -166,28 +128,28 @@ export class ReplyWriter {
   #writeLine(type: number, text: string): void {
     const line = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, ' ') : text;
     const bytesMax = line.length * 3;
-    this.#reserve(bytesMax + 3);
-    this.#slab[this.#at] = type;
-    this.#at += 1;
+    this.reserve(bytesMax + 3);
+    this.slab[this.at] = type;
+    this.at += 1;
     if (line === 'OK') {
-      this.#slab[this.#at] = 0x4f;
-      this.#slab[this.#at + 1] = 0x4b;
-      this.#at += 2;
+      this.slab[this.at] = 0x4f;
+      this.slab[this.at + 1] = 0x4b;
+      this.at += 2;
     } else {
-      this.#at += this.#slab.write(line, this.#at, bytesMax, 'utf8');
+      this.at += this.slab.write(line, this.at, bytesMax, 'utf8');
     }
     this.#endLine();
   }
 
   /** A type, a whole number and a line end. */
   #writeHeader(type: number, value: number): void {
-    this.#reserve(headerBytesMax);
-    const slab = this.#slab;
-    slab[this.#at] = type;
-    this.#at += 1;
+    this.reserve(headerBytesMax);
+    const slab = this.slab;
+    slab[this.at] = type;
+    this.at += 1;
     if (value >= 0 && value < 10) {
-      slab[this.#at] = zero + value;
-      this.#at += 1;
+      slab[this.at] = zero + value;
+      this.at += 1;
     } else {
       this.#writeDigits(value);
     }
@@ -195,57 +157,27 @@ export class ReplyWriter {
   }
 
   #writeDigits(value: number): void {
-    const slab = this.#slab;
+    const slab = this.slab;
     let rest = Math.abs(value);
     if (value < 0) {
-      slab[this.#at] = minus;
-      this.#at += 1;
+      slab[this.at] = minus;
+      this.at += 1;
     }
     let digits = 1;
     for (let bound = 10; rest >= bound; bound *= 10) digits += 1;
-    for (let at = this.#at + digits - 1; at >= this.#at; at--) {
+    for (let at = this.at + digits - 1; at >= this.at; at--) {
       const tenth = Math.floor(rest / 10);
       slab[at] = zero + (rest - tenth * 10);
       rest = tenth;
     }
-    this.#at += digits;
-  }
-
-  #writeShort(bytes: Buffer): void {
-    this.#reserve(bytes.byteLength);
-    this.#copy(bytes);
-  }
-
-  #copy(bytes: Buffer): void {
-    const { byteLength } = bytes;
-    const slab = this.#slab;
-    if (byteLength > byteWiseMax) slab.set(bytes, this.#at);
-    else for (let index = 0; index < byteLength; index++) slab[this.#at + index] = bytes[index]!;
-    this.#at += byteLength;
+    this.at += digits;
   }
 
   #endLine(): void {
-    this.#reserve(2);
-    this.#slab[this.#at] = carriageReturn;
-    this.#slab[this.#at + 1] = lineFeed;
-    this.#at += 2;
-  }
-
-  /** Room for so many bytes in a row. */
-  #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#slab.byteLength) return;
-    this.#cut();
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(respReplySlabBytes, bytes));
-    this.#from = 0;
-    this.#at = 0;
-  }
-
-  /** Ends the piece in hand. */
-  #cut(): void {
-    if (this.#at === this.#from) return;
-    this.#pieces.push(this.#slab.subarray(this.#from, this.#at));
-    this.#bytes += this.#at - this.#from;
-    this.#from = this.#at;
+    this.reserve(2);
+    this.slab[this.at] = carriageReturn;
+    this.slab[this.at + 1] = lineFeed;
+    this.at += 2;
   }
 }
 

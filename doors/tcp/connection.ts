@@ -11,6 +11,7 @@
  * reading what was refused.
  */
 import type { Socket } from 'node:net';
+import { writeParts } from '../../byte-parts.ts';
 import type { CommandContext, Executor, Session } from '../../commands/command.ts';
 import { TypedFault } from '../../commands/typed-value.ts';
 import {
@@ -24,13 +25,14 @@ import {
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import { FlowControl, type FlowOutcome, type FlowParts } from '../flow-control.ts';
+import type { Output } from '../output.ts';
 import { Pipeline } from '../pipeline.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
 import { PendingResponse } from './pending.ts';
 import { commandCodes, statusCodes, tooLargeText } from './protocol.ts';
 import { requestOf, type TypedRequest } from './requests.ts';
-import { bytesOf, encoded, errorResponse, invalidResponse, joined, okResponse, type Response } from './response.ts';
+import { encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
 
 /** What all connections of a door share. */
 export interface TcpParts extends FlowParts {
@@ -38,6 +40,7 @@ export interface TcpParts extends FlowParts {
   readonly authenticator: Authenticator;
   readonly refusals: Refusals | undefined;
   readonly figures: TcpFigures;
+  readonly output: Output;
 }
 
 /** Expected before the first: 64 commands at once. */
@@ -50,9 +53,6 @@ export class TcpConnection {
   readonly #parts: TcpParts;
   readonly #reader: FrameReader;
   readonly #pipeline: Pipeline<Response, PendingResponse>;
-  /** Parts of responses that leave together when all that was read has been run, or there is much of them. */
-  #unsent: Buffer[] = [];
-  #unsentBytes = 0;
   #session: Session;
   #isAuthenticated: boolean;
   #context: CommandContext | undefined;
@@ -170,26 +170,20 @@ export class TcpConnection {
   }
 
   #write(ready: Response): void {
-    const { figures } = this.#parts;
+    const { figures, output } = this.#parts;
     const status = ready[0]![0];
     if (status === statusCodes.ERROR) figures.errors += 1;
     if (status === statusCodes.INVALID) figures.invalid += 1;
-    const bytes = bytesOf(ready);
-    figures.bytesWritten += bytes;
-    this.#unsent.push(...ready);
-    this.#unsentBytes += bytes;
-    if (this.#unsentBytes > socketUnsentBytesHigh) this.#send();
+    for (const part of ready) output.append(part);
+    if (output.bytes > socketUnsentBytesHigh) this.#send();
   }
 
+  /** What was answered leaves together, when all that was read has been run or there is much of it. */
   #send(): void {
-    if (this.#unsent.length === 0) return;
-    const buffers = joined(this.#unsent);
-    this.#unsent = [];
-    this.#unsentBytes = 0;
-    const socket = this.#socket;
-    if (buffers.length > 1) socket.cork();
-    for (const buffer of buffers) socket.write(buffer);
-    if (buffers.length > 1) socket.uncork();
+    const { figures, output } = this.#parts;
+    if (output.bytes === 0) return;
+    figures.bytesWritten += output.bytes;
+    writeParts(this.#socket, output.take());
   }
 }
 

@@ -1,18 +1,22 @@
 /** Responses: a status and a payload in parts, of which a value's is never copied on its way to the socket. */
+import { bytesOf } from '../../byte-parts.ts';
 import { type Reply, ReplyError } from '../../commands/reply.ts';
 import { type StoredType, storedTypes } from '../../commands/stored-type.ts';
 import { typedHead } from '../../commands/typed-value.ts';
 import { messageOf } from '../../errors.ts';
 import { tcpPayloadBytesMax } from '../../limits.ts';
-import { frameHead, type StatusByte, statusCodes } from './protocol.ts';
+import { frameHead, frameHeadBytes, type StatusByte, statusCodes, writeFrameHead } from './protocol.ts';
 
 /** The bytes of a response, head included. */
 export type Response = readonly Buffer[];
 
 export function response(status: StatusByte, ...parts: readonly Buffer[]): Response {
   const bytes = bytesOf(parts);
-  if (bytes > tcpPayloadBytesMax) return errorResponse(`the answer has ${bytes} bytes; at most 64 MB fit a response`);
-  return [frameHead(status, bytes), ...parts];
+  return bytes > tcpPayloadBytesMax ? tooLarge(bytes) : [frameHead(status, bytes), ...parts];
+}
+
+function tooLarge(bytes: number): Response {
+  return errorResponse(`the answer has ${bytes} bytes; at most 64 MB fit a response`);
 }
 
 export function errorResponse(text: string): Response {
@@ -48,7 +52,7 @@ export const encodings = {
     bytes.writeUInt32BE(Number(reply));
     return response(statusCodes.OK, bytes);
   },
-  value: (reply: Reply) => (reply === null ? nullResponse : response(statusCodes.OK, ...valueParts(reply))),
+  value: (reply: Reply) => (reply === null ? nullResponse : valueResponse(reply)),
   values: (reply: Reply) => {
     const items = reply as Reply[];
     const fault = items.find((item) => item instanceof ReplyError && item.code !== 'WRONGTYPE');
@@ -70,36 +74,28 @@ export function encoded(reply: Reply, encode: Encoding): Response {
   }
 }
 
-export function bytesOf(parts: readonly Buffer[]): number {
-  let bytes = 0;
-  for (const part of parts) bytes += part.byteLength;
-  return bytes;
-}
-
-/** Parts above this go to the socket as they lie. */
-const joinedBytesMax = 16 * 1024;
-
-/** The same bytes in few buffers: small parts are copied beside each other. A write costs as much as several commands. */
-export function joined(parts: readonly Buffer[]): Buffer[] {
-  const buffers: Buffer[] = [];
-  for (let from = 0; from < parts.length;) {
-    let to = from;
-    while (to < parts.length && parts[to]!.byteLength <= joinedBytesMax) to += 1;
-    if (to > from + 1) buffers.push(Buffer.concat(parts.slice(from, to)));
-    else if (to > from) buffers.push(parts[from]!);
-    if (to < parts.length) buffers.push(parts[to]!);
-    from = to + 1;
-  }
-  return buffers;
+/** One head for the frame and the value's type: most responses are these. */
+function valueResponse(reply: Reply): Response {
+  if (!Array.isArray(reply)) return response(statusCodes.OK, nullValue);
+  const [type, body] = reply as [StoredType, Buffer];
+  const head = knownHead(type, body, frameHeadBytes);
+  const bytes = head.byteLength - frameHeadBytes + body.byteLength;
+  if (bytes > tcpPayloadBytesMax) return tooLarge(bytes);
+  writeFrameHead(head, statusCodes.OK, bytes);
+  return [head, body];
 }
 
 /** [type, body]; of several keys, one that is not there or has no value to show is Null. */
 function valueParts(reply: Reply): Buffer[] {
   if (!Array.isArray(reply)) return [nullValue];
   const [type, body] = reply as [StoredType, Buffer];
-  const head = typedHead(type, body.byteLength);
+  return [knownHead(type, body), body];
+}
+
+function knownHead(type: StoredType, body: Buffer, bytesBefore = 0): Buffer {
+  const head = typedHead(type, body.byteLength, bytesBefore);
   if (head === undefined) throw new Error(`a value of type ${type} is none of the protocol's`);
-  return [head, body];
+  return head;
 }
 
 /** What SHARDINFO tells that is shown; shard/info.ts has all of it. */

@@ -5,6 +5,7 @@
 import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
 import { InFlightBudget } from '../in-flight-budget.ts';
+import { Output } from '../output.ts';
 import { TurnEnd } from '../turn-end.ts';
 import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
 import { TcpConnection, type TcpParts } from './connection.ts';
@@ -28,7 +29,7 @@ export class TcpDoor implements Door {
   constructor(options: TcpDoorOptions) {
     const { executor, authenticator, refusals, log, bounds, inFlightBytesMax = socketInFlightBytesMax } = options;
     const budget = new InFlightBudget(inFlightBytesMax);
-    const shared = { budget, turnEnd: new TurnEnd(), figures: new TcpFigures() };
+    const shared = { budget, turnEnd: new TurnEnd(), figures: new TcpFigures(), output: new Output() };
     const parts: TcpParts = { executor, authenticator, refusals, ...shared, log, bounds };
     this.#parts = parts;
     this.#listener = new SocketListener(options, {
