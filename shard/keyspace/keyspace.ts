@@ -83,6 +83,11 @@ export class Keyspace {
     return this.#unexpired(this.index.findInSlot(space, slot, name));
   }
 
+  /** The same of a plain key, as it is in this moment: for those who look at it and read it at once. */
+  glance(slot: number, name: string): LentEntry | undefined {
+    return this.#unexpired(this.index.glance(slot, name));
+  }
+
   #unexpired<Known extends LentEntry>(entry: Known | undefined): Known | undefined {
     if (entry === undefined || !this.isExpired(entry)) return entry;
     this.counters.expiredOnAccess += 1;
@@ -102,18 +107,19 @@ export class Keyspace {
 
   /** The value of a key, at once from RAM, or a promise of it; undefined if there is none. */
   read(space: Space, slot: number, name: string): Answer<StoredValue | undefined> {
-    return this.#readEntry(this.live(space, slot, name));
+    return this.readEntry(this.live(space, slot, name));
   }
 
   /** What text doors read of a plain key: undefined if there is none, WRONGTYPE if it is no text. */
   readText(slot: number, name: string): Answer<Buffer | ReplyError | undefined> {
-    const entry = this.#unexpired(this.index.glance(slot, name));
+    const entry = this.glance(slot, name);
     // Whatever its size, a collection is not read to be refused.
     if (entry !== undefined && !isText(entry.type)) return wrongType;
-    return andThen(this.#readEntry(entry), textOfValue);
+    return andThen(this.readEntry(entry), textOfValue);
   }
 
-  #readEntry(entry: LentEntry | undefined): Answer<StoredValue | undefined> {
+  /** The value of an entry that is live in this moment, and a miss if there is none. */
+  readEntry(entry: LentEntry | undefined): Answer<StoredValue | undefined> {
     if (entry === undefined) {
       this.counters.misses += 1;
       return undefined;

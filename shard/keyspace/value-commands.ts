@@ -39,9 +39,9 @@ export function valueCommands(keyspace: Keyspace): CommandFamily {
 function get(keyspace: Keyspace, key: Buffer): Answer<Reply> {
   const fault = keyFault(key);
   if (fault !== undefined) return fault;
-  const entry = liveOf(keyspace, key);
+  const entry = keyspace.glance(slotOf(key), nameOf(key));
   if (entry !== undefined && isCollection(entry.type)) return getCollection(keyspace, key);
-  return andThen(keyspace.read(spaceOfKeys, slotOf(key), nameOf(key)), shownStored);
+  return andThen(keyspace.readEntry(entry), shownStored);
 }
 
 async function getCollection(keyspace: Keyspace, key: Buffer): Promise<Reply> {
