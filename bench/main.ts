@@ -13,7 +13,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { curvesOf } from './harness/curves.ts';
-import { describeMachine, isQuiet, type Machine, machineLine } from './harness/machine.ts';
+import { describeMachine, isMemoryAtHand, isQuiet, type Machine, machineLine } from './harness/machine.ts';
 import { type BenchOptions, parseOptions, usage } from './harness/options.ts';
 import { plotOf } from './harness/plot.ts';
 import { runScenario, type ScenarioResult } from './harness/run-scenario.ts';
@@ -77,6 +77,10 @@ async function runAll(options: BenchOptions, signal: AbortSignal): Promise<numbe
   const say = (text: string): void => void (options.json ? process.stderr : process.stdout).write(text);
   say(`${machineLine(machine)}\n`);
   if (!isQuiet(machine)) say('This machine is busy with something else: trust no figure of this run.\n');
+  if (!isMemoryAtHand(machine)) {
+    const perPage = `${machine.pageTouchUs.toFixed(0)} µs a page`;
+    say(`New memory costs ${perPage}, since this machine's host has to find it first: large writes are slow for it.\n`);
+  }
   const results: ScenarioResult[] = [];
   const failures: string[] = [];
   for (const name of options.scenarios) {

@@ -13,10 +13,19 @@ export interface Machine {
   readonly commit: string;
   /** Processes that wanted to run before the bench began, as a mean of a minute. */
   readonly loadBefore: number;
+  /**
+   * The processor time that it takes to write to a page of new memory for the first time. A virtual machine whose host takes back what is free
+   * (free page reporting) asks for it anew each time: every file and every value that is new then costs many times as much.
+   */
+  readonly pageTouchUs: number;
 }
 
 /** Above this share of the processors something else runs beside the bench. */
 const quietShare = 0.25;
+/** Above this the host has to find the memory first: the system alone takes some 1 µs. */
+const pageTouchUsMax = 3;
+const touchedBytes = 128 * 1024 * 1024;
+const pageBytes = 4096;
 
 export function describeMachine(): Machine {
   const root = resolve(import.meta.dirname, '../..');
@@ -30,7 +39,22 @@ export function describeMachine(): Machine {
     memoryBytes: totalmem(),
     commit: stdout?.trim() || 'unknown',
     loadBefore: loadavg()[0] ?? 0,
+    pageTouchUs: touchUs(),
   };
+}
+
+function touchUs(): number {
+  // As much comes from the system itself, page by page.
+  const memory = Buffer.allocUnsafeSlow(touchedBytes);
+  const before = process.cpuUsage();
+  for (let at = 0; at < touchedBytes; at += pageBytes) memory[at] = 1;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / (touchedBytes / pageBytes);
+}
+
+/** Whether memory that is free costs no more than the system's own work. */
+export function isMemoryAtHand({ pageTouchUs }: Machine): boolean {
+  return pageTouchUs <= pageTouchUsMax;
 }
 
 export function isQuiet({ loadBefore, processors }: Machine): boolean {
