@@ -78,6 +78,11 @@ export const locationCharsMax = 8 * KiB;
 // ── All doors ───────────────────────────────────────────────────────────────────────────────────────────────────
 /** Connections that the kernel holds until a door takes them: with Node's 511, clients that all come back wait a second. */
 export const listenBacklogMax = 4_096;
+/** What a plain socket reads at most at a time, and what of the head between two large messages. */
+export const socketReadBytes = 16 * KiB;
+export const socketReadShortBytes = 1 * KiB;
+/** So many bytes of a message that are to come are read to where they belong. */
+export const readInPlaceBytesMin = 8 * KiB;
 
 // ── gRPC ────────────────────────────────────────────────────────────────────────────────────────────────────────
 export const grpcMessageBytesMax = 100 * 1000 * 1000;
@@ -155,12 +160,6 @@ export const http2UnsentBytesMax = 16 * MiB;
 export const http2StreamUnsentBytesHigh = 256 * KiB;
 /** Data that comes for a paused stream is joined up to this: bytes alone are the bound then, and not their number. */
 export const http2HeldPieceBytes = 1 * KiB;
-/** Memory that sockets which we open are read into, what is left of it when there is another, and what is read of frames' heads. */
-export const http2ReadSlabBytes = 64 * KiB;
-export const http2ReadSlabLeftBytesMin = 16 * KiB;
-export const http2ReadShortBytes = 1 * KiB;
-/** So many bytes of a message that are to come are read where they belong. */
-export const http2ReadInPlaceBytesMin = 8 * KiB;
 
 // ── TLS and credentials ─────────────────────────────────────────────────────────────────────────────────────────
 export const tlsHandshakeTimeoutMs = 10_000;

@@ -42,6 +42,10 @@ export interface FlowOptions {
     readonly isPartial: boolean;
     /** Only called when all before it was read. */
     feed(chunk: Buffer): void;
+    /** Not all that was fed was looked at. */
+    readonly hasInput: boolean;
+    /** Memory of a request in hand, where what is to come of it belongs. */
+    whereNext(): Buffer | undefined;
   };
   readonly pipeline: { readonly isEmpty: boolean; readonly isFull: boolean; readonly bytes: number };
   /** How long the client may take to end its side after this one. */
@@ -76,7 +80,6 @@ export class FlowControl implements ListenedConnection, BudgetWaiter, NextTurn {
     this.#socket = socket;
     this.#parts = parts;
     this.#bounds = { ...socketBounds, ...parts.bounds };
-    socket.on('data', (chunk) => this.#onData(chunk as Buffer));
     socket.on('drain', () => this.go());
     socket.on('end', () => this.#onInputEnd());
     socket.on('timeout', () => this.#onTimeout());
@@ -124,6 +127,21 @@ export class FlowControl implements ListenedConnection, BudgetWaiter, NextTurn {
     this.#admitted -= admittedBytes;
     budget.add(-admittedBytes);
     budget.settle(this);
+  }
+
+  receive(chunk: Buffer): void {
+    const { reader } = this.#options;
+    this.lastReadAtMs = Date.now();
+    this.#parts.figures.bytesRead += chunk.byteLength;
+    // A connection that ends reads on, and takes no more requests.
+    if (this.#isEnding) return;
+    reader.feed(chunk);
+    this.go();
+  }
+
+  whereNext(): Buffer | undefined {
+    const { reader } = this.#options;
+    return this.#isEnding || reader.hasInput ? undefined : reader.whereNext();
   }
 
   go(): void {
@@ -182,16 +200,6 @@ export class FlowControl implements ListenedConnection, BudgetWaiter, NextTurn {
   /** In the middle of a request or of a reply. */
   get #isMoving(): boolean {
     return this.#options.reader.isPartial || this.#socket.writableLength > 0;
-  }
-
-  #onData(chunk: Buffer): void {
-    const { reader } = this.#options;
-    this.lastReadAtMs = Date.now();
-    this.#parts.figures.bytesRead += chunk.byteLength;
-    // A connection that ends reads on, and takes no more requests.
-    if (this.#isEnding) return;
-    reader.feed(chunk);
-    this.go();
   }
 
   #waitForTurn(): void {

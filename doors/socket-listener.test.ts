@@ -24,7 +24,9 @@ async function listen(options: Partial<SocketDoorOptions>): Promise<void> {
       tooMany: Buffer.from('too many'),
       accept: (socket) => {
         socket.resume();
-        return { isIdle: false, lastReadAtMs: 0, watchForStall: () => undefined, end: () => socket.end() };
+        const nothing = (): undefined => undefined;
+        const end = (): void => void socket.end();
+        return { isIdle: false, lastReadAtMs: 0, receive: nothing, whereNext: nothing, watchForStall: nothing, end };
       },
     },
   );

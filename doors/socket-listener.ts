@@ -20,10 +20,11 @@ import {
   type ServerTlsSource,
   shownCertificate,
 } from '../security/tls.ts';
+import { readAgain, type SocketReader, SocketReads } from '../socket-reads.ts';
 import type { DoorAddress, DoorLog } from './door.ts';
 import { type SocketBounds, socketBounds } from './socket-bounds.ts';
 
-export interface ListenedConnection {
+export interface ListenedConnection extends SocketReader {
   /** True while neither a request nor a reply is on its way, and it has not been ended. */
   readonly isIdle: boolean;
   readonly lastReadAtMs: number;
@@ -55,7 +56,7 @@ export interface SocketProtocol {
   readonly door: 'resp' | 'tcp';
   /** What a client is told whose connection is one too many. */
   readonly tooMany: Buffer;
-  /** Begins to serve a connection. */
+  /** Begins to serve a connection, which is told what its socket reads. */
   readonly accept: (socket: Socket, session: Session) => ListenedConnection;
   /** Called at every look. */
   readonly onSweep?: (nowMs: number) => void;
@@ -144,11 +145,11 @@ export class SocketListener {
     const { tls, refusals } = this.#options;
     const { door } = this.#protocol;
     if (tls === undefined) {
-      const server = createServer(options, (socket) => this.#accept(socket));
+      const server = createServer({ ...options, pauseOnConnect: true }, (socket) => this.#acceptPlain(socket, options));
       server.on('connection', (socket) => this.#track(socket));
       return server;
     }
-    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) }, (socket) => this.#accept(socket));
+    const server = createSecureServer({ ...options, ...listenerTlsOf(tls) }, (socket) => this.#acceptSecure(socket));
     server.on('connection', (socket: Socket) => this.#track(socket));
     server.on('tlsClientError', (error, socket) => refusals?.add(door, handshakeFaultOf(error, socket)));
     this.#stopFollowing = tls.onChange((current) => server.setSecureContext(secureContextOf(current)));
@@ -163,26 +164,38 @@ export class SocketListener {
     });
   }
 
-  #accept(socket: Socket): void {
+  #acceptPlain(accepted: Socket, options: { readonly allowHalfOpen: boolean }): void {
+    const reads = new SocketReads();
+    reads.reader = this.#accept(readAgain(accepted, reads, options));
+  }
+
+  #acceptSecure(socket: TLSSocket): void {
+    const reader = this.#accept(socket);
+    if (reader !== undefined) socket.on('data', (chunk) => reader.receive(chunk as Buffer));
+  }
+
+  /** Undefined if it is not to be served. */
+  #accept(socket: Socket): ListenedConnection | undefined {
     const { refusals, tls, log } = this.#options;
     const { door, accept } = this.#protocol;
     const peer = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`;
     socket.on('error', (error) => log?.debug({ peer, door, error: error.message }, 'client'));
     if (this.#connections.size >= this.connectionsMax) {
       this.#refuse(socket);
-      return;
+      return undefined;
     }
     const shown = socket instanceof TLSSocket ? shownCertificate(socket) : undefined;
     if (shown?.kind === 'unverified' && tls?.clientAuthentication !== 'none') {
       refusals?.add(door, 'certificate');
       socket.destroy();
-      return;
+      return undefined;
     }
     this.accepted += 1;
     const identity = shown?.kind === 'verified' ? shown.name : undefined;
     const connection = accept(socket, { door, peer, tenant: '', ...(identity !== undefined && { identity }) });
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
+    return connection;
   }
 
   /** What it still sends is read, or the reset that its end would be took the answer from it; but not for long. */

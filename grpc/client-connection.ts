@@ -104,11 +104,7 @@ export class ClientConnection {
     const tls = source && channelTlsOf(source);
     let dialled: Dialled;
     try {
-      dialled = dial(this.#target, tls, {
-        connected: () => link.http2.open(),
-        receive: (chunk) => link.http2.receive(chunk),
-        whereNext: () => link.http2.whereNext,
-      });
+      dialled = dial(this.#target, tls, () => link.http2.open());
     } catch (error) {
       this.#retreat(`no TLS with ${this.#target}: ${messageOf(error)}`);
       return undefined;
@@ -137,6 +133,7 @@ export class ClientConnection {
         },
       },
     );
+    dialled.reads.reader = http2;
     const link: Link = { http2, connected: false, fault: undefined, pingsUnanswered: 0 };
     this.#links.add(link);
     return link;

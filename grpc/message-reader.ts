@@ -17,8 +17,9 @@
  * Rejected: a list of chunks, joined at the end. It costs the same one copy but holds every message twice for a
  * moment and keeps thousands of socket chunks alive while a large one arrives.
  */
-import { grpcReceiveStepBytes, http2ReadInPlaceBytesMin } from '../limits.ts';
+import { grpcReceiveStepBytes } from '../limits.ts';
 import { collectedMemory, type ReceiveMemory } from '../receive-memory.ts';
+import { placeIn, putInPlace } from '../socket-reads.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallTransport } from './call-transport.ts';
 import { GrpcError, grpcStatus } from './status.ts';
@@ -79,8 +80,7 @@ export class MessageReader {
 
   /** Where the next bytes belong, `bytesMax` or fewer, if it is worth while to put them there at once. */
   whereNext(bytesMax: number): Buffer | undefined {
-    const bytes = Math.min(this.#message.byteLength - this.#filled, bytesMax);
-    return bytes < http2ReadInPlaceBytesMin ? undefined : this.#message.subarray(this.#filled, this.#filled + bytes);
+    return placeIn(this.#message, this.#filled, bytesMax);
   }
 
   /** Gives back what a message that will never be complete has reserved. */
@@ -129,15 +129,10 @@ export class MessageReader {
     }
     if (this.#filled === this.#message.byteLength) this.#grow();
     const end = Math.min(chunk.byteLength, from + this.#message.byteLength - this.#filled);
-    if (!this.#isInPlace(chunk, from)) chunk.copy(this.#message, this.#filled, from, end);
+    putInPlace(this.#message, this.#filled, chunk, from, end);
     this.#filled += end - from;
     if (this.#filled === length) this.#complete(this.#message);
     return end;
-  }
-
-  #isInPlace(chunk: Buffer, from: number): boolean {
-    const { buffer, byteOffset } = this.#message;
-    return chunk.byteOffset + from === byteOffset + this.#filled && chunk.buffer === buffer;
   }
 
   #grow(): void {

@@ -208,6 +208,10 @@ export class ServerCall implements CallTransport, StreamListener {
   }
 
   /** The client has sent everything. A stream that was reset or lost does not come here: its write must not be done. */
+  whereNext(bytesMax: number): Buffer | undefined {
+    return this.#reader.whereNext(bytesMax);
+  }
+
   onEnd(): void {
     this.#remoteEnded = true;
     if (this.#end) return;

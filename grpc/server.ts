@@ -35,6 +35,7 @@ import {
   type ShownCertificate,
   shownCertificate,
 } from '../security/tls.ts';
+import { readAgain, type SocketReader, SocketReads } from '../socket-reads.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { CallListener } from './call-transport.ts';
 import { DeadlineWheel } from './deadline-wheel.ts';
@@ -198,7 +199,7 @@ export class GrpcServer {
   #createServer(): Server {
     const { tls } = this.#options;
     if (tls !== undefined) return this.#createTlsServer(tls);
-    return createServer({ noDelay: true }, (socket) => this.#onConnection(socket, { kind: 'none' }));
+    return createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#onPlainConnection(socket));
   }
 
   #createTlsServer(tls: ServerTlsSource): TlsServer {
@@ -225,7 +226,12 @@ export class GrpcServer {
     this.#onConnection(socket, shown);
   }
 
-  #onConnection(socket: Socket, shown: ShownCertificate): void {
+  #onPlainConnection(accepted: Socket): void {
+    const reads = new SocketReads();
+    reads.reader = this.#onConnection(readAgain(accepted, reads, { allowHalfOpen: false }), { kind: 'none' });
+  }
+
+  #onConnection(socket: Socket, shown: ShownCertificate): SocketReader {
     const http2 = new Http2Connection(
       socket,
       {
@@ -247,6 +253,7 @@ export class GrpcServer {
     this.#connections.add(connection);
     http2.open();
     if (this.#closing) connection.drain();
+    return http2;
   }
 
   #onStream(stream: Http2Stream, fields: HeaderFields, connection: ServerConnection): void {

@@ -31,6 +31,7 @@ import type { HeaderFields, OutgoingFields } from './header-fields.ts';
 import { type HeadersOwner, IncomingHeaders } from './incoming-headers.ts';
 import { Inflow, type InflowOwner } from './inflow.ts';
 import { Outbox } from './outbox.ts';
+import type { SocketReader } from '../socket-reads.ts';
 import { clientPreface, errorCode, Http2Fault, initialWindowBytes, settingId, streamIdMax } from './protocol.ts';
 import { type IntakeOwner, SocketIntake } from './socket-intake.ts';
 import { StreamTable } from './stream-table.ts';
@@ -38,7 +39,9 @@ import { Http2Stream, type StreamOwner } from './stream.ts';
 
 const pingPayload = Buffer.alloc(8);
 
-export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, FrameListener, IntakeOwner {
+export class Http2Connection
+  implements StreamOwner, HeadersOwner, InflowOwner, FrameListener, IntakeOwner, SocketReader
+{
   readonly #socket: Duplex;
   readonly #options: Http2Options;
   readonly #listener: Http2Listener;
@@ -305,7 +308,7 @@ export class Http2Connection implements StreamOwner, HeadersOwner, InflowOwner, 
   }
 
   /** Where the next bytes of the socket belong, if that is known. */
-  get whereNext(): Buffer | undefined {
+  whereNext(): Buffer | undefined {
     return this.#intake.isWaiting ? undefined : this.#inflow.whereNext(this.#reader.dataLeft);
   }
 

@@ -5,7 +5,7 @@
  * takes, of padding and of streams that are gone, go back to the connection at once. Room is announced once half of a
  * window has been used, so that a large value costs a few frames of it and a small one none.
  */
-import { http2ReadInPlaceBytesMin } from '../limits.ts';
+import { readInPlaceBytesMin } from '../limits.ts';
 import { errorCode, frameFlag, Http2Fault, initialWindowBytes } from './protocol.ts';
 import type { Http2Stream } from './stream.ts';
 
@@ -60,7 +60,7 @@ export class Inflow {
 
   /** Where the next `bytesMax` bytes of the DATA frame in hand belong, or fewer of them, if that is known. */
   whereNext(bytesMax: number): Buffer | undefined {
-    return bytesMax < http2ReadInPlaceBytesMin ? undefined : this.#stream?.whereNext(bytesMax);
+    return bytesMax < readInPlaceBytesMin ? undefined : this.#stream?.whereNext(bytesMax);
   }
 
   end(flags: number): void {

@@ -8,6 +8,7 @@
 import type { Upload } from '../../commands/command.ts';
 import type { ReceiveMemory } from '../../receive-memory.ts';
 import { linkUploadPieceBytes, respReceiveStepBytes, socketUnbudgetedBytesMax } from '../../limits.ts';
+import { placeIn, putInPlace } from '../../socket-reads.ts';
 
 const growthFactor = 8;
 const lineEndBytes = 2;
@@ -53,11 +54,17 @@ export class BulkGatherer {
         break;
       }
       const end = Math.min(chunk.byteLength, from + this.#bytes.byteLength - this.#filled);
-      this.#filled += chunk.copy(this.#bytes, this.#filled, from, end);
+      putInPlace(this.#bytes, this.#filled, chunk, from, end);
+      this.#filled += end - from;
       from = end;
       if (this.#upload !== undefined) this.#passOn(this.#upload, whole - lineEndBytes);
     }
     return from;
+  }
+
+  /** Where what is to come belongs, if it is worth while to read it to there at once. */
+  whereNext(): Buffer | undefined {
+    return placeIn(this.#bytes, this.#filled);
   }
 
   /** The bytes once `whole` of them are there, and nothing of them is kept here; undefined before. */

@@ -133,6 +133,11 @@ export class RequestReader {
     this.#at = 0;
   }
 
+  /** Where what is to come of a large bulk string belongs. */
+  whereNext(): Buffer | undefined {
+    return this.#gatherer.whereNext();
+  }
+
   /** No more requests will come. */
   close(): void {
     this.#upload?.end();

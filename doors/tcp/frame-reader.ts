@@ -7,6 +7,7 @@
  */
 import { socketUnbudgetedBytesMax, tcpPayloadBytesMax, tcpReceiveStepBytes } from '../../limits.ts';
 import { bufferOver } from '../../buffer-over.ts';
+import { placeIn, putInPlace } from '../../socket-reads.ts';
 import { frameHeadBytes } from './protocol.ts';
 
 /** `frame`: `code` and `payload` hold one. `wait`: `admit` said no. `too-large`: `claimedBytes` says how large. */
@@ -61,6 +62,11 @@ export class FrameReader {
     this.#at = 0;
   }
 
+  /** Where what is to come of a large payload belongs. */
+  whereNext(): Buffer | undefined {
+    return placeIn(this.#body, this.#bodyFilled);
+  }
+
   next(): FrameOutcome {
     if (!this.#takeHead()) return this.#more();
     const length = this.#length;
@@ -103,7 +109,8 @@ export class FrameReader {
       if (this.#at === this.#chunk.byteLength) return this.#more();
       if (this.#bodyFilled === this.#body.byteLength && !this.#grow(length)) return 'wait';
       const end = Math.min(this.#chunk.byteLength, this.#at + this.#body.byteLength - this.#bodyFilled);
-      this.#bodyFilled += this.#chunk.copy(this.#body, this.#bodyFilled, this.#at, end);
+      putInPlace(this.#body, this.#bodyFilled, this.#chunk, this.#at, end);
+      this.#bodyFilled += end - this.#at;
       this.#at = end;
     }
     return this.#complete(this.#body);
