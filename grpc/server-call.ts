@@ -207,11 +207,11 @@ export class ServerCall implements CallTransport, StreamListener {
     this.#reader.read(chunk, this);
   }
 
-  /** The client has sent everything. A stream that was reset or lost does not come here: its write must not be done. */
   whereNext(bytesMax: number): Buffer | undefined {
-    return this.#reader.whereNext(bytesMax);
+    return this.#end === undefined ? this.#reader.whereNext(bytesMax) : undefined;
   }
 
+  /** The client has sent everything. A stream that was reset or lost does not come here: its write must not be done. */
   onEnd(): void {
     this.#remoteEnded = true;
     if (this.#end) return;

@@ -16,7 +16,7 @@ export interface FrameHandler {
   frame(type: number, flags: number, stream: number, payload: Buffer): void;
   /** A DATA frame begins; `length` counts its padding, as flow control does. */
   dataBegins(stream: number, length: number): void;
-  /** Bytes of it, without padding. The memory is the handler's to keep. */
+  /** Bytes of it, without padding. The memory is the handler's to keep, and if nothing else is in it to give away. */
   data(chunk: Buffer): void;
   dataEnds(flags: number): void;
 }
@@ -125,6 +125,8 @@ export class FrameReader {
   }
 
   #takeData(chunk: Buffer, from: number): number {
+    // Asked for before the handler has it: a chunk whose memory was given back is empty.
+    const chunkEnd = chunk.byteLength;
     let at = from;
     if (this.#padding < 0) {
       this.#padding = chunk[at]!;
@@ -132,14 +134,14 @@ export class FrameReader {
       this.#left -= 1;
       if (this.#padding > this.#left) throw wrongPadding();
     }
-    const dataEnd = Math.min(chunk.byteLength, at + this.#left - this.#padding);
+    const dataEnd = Math.min(chunkEnd, at + this.#left - this.#padding);
     if (dataEnd > at) {
       this.#left -= dataEnd - at;
       this.#handler.data(chunk.subarray(at, dataEnd));
       at = dataEnd;
     }
     if (this.#left <= this.#padding) {
-      const end = Math.min(chunk.byteLength, at + this.#left);
+      const end = Math.min(chunkEnd, at + this.#left);
       this.#left -= end - at;
       this.#padding = this.#left;
       at = end;

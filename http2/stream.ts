@@ -283,8 +283,10 @@ export class Http2Stream {
   }
 
   #deliver(chunk: Buffer): void {
+    // Asked for before the listener has it: a chunk whose memory was given back is empty.
+    const bytes = chunk.byteLength;
     if (!this.#isStopping) this.listener?.onData(chunk);
-    this.#owner.received(this, chunk.byteLength, !this.#isRemoteEnded && !this.#isClosed);
+    this.#owner.received(this, bytes, !this.#isRemoteEnded && !this.#isClosed);
   }
 
   #deliverEnd(trailers: HeaderFields | undefined): void {

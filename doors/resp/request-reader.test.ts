@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { commandArgumentsMax, respLineBytesMax, respReceiveStepBytes, valueBytesMax } from '../../limits.ts';
+import {
+  commandArgumentsMax,
+  readInPlaceBytesMin,
+  respLineBytesMax,
+  respReceiveStepBytes,
+  valueBytesMax,
+} from '../../limits.ts';
 import type { Upload } from '../../commands/command.ts';
 import { RequestReader } from './request-reader.ts';
 import { fuzzedFrames, randomNumbers } from './testing/frames.ts';
@@ -239,6 +245,33 @@ describe('a large bulk string', () => {
     for (const chunk of inPieces(encodedRequest(['GET', 'key']), size)) reader.feed(chunk);
     expect(reader.next()).toBe('request');
     expect(reader.upload).toBeUndefined();
+  });
+
+  test.each([1_000, 64 * 1024, 100_003])('is the same where it is read to its place, in reads of %i', (size) => {
+    const { reader, begun } = readerWithUploads();
+    const large = Buffer.concat([value, value]);
+    const input = encodedRequest(['MSET', 'a', value.subarray(0, 20_000), 'b', large, 'c', 'small']);
+    let readInPlace = 0;
+    for (let at = 0; at < input.byteLength;) {
+      const place = reader.whereNext()?.subarray(0, size);
+      const next = input.subarray(at, at + (place?.byteLength ?? size));
+      if (place === undefined) {
+        reader.feed(Buffer.from(next));
+      } else {
+        next.copy(place);
+        reader.feed(place.subarray(0, next.byteLength));
+        readInPlace += next.byteLength;
+      }
+      at += next.byteLength;
+      expect(reader.next()).toBe(at < input.byteLength ? 'more' : 'request');
+    }
+    const [, first, , second, , third] = reader.args;
+    expect(first!.equals(value.subarray(0, 20_000))).toBe(true);
+    expect(second!.equals(large)).toBe(true);
+    expect(third!.toString()).toBe('small');
+    expect(Buffer.concat(begun[0]!.upload.pieces).equals(large)).toBe(true);
+    expect(readInPlace).toBeGreaterThan(large.byteLength - 2 * size - readInPlaceBytesMin);
+    expect(reader.whereNext()).toBeUndefined();
   });
 
   test('is not passed on where it is the name, lies whole in a chunk, is small, or is the second one of its request', () => {
