@@ -19,7 +19,7 @@ export interface GrpcDoorOptions extends Omit<GrpcServerOptions, 'tls' | 'author
   readonly host: string;
   readonly port: number;
   readonly executor: Executor;
-  /** For blocks that are written; absent: new memory for each. */
+  /** For blocks and values that are written; absent: new memory for each. */
   readonly memory?: ReceiveMemory | undefined;
   readonly config: RuntimeConfig;
   readonly log?: DoorLog | undefined;
@@ -60,8 +60,8 @@ export class GrpcDoor implements Door {
     this.#server = server;
     this.#health = new HealthService(server, services, isHealthy);
     addBlockService({ server, executor, log, memory });
-    addKeyValueService({ server, executor, log, config, metrics, isServing: () => this.#health.serving });
-    addKeyValueStoreService({ server, executor, log });
+    addKeyValueService({ server, executor, log, memory, config, metrics, isServing: () => this.#health.serving });
+    addKeyValueStoreService({ server, executor, log, memory });
     addVersionedServices({ server, executor, log });
     addCacheService(server, executor);
     addReflection(server, [...services, 'grpc.health.v1.Health']);

@@ -83,7 +83,8 @@ function encodeGet(value: OutgoingGet): MessageParts {
 
 export function addKeyValueStoreService(serving: Serving): void {
   serveUnary(serving, methods.get, (key, call) => get(serving, key, call));
-  serveUnary(serving, methods.set, (request, call) => set(serving, request, call));
+  // Of a Set nothing is left but the value when it is in the cache.
+  serveUnary(serving, { ...methods.set, memory: serving.memory }, (request, call) => set(serving, request, call));
   serveUnary(serving, methods.contains, (key, call) =>
     ask(serving, 'EXISTS', [checked(key)], call, (count) => ({ exists: count > 0 })),
   );

@@ -107,8 +107,9 @@ function decodePrefix(bytes: Buffer): Buffer {
 }
 
 export function addKeyValueService(parts: KeyValueParts): void {
-  const { executor, config, isServing, metrics } = parts;
-  serveUnary(parts, methods.set, (request, call) => set(executor, request, call));
+  const { executor, memory, config, isServing, metrics } = parts;
+  // Of a Set nothing is left but the value when it is in the cache.
+  serveUnary(parts, { ...methods.set, memory }, (request, call) => set(executor, request, call));
   serveUnary(parts, methods.get, (key, call) => get(executor, key, call));
   serveUnary(parts, methods.delete, (key, call) => remove(executor, [key], call, 'empty key'));
   serveUnary(parts, methods.mSet, (request, call) => setMany(executor, request, call));
