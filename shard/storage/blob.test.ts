@@ -7,6 +7,7 @@ import { startTestAzurite, type TestAzurite } from '../../testing/azurite.ts';
 import { type BlobTestStore, openBlobTestStore } from '../../testing/blob-store.ts';
 import { roomyEviction, temporaryFolder } from '../../testing/store.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
+import type { SegmentState } from '../log/segment-state.ts';
 import type { StorageOptions } from './storage-options.ts';
 
 const MiB = 1024 * 1024;
@@ -136,6 +137,26 @@ describe('eviction', () => {
     }
     await store.close();
     expect(below.stats().fenced).toBe(false);
+  });
+
+  test('from the disk leaves the files that compaction has begun to read', async () => {
+    const eviction = { ...roomyEviction, diskBytes: 1024 * MiB };
+    const { store, below } = await open({ segmentBytes: MiB, eviction });
+    const value = randomBytes(100_000);
+    for (let key = 0; key < 40; key++) store.set(`key-${key}`, value);
+    const { log, evictor, compactor } = store.storage;
+    await log.roll();
+    await store.storage.flush('blob');
+    const safe = (): SegmentState[] => [...log.segments.values()].filter(({ id }) => below.isSafe(id));
+    await expect.poll(() => safe().length).toBeGreaterThan(2);
+    eviction.diskBytes = 2 * MiB;
+    // It has looked at all segments and removes the first one when compaction takes the second.
+    const evicting = evictor.run();
+    const compacting = compactor.compact([safe()[1]!]);
+    await Promise.all([evicting, compacting]);
+    expect(evictor.statistics.filesDropped).toBeGreaterThan(0);
+    for (let key = 0; key < 40; key++) expect((await store.get(`key-${key}`))?.equals(value)).toBe(true);
+    await store.close();
   });
 
   test('by retention takes keys and blobs off, and they stay gone after a restore', async () => {

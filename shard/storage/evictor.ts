@@ -116,7 +116,8 @@ export class Evictor {
     let dropped = false;
     for (const segment of this.#sealedLocal()) {
       if (!this.isDiskAboveThreshold()) break;
-      if (!this.#below.isSafe(segment.id)) continue;
+      // While another file was removed, compaction may have begun to read this one.
+      if (!segment.isIdle || !this.#below.isSafe(segment.id)) continue;
       await this.#log.dropFile(segment);
       this.statistics.filesDropped++;
       this.statistics.bytesDropped += segment.bytes;
