@@ -15,7 +15,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { typedDepthMax, typedItemsMax } from '../limits.ts';
-import { type StoredType, storedTypes } from './stored-type.ts';
+import { type StoredType, storedTypeMax, storedTypes } from './stored-type.ts';
 
 /** Stored types by tag. */
 const typeByTag: readonly StoredType[] = [
@@ -29,7 +29,11 @@ const typeByTag: readonly StoredType[] = [
   storedTypes.map,
   storedTypes.bool,
 ];
-const tagByType: ReadonlyMap<StoredType, number> = new Map(typeByTag.map((type, tag) => [type, tag]));
+/** Tags by stored type. */
+const tagByType: readonly (number | undefined)[] = Array.from({ length: storedTypeMax + 1 }, (_, type) => {
+  const tag = typeByTag.indexOf(type as StoredType);
+  return tag < 0 ? undefined : tag;
+});
 
 /** What is wrong with bytes that are no value, in the protocol's words. */
 export class TypedFault extends Error {}
@@ -69,19 +73,26 @@ export function writeTyped(type: StoredType, body: Buffer): Buffer | undefined {
   return head && Buffer.concat([head, body]);
 }
 
-/**
- * What stands before a value's body on the wire, behind as many bytes as the caller asks for, their content undefined.
- * Undefined for a type that the protocol does not have.
- */
-export function typedHead(type: StoredType, bodyBytes: number, bytesBefore = 0): Buffer | undefined {
-  const tag = tagByType.get(type);
-  if (tag === undefined) return undefined;
-  const lengthBytes = lengthBytesOf(type);
-  const head = Buffer.allocUnsafe(bytesBefore + 1 + lengthBytes);
-  head[bytesBefore] = tag;
-  if (lengthBytes === 2) head.writeUInt16BE(bodyBytes, bytesBefore + 1);
-  if (lengthBytes === 4) head.writeUInt32BE(bodyBytes, bytesBefore + 1);
+/** What stands before a value's body on the wire. Undefined for a type that the protocol does not have. */
+export function typedHead(type: StoredType, bodyBytes: number): Buffer | undefined {
+  if (tagByType[type] === undefined) return undefined;
+  const head = Buffer.allocUnsafe(typedHeadBytes(type));
+  writeTypedHead(head, 0, type, bodyBytes);
   return head;
+}
+
+/** Throws for a type that the protocol does not have. */
+export function typedHeadBytes(type: StoredType): number {
+  if (tagByType[type] === undefined) throw new Error(`a value of type ${type} is none of the protocol's`);
+  return 1 + lengthBytesOf(type);
+}
+
+/** Into what has room for it from `at` on; only of a type that the protocol has. */
+export function writeTypedHead(into: Buffer, at: number, type: StoredType, bodyBytes: number): void {
+  const lengthBytes = lengthBytesOf(type);
+  into[at] = tagByType[type]!;
+  if (lengthBytes === 2) into.writeUInt16BE(bodyBytes, at + 1);
+  if (lengthBytes === 4) into.writeUInt32BE(bodyBytes, at + 1);
 }
 
 /** What is wrong with a body of this type, or undefined if nothing is. */

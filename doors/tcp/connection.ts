@@ -25,14 +25,14 @@ import {
 import { type Authenticator, refusalText } from '../../security/authenticator.ts';
 import type { Refusals } from '../../security/figures.ts';
 import { FlowControl, type FlowOutcome, type FlowParts } from '../flow-control.ts';
-import type { Output } from '../output.ts';
 import { Pipeline } from '../pipeline.ts';
+import { type Answer, errorAnswer, invalidAnswer, okAnswer } from './answer.ts';
 import type { TcpFigures } from './figures.ts';
 import { FrameReader } from './frame-reader.ts';
 import { PendingResponse } from './pending.ts';
-import { commandCodes, statusCodes, tooLargeText } from './protocol.ts';
+import { commandCodes, tooLargeText } from './protocol.ts';
 import { requestOf, type TypedRequest } from './requests.ts';
-import { encoded, errorResponse, invalidResponse, okResponse, type Response } from './response.ts';
+import type { ResponseWriter } from './response-writer.ts';
 
 /** What all connections of a door share. */
 export interface TcpParts extends FlowParts {
@@ -40,19 +40,19 @@ export interface TcpParts extends FlowParts {
   readonly authenticator: Authenticator;
   readonly refusals: Refusals | undefined;
   readonly figures: TcpFigures;
-  readonly output: Output;
+  readonly writer: ResponseWriter;
 }
 
 /** Expected before the first: 64 commands at once. */
 const expectedReplyBytesFirst = 1024 * 1024;
-const mustAuthenticate = errorResponse('Authentication required');
+const mustAuthenticate = errorAnswer('Authentication required');
 
 export class TcpConnection {
   readonly flow: FlowControl;
   readonly #socket: Socket;
   readonly #parts: TcpParts;
   readonly #reader: FrameReader;
-  readonly #pipeline: Pipeline<Response, PendingResponse>;
+  readonly #pipeline: Pipeline<Answer, PendingResponse>;
   #session: Session;
   #isAuthenticated: boolean;
   #context: CommandContext | undefined;
@@ -85,7 +85,8 @@ export class TcpConnection {
   #run(): FlowOutcome {
     const reader = this.#reader;
     for (let ready = this.#pipeline.take(); ready !== undefined; ready = this.#pipeline.take()) {
-      this.#write(ready.response);
+      ready.writeTo(this.#parts.writer);
+      this.#sendIfMuch();
     }
     if (reader.hasInput) {
       this.#context = { session: this.#session, deadlineMs: Date.now() + commandDeadlineDefaultMs };
@@ -119,7 +120,7 @@ export class TcpConnection {
   #runRequest(code: number, payload: Buffer): void {
     const request = parsed(code, payload);
     if (request.kind === 'answer') {
-      this.#answer(request.response);
+      this.#answer(request.answer);
       return;
     }
     const { command, encode } = request;
@@ -134,12 +135,13 @@ export class TcpConnection {
     if (reply instanceof Promise) {
       pipeline.begin(PendingResponse.ofCommand(command, payload.byteLength, encode, context), reply);
     } else {
-      this.#write(encoded(reply, encode));
+      this.#parts.writer.reply(reply, encode);
+      this.#sendIfMuch();
     }
   }
 
   /** The password, or where tokens are taken the token. */
-  #authenticate(payload: Buffer): Response {
+  #authenticate(payload: Buffer): Answer {
     const { authenticator, refusals } = this.#parts;
     const secret = payload.toString('utf8');
     for (const kind of ['password', 'token'] as const) {
@@ -150,48 +152,48 @@ export class TcpConnection {
       const { identity } = admission;
       if (identity !== undefined) this.#session = { identity, ...this.#session };
       this.#context = { ...this.#context!, session: this.#session };
-      return okResponse;
+      return okAnswer;
     }
     refusals?.add('tcp', 'wrong');
-    return errorResponse(refusalText);
+    return errorAnswer(refusalText);
   }
 
   #refuseHead(): void {
     const { claimedBytes } = this.#reader;
     if (!this.#isAuthenticated && claimedBytes <= tcpPayloadBytesMax) this.#answer(mustAuthenticate);
-    else this.#answer(invalidResponse(tooLargeText(claimedBytes)));
+    else this.#answer(invalidAnswer(tooLargeText(claimedBytes)));
     this.flow.end();
   }
 
   /** A response that comes from no executor. */
-  #answer(ready: Response): void {
-    if (this.#pipeline.isEmpty) this.#write(ready);
-    else this.#pipeline.follow(PendingResponse.ofAnswer(ready));
+  #answer(answer: Answer): void {
+    if (!this.#pipeline.isEmpty) {
+      this.#pipeline.follow(PendingResponse.ofAnswer(answer));
+      return;
+    }
+    this.#parts.writer.answer(answer);
+    this.#sendIfMuch();
   }
 
-  #write(ready: Response): void {
-    const { figures, output } = this.#parts;
-    const status = ready[0]![0];
-    if (status === statusCodes.ERROR) figures.errors += 1;
-    if (status === statusCodes.INVALID) figures.invalid += 1;
-    for (const part of ready) output.append(part);
-    if (output.bytes > socketUnsentBytesHigh) this.#send();
+  #sendIfMuch(): void {
+    if (this.#parts.writer.bytes > socketUnsentBytesHigh) this.#send();
   }
 
   /** What was answered leaves together, when all that was read has been run or there is much of it. */
   #send(): void {
-    const { figures, output } = this.#parts;
-    if (output.bytes === 0) return;
-    figures.bytesWritten += output.bytes;
-    writeParts(this.#socket, output.take());
+    const { figures, writer } = this.#parts;
+    const { bytes } = writer;
+    if (bytes === 0) return;
+    figures.bytesWritten += bytes;
+    writeParts(this.#socket, writer.take());
   }
 }
 
 function parsed(code: number, payload: Buffer): TypedRequest {
   try {
-    return requestOf(code, payload) ?? { kind: 'answer', response: invalidResponse(`Invalid command: ${code}`) };
+    return requestOf(code, payload) ?? { kind: 'answer', answer: invalidAnswer(`Invalid command: ${code}`) };
   } catch (error) {
-    if (error instanceof TypedFault) return { kind: 'answer', response: invalidResponse(error.message) };
+    if (error instanceof TypedFault) return { kind: 'answer', answer: invalidAnswer(error.message) };
     throw error;
   }
 }

@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { type ItemBudget, itemBudget, readTyped, TypedFault, type TypedValue } from '../../commands/typed-value.ts';
 import { tcpKeyBytesMax } from '../../limits.ts';
 
+const lookedAtMax = 32;
+
 export class PayloadReader {
   readonly #bytes: Buffer;
   #items: ItemBudget | undefined;
@@ -36,6 +38,14 @@ export class PayloadReader {
     return this.#bytes.readBigUInt64BE(this.#pass(8));
   }
 
+  /** Passes over an eight-byte number if that is 0, without making one of it. */
+  passZero(): boolean {
+    const from = this.#pass(8);
+    const isZero = this.#bytes.readUInt32BE(from) === 0 && this.#bytes.readUInt32BE(from + 4) === 0;
+    if (!isZero) this.#at = from;
+    return isZero;
+  }
+
   /** Eight bytes, signed. */
   signed(): bigint {
     return this.#bytes.readBigInt64BE(this.#pass(8));
@@ -67,8 +77,16 @@ export class PayloadReader {
 }
 
 function checkedText(text: Buffer): Buffer {
-  if (!isUtf8(text)) throw new TypedFault('Invalid UTF-8 string');
+  if (!isShortAscii(text) && !isUtf8(text)) throw new TypedFault('Invalid UTF-8 string');
   return text;
+}
+
+/** Looking at a few bytes is faster than a call. */
+function isShortAscii(text: Buffer): boolean {
+  if (text.byteLength > lookedAtMax) return false;
+  let all = 0;
+  for (let at = 0; at < text.byteLength; at++) all |= text[at]!;
+  return all < 0x80;
 }
 
 function checkedKey(key: Buffer): Buffer {

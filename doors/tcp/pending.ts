@@ -4,11 +4,12 @@ import type { Reply } from '../../commands/reply.ts';
 import { commandTable } from '../../commands/table.ts';
 import { keyHashesOf } from '../key-hashes.ts';
 import { Pending } from '../pipeline.ts';
-import { encoded, type Encoding, type Response } from './response.ts';
+import type { Answer } from './answer.ts';
+import type { Encoding, ResponseWriter } from './response-writer.ts';
 
 const noKeys: readonly number[] = [];
 
-export class PendingResponse extends Pending<Response> {
+export class PendingResponse extends Pending<Answer> {
   /** Undefined where the reply is a response. */
   readonly #encode: Encoding | undefined;
 
@@ -16,7 +17,7 @@ export class PendingResponse extends Pending<Response> {
     command: Command | undefined,
     context: CommandContext | undefined,
     bytes: number,
-    keys: Pending<Response>['keys'],
+    keys: Pending<Answer>['keys'],
     writes: boolean,
     encode: Encoding | undefined,
   ) {
@@ -32,14 +33,15 @@ export class PendingResponse extends Pending<Response> {
   }
 
   /** A response that comes from no executor. */
-  static ofAnswer(response: Response): PendingResponse {
+  static ofAnswer(answer: Answer): PendingResponse {
     const pending = new PendingResponse(undefined, undefined, 0, noKeys, false, undefined);
-    pending.answer = response;
+    pending.answer = answer;
     return pending;
   }
 
   /** Once its reply is there. */
-  get response(): Response {
-    return this.#encode === undefined ? (this.answer as Response) : encoded(this.answer as Reply, this.#encode);
+  writeTo(writer: ResponseWriter): void {
+    if (this.#encode === undefined) writer.answer(this.answer as Answer);
+    else writer.reply(this.answer as Reply, this.#encode);
   }
 }

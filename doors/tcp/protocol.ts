@@ -33,14 +33,14 @@ export type StatusByte = (typeof statusCodes)[keyof typeof statusCodes];
 /** A frame's head: its code, and the length of what follows. */
 export function frameHead(code: number, payloadBytes: number): Buffer {
   const head = Buffer.allocUnsafe(frameHeadBytes);
-  writeFrameHead(head, code, payloadBytes);
+  writeFrameHead(head, 0, code, payloadBytes);
   return head;
 }
 
-/** At the beginning of what holds more than the head. */
-export function writeFrameHead(into: Buffer, code: number, payloadBytes: number): void {
-  into[0] = code;
-  into.writeUInt32BE(payloadBytes, 1);
+/** Into what has room for it from `at` on. */
+export function writeFrameHead(into: Buffer, at: number, code: number, payloadBytes: number): void {
+  into[at] = code;
+  into.writeUInt32BE(payloadBytes, at + 1);
 }
 
 export function tooLargeText(payloadBytes: number): string {

@@ -8,33 +8,37 @@ import type { Command } from '../../commands/command.ts';
 import type { TypedValue } from '../../commands/typed-value.ts';
 import { PayloadReader } from './payload-reader.ts';
 import { commandCodes, statusCodes } from './protocol.ts';
-import { type Encoding, encodings, okResponse, type Response, response } from './response.ts';
+import { type Answer, answerOf, okAnswer } from './answer.ts';
+import { type Encoding, encodings } from './response-writer.ts';
 
 export type TypedRequest =
   | { readonly kind: 'command'; readonly command: Command; readonly encode: Encoding }
-  | { readonly kind: 'answer'; readonly response: Response };
+  | { readonly kind: 'answer'; readonly answer: Answer };
 
 const decimalTypes: readonly Buffer[] = Array.from({ length: 32 }, (_, type) => Buffer.from(String(type)));
 const noExpiry = Buffer.from('0');
 const ifAbsent = Buffer.from('NX');
+/** For lists of no keys. */
+const noValues = answerOf(statusCodes.OK, Buffer.alloc(2));
+const noneDeleted = answerOf(statusCodes.OK, Buffer.alloc(4));
 
 /** By the command's byte. Each throws TypedFault for a payload that is none. */
 const readers: ReadonlyMap<number, (payload: PayloadReader) => TypedRequest> = new Map([
   [commandCodes.GET, (payload) => command('VALUE.GET', [payload.wholeKey()], encodings.value)],
-  [commandCodes.SET, (payload) => set(payload, [], encodings.empty)],
-  [commandCodes.SETNX, (payload) => set(payload, [ifAbsent], encodings.flag)],
+  [commandCodes.SET, (payload) => set(payload, undefined, encodings.empty)],
+  [commandCodes.SETNX, (payload) => set(payload, ifAbsent, encodings.flag)],
   [commandCodes.DEL, (payload) => command('DEL', [payload.wholeKey()], encodings.flag)],
   [commandCodes.EXISTS, (payload) => command('EXISTS', [payload.wholeKey()], encodings.flag)],
   [commandCodes.INCR, (payload) => increment(payload, 1n)],
   [commandCodes.DECR, (payload) => increment(payload, -1n)],
   [commandCodes.CAS, compareAndSet],
-  [commandCodes.PING, () => answer(response(statusCodes.OK, Buffer.from('PONG')))],
+  [commandCodes.PING, () => answered(answerOf(statusCodes.OK, Buffer.from('PONG')))],
   [commandCodes.INFO, () => command('SHARDINFO', [], encodings.info)],
   [commandCodes.LOCK, (payload) => lock('LOCK', payload)],
   [commandCodes.EXTEND, (payload) => lock('EXTEND', payload)],
   [commandCodes.UNLOCK, unlock],
-  [commandCodes.MGET, (payload) => many('VALUE.MGET', payload, encodings.values, [])],
-  [commandCodes.MDEL, (payload) => many('DEL', payload, encodings.count, 0)],
+  [commandCodes.MGET, (payload) => many('VALUE.MGET', payload, encodings.values, noValues)],
+  [commandCodes.MDEL, (payload) => many('DEL', payload, encodings.count, noneDeleted)],
   [commandCodes.MSET, setMany],
 ]);
 
@@ -47,16 +51,18 @@ function command(name: string, args: readonly Buffer[], encode: Encoding): Typed
   return { kind: 'command', command: { name, args }, encode };
 }
 
-function answer(ready: Response): TypedRequest {
-  return { kind: 'answer', response: ready };
+function answered(answer: Answer): TypedRequest {
+  return { kind: 'answer', answer };
 }
 
-function set(payload: PayloadReader, condition: readonly Buffer[], encode: Encoding): TypedRequest {
+function set(payload: PayloadReader, condition: Buffer | undefined, encode: Encoding): TypedRequest {
   const key = payload.key();
-  const expiry = expiryOf(payload.unsigned());
-  const value = payload.value();
+  const expiry = expiryOf(payload);
+  const { type, body } = payload.value();
   payload.end();
-  return command('VALUE.SET', [key, ...argumentsOf(value), expiry, ...condition], encode);
+  const args = [key, decimalTypes[type]!, body, expiry];
+  if (condition !== undefined) args.push(condition);
+  return command('VALUE.SET', args, encode);
 }
 
 function increment(payload: PayloadReader, sign: 1n | -1n): TypedRequest {
@@ -69,7 +75,7 @@ function increment(payload: PayloadReader, sign: 1n | -1n): TypedRequest {
 function compareAndSet(payload: PayloadReader): TypedRequest {
   const key = payload.key();
   const values = [payload.value(), payload.value()];
-  const expiry = expiryOf(payload.unsigned());
+  const expiry = expiryOf(payload);
   payload.end();
   return command('VALUE.CAS', [key, ...values.flatMap(argumentsOf), expiry], encodings.swapped);
 }
@@ -88,28 +94,28 @@ function unlock(payload: PayloadReader): TypedRequest {
   return command('UNLOCK', args, encodings.flag);
 }
 
-function many(name: string, payload: PayloadReader, encode: Encoding, none: [] | 0): TypedRequest {
+function many(name: string, payload: PayloadReader, encode: Encoding, none: Answer): TypedRequest {
   const keys: Buffer[] = [];
   for (let left = payload.count(); left > 0; left--) keys.push(payload.key());
   payload.end();
-  return keys.length === 0 ? answer(encode(none)) : command(name, keys, encode);
+  return keys.length === 0 ? answered(none) : command(name, keys, encode);
 }
 
 function setMany(payload: PayloadReader): TypedRequest {
   const count = payload.count();
-  const args = [expiryOf(payload.unsigned())];
+  const args = [expiryOf(payload)];
   for (let left = count; left > 0; left--) args.push(payload.key(), ...argumentsOf(payload.value()));
   payload.end();
-  return count === 0 ? answer(okResponse) : command('VALUE.MSET', args, encodings.empty);
+  return count === 0 ? answered(okAnswer) : command('VALUE.MSET', args, encodings.empty);
 }
 
 function argumentsOf({ type, body }: TypedValue): Buffer[] {
   return [decimalTypes[type]!, body];
 }
 
-/** An absolute time. One that lies beyond all that a clock can say is none. */
-function expiryOf(ttlMs: bigint): Buffer {
-  if (ttlMs === 0n) return noExpiry;
-  const expireAtMs = BigInt(Date.now()) + ttlMs;
+/** From a time to live of eight bytes, 0 for none, an absolute time. One that lies beyond all that a clock can say is none. */
+function expiryOf(payload: PayloadReader): Buffer {
+  if (payload.passZero()) return noExpiry;
+  const expireAtMs = BigInt(Date.now()) + payload.unsigned();
   return expireAtMs > BigInt(Number.MAX_SAFE_INTEGER) ? noExpiry : Buffer.from(expireAtMs.toString());
 }

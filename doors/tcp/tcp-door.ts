@@ -5,12 +5,13 @@
 import { socketInFlightBytesMax } from '../../limits.ts';
 import type { Door, DoorAddress } from '../door.ts';
 import { InFlightBudget } from '../in-flight-budget.ts';
-import { Output } from '../output.ts';
 import { TurnEnd } from '../turn-end.ts';
 import { type ListenerStatistics, type SocketDoorOptions, SocketListener } from '../socket-listener.ts';
 import { TcpConnection, type TcpParts } from './connection.ts';
 import { TcpFigures } from './figures.ts';
-import { errorResponse } from './response.ts';
+import { frameHead } from './protocol.ts';
+import { errorAnswer } from './answer.ts';
+import { ResponseWriter } from './response-writer.ts';
 
 export type TcpDoorOptions = SocketDoorOptions;
 
@@ -18,8 +19,6 @@ export interface TcpStatistics extends ListenerStatistics {
   readonly bytesInFlight: number;
   readonly figures: TcpFigures;
 }
-
-const tooManyClients = Buffer.concat(errorResponse('Too many connections'));
 
 export class TcpDoor implements Door {
   readonly protocol = 'tcp';
@@ -29,12 +28,13 @@ export class TcpDoor implements Door {
   constructor(options: TcpDoorOptions) {
     const { executor, authenticator, refusals, log, bounds, inFlightBytesMax = socketInFlightBytesMax } = options;
     const budget = new InFlightBudget(inFlightBytesMax);
-    const shared = { budget, turnEnd: new TurnEnd(), figures: new TcpFigures(), output: new Output() };
+    const figures = new TcpFigures();
+    const shared = { budget, turnEnd: new TurnEnd(), figures, writer: new ResponseWriter(figures) };
     const parts: TcpParts = { executor, authenticator, refusals, ...shared, log, bounds };
     this.#parts = parts;
     this.#listener = new SocketListener(options, {
       door: 'tcp',
-      tooMany: tooManyClients,
+      tooMany: tooManyClients(),
       accept: (socket, session) => new TcpConnection(socket, session, parts).flow,
     });
   }
@@ -51,4 +51,9 @@ export class TcpDoor implements Door {
   close(graceMs: number): Promise<void> {
     return this.#listener.close(graceMs);
   }
+}
+
+function tooManyClients(): Buffer {
+  const { status, payload } = errorAnswer('Too many connections');
+  return Buffer.concat([frameHead(status, payload.byteLength), payload]);
 }
