@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readInPlaceBytesMin, socketReadBytes, socketReadShortBytes } from './limits.ts';
 import { placeIn, putInPlace, readAgain, type SocketReader, SocketReads } from './socket-reads.ts';
@@ -90,7 +90,7 @@ describe('a socket that was accepted', () => {
   /** A connection: its client's side, its server's, and what the server's reads. */
   async function accepted(
     allowHalfOpen = false,
-  ): Promise<{ client: Socket; shell: Socket; socket: Socket; reader: Collector }> {
+  ): Promise<{ server: Server; client: Socket; shell: Socket; socket: Socket; reader: Collector }> {
     const reader = new Collector();
     const server = createServer({ allowHalfOpen, pauseOnConnect: true });
     server.listen(0, '127.0.0.1');
@@ -106,7 +106,7 @@ describe('a socket that was accepted', () => {
       // Resolves only if the server counts none any more.
       await new Promise((resolve) => server.close(resolve));
     });
-    return { client, shell, socket, reader };
+    return { server, client, shell, socket, reader };
   }
 
   const received = (reader: Collector): Buffer => Buffer.concat(reader.chunks);
@@ -160,16 +160,18 @@ describe('a socket that was accepted', () => {
     await expect.poll(() => socket.destroyed).toBe(true);
   });
 
-  it('ends with what was accepted, and what was accepted with it', async () => {
-    const one = await accepted();
-    one.shell.destroy();
-    await once(one.socket, 'close');
-    expect(one.socket.destroyed).toBe(true);
-    const other = await accepted();
-    const closed = once(other.shell, 'close');
-    other.socket.destroy();
+  it('is counted by its server until it ends, whatever becomes of what was accepted', async () => {
+    const { server, shell, socket } = await accepted();
+    const counted = (): Promise<number> =>
+      new Promise((resolve) => server.getConnections((_error, connections) => resolve(connections)));
+    shell.destroy();
+    await once(shell, 'close');
+    expect(await counted()).toBe(1);
+    expect(socket.destroyed).toBe(false);
+    const closed = once(socket, 'close');
+    socket.destroy();
     await closed;
-    expect(other.shell.destroyed).toBe(true);
+    expect(await counted()).toBe(0);
   });
 
   it('says when its client is gone without a word', async () => {

@@ -14,7 +14,7 @@
  * something else.
  *
  * Sockets that we open have `onread` for this. Those that a server accepts have not (Node 26), and have to be made over
- * again, by an option of Socket that Node's own modules use and its documents do not name: see `readAgain`.
+ * again by what Node's own modules use and its documents do not name: see `readAgain`.
  *
  * Rejected: memory for each connection, filled read by read and never twice. It saves the copy of small messages,
  * which takes less than the memory's coming back through all caches, and ten thousand idle connections have 640 MB.
@@ -68,20 +68,26 @@ export class SocketReads {
   }
 }
 
-/** What stands between a Socket and the system, as node:net has called it since its first versions. */
+/** As node:net has called them since its first versions: what stands between a Socket and the system, and who counts it. */
 const handleKey = '_handle';
+const serverKey = '_server';
+
+interface SocketParts {
+  [handleKey]: object | null;
+  [serverKey]: object | null;
+}
 
 /**
- * A socket that a server with `pauseOnConnect` has just accepted, over again, so that it reads by `reads`. What was
- * accepted is an empty shell afterwards, by which the server counts; each ends with the other.
+ * A socket that a server with `pauseOnConnect` has just accepted, over again, so that it reads by `reads`. The server
+ * counts it instead; what was accepted is an empty shell from now on, without events.
  */
 export function readAgain(accepted: Socket, reads: SocketReads, options: { readonly allowHalfOpen: boolean }): Socket {
-  const shell = accepted as unknown as { [handleKey]: object | null };
-  const handle = shell[handleKey];
-  shell[handleKey] = null;
+  const shell = accepted as unknown as SocketParts;
+  const { [handleKey]: handle, [serverKey]: server } = shell;
   const socket = new Socket({ ...options, handle, onread: reads.onread } as SocketConstructorOpts);
-  socket.once('close', () => accepted.destroy());
-  accepted.once('close', () => socket.destroy());
+  (socket as unknown as SocketParts)[serverKey] = server;
+  shell[handleKey] = null;
+  shell[serverKey] = null;
   return socket;
 }
 

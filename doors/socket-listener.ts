@@ -145,9 +145,7 @@ export class SocketListener {
     const { tls, refusals } = this.#options;
     const { door } = this.#protocol;
     if (tls === undefined) {
-      const server = createServer({ ...options, pauseOnConnect: true }, (socket) => this.#acceptPlain(socket, options));
-      server.on('connection', (socket) => this.#track(socket));
-      return server;
+      return createServer({ ...options, pauseOnConnect: true }, (socket) => this.#acceptPlain(socket, options));
     }
     const server = createSecureServer({ ...options, ...listenerTlsOf(tls) }, (socket) => this.#acceptSecure(socket));
     server.on('connection', (socket: Socket) => this.#track(socket));
@@ -166,7 +164,9 @@ export class SocketListener {
 
   #acceptPlain(accepted: Socket, options: { readonly allowHalfOpen: boolean }): void {
     const reads = new SocketReads();
-    reads.reader = this.#accept(readAgain(accepted, reads, options));
+    const socket = readAgain(accepted, reads, options);
+    this.#track(socket);
+    reads.reader = this.#accept(socket);
   }
 
   #acceptSecure(socket: TLSSocket): void {
