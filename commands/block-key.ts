@@ -42,16 +42,28 @@ const tokenBytes = 8;
 export function blockDigestOfBytes(scope: Buffer, tokens: Buffer, block: number): Buffer {
   const from = block * blockTokens * tokenBytes;
   const input = Buffer.allocUnsafe(scope.byteLength + blockTokens * tokenBytes);
-  scope.copy(input);
-  tokens.copy(input, scope.byteLength, from, from + blockTokens * tokenBytes);
+  input.set(scope);
+  input.set(tokens.subarray(from, from + blockTokens * tokenBytes), scope.byteLength);
   return digestOf('sha256', input, 'buffer').subarray(0, blockDigestBytes);
 }
 
 /** The key of one version; `hash` and `parent` are unsigned 64-bit. */
 export function blockKey(digest: Buffer, hash: bigint, parent: bigint): Buffer {
   const key = Buffer.allocUnsafeSlow(blockKeyBytes);
-  digest.copy(key, 0, 0, blockDigestBytes);
-  key.writeBigUInt64BE(BigInt.asUintN(64, hash), blockDigestBytes);
-  key.writeBigUInt64BE(BigInt.asUintN(64, parent), blockDigestBytes + 8);
+  writeBlockKey(key, new DataView(key.buffer), 0, digest, hash, parent);
   return key;
+}
+
+/** The same at a place of larger memory, of which `words` is a view too: Buffer writes 64 bits by four BigInts. */
+export function writeBlockKey(
+  into: Buffer,
+  words: DataView,
+  at: number,
+  digest: Buffer,
+  hash: bigint,
+  parent: bigint,
+): void {
+  into.set(digest, at);
+  words.setBigUint64(at + blockDigestBytes, hash);
+  words.setBigUint64(at + blockDigestBytes + 8, parent);
 }

@@ -18,7 +18,7 @@ import type {
 } from '../../protos/generated/kvstore.ts';
 import { WriteRequest as WriteRequestCodec } from '../../protos/generated/kvstore.ts';
 import { until } from '../../testing/until.ts';
-import { encodeLocation, locationScope } from './location.ts';
+import { LocationEncoder, locationScope } from './location.ts';
 import { statusOfError } from './status-of-error.ts';
 import { OpenDoor } from './testing/open-door.ts';
 
@@ -131,11 +131,8 @@ describe('blocks', () => {
 
   it('that are not there are read as found=false, success=true', async () => {
     const digest = Buffer.alloc(20, 3);
-    const location = encodeLocation(
-      locationScope(scope.accountUrl, scope.containerName),
-      { digest, hash: 1n, parent: 0n },
-      'p',
-    );
+    const encoder = new LocationEncoder(locationScope(scope.accountUrl, scope.containerName), 'p');
+    const location = encoder.encode({ digest, hash: 1n, parent: 0n });
     expect(await read(location)).toMatchObject({ found: false, success: true, error: '', chunk: undefined });
   });
 
@@ -305,7 +302,7 @@ describe('what travels beside a call', () => {
     door.intercept = ({ name }) => (name === 'BLOCK.GET' ? slow() : undefined);
     const scoped = locationScope(scope.accountUrl, scope.containerName);
     const { serverMetrics } = await read(
-      encodeLocation(scoped, { digest: Buffer.alloc(20), hash: 1n, parent: 0n }, ''),
+      new LocationEncoder(scoped, '').encode({ digest: Buffer.alloc(20), hash: 1n, parent: 0n }),
     );
     const { storageLatencyUs, totalLatencyUs, overheadUs } = serverMetrics!;
     expect(storageLatencyUs).toBeGreaterThan(25_000n);

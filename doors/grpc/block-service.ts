@@ -38,7 +38,7 @@ import {
   type IncomingWrite,
   type OutgoingRead,
 } from './block-codec.ts';
-import { decodeLocation, encodeLocation, locationScope } from './location.ts';
+import { decodeLocation, LocationEncoder, locationScope } from './location.ts';
 import { cancellableContextOf, echoRequestId, logFailure, type Serving, serveUnary } from './serving.ts';
 import { grpcErrorOfReply, invalidArgument } from './status-of-error.ts';
 import { Timing } from './timing.ts';
@@ -89,9 +89,10 @@ async function lookup({ executor }: Serving, request: IncomingLookup, call: Serv
   const reply = await timing.execute(executor, { name: 'BLOCK.VERSIONS', args }, cancellableContextOf(call));
   const chain = longestPrefix(versionsOf(reply), hashes);
   const scope = locationScope(request.accountUrl, request.containerName);
+  const encoder = new LocationEncoder(scope, request.partitionKey);
   const locations = chain.map(({ hash, parent }, block) => ({
     hash,
-    location: encodeLocation(scope, { digest: digests[block]!, hash, parent }, request.partitionKey),
+    location: encoder.encode({ digest: digests[block]!, hash, parent }),
   }));
   return lookupResponse(chain, locations, timing);
 }

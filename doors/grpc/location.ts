@@ -16,7 +16,7 @@
  */
 import { hash as digestOf } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { blockDigestBytes, blockKey, blockKeyBytes } from '../../commands/block-key.ts';
+import { blockDigestBytes, blockKeyBytes, writeBlockKey } from '../../commands/block-key.ts';
 import { blockTokens, locationCharsMax, slotCount } from '../../limits.ts';
 import { slotOfBlock } from '../../topology/slot.ts';
 
@@ -44,16 +44,32 @@ export interface BlockVersion {
   readonly parent: bigint;
 }
 
-export function encodeLocation(scope: Buffer, block: BlockVersion, partitionKey: string): string {
-  const partition = Buffer.from(partitionKey, 'utf8');
-  const bytes = Buffer.allocUnsafe(partitionAt + partition.byteLength);
-  bytes[0] = version;
-  bytes.writeUInt16BE(slotOfBlock(block.digest), slotAt);
-  scope.copy(bytes, scopeAt);
-  blockKey(block.digest, block.hash, block.parent).copy(bytes, keyAt);
-  partition.copy(bytes, partitionAt);
-  bytes.writeUInt32BE(checksumOf(bytes), checksumAt);
-  return bytes.toString('base64url');
+/** Encodes the locations of one scope and partition, of which a Lookup has as many as blocks, in the same memory. */
+export class LocationEncoder {
+  readonly #bytes: Buffer;
+  readonly #words: DataView;
+  readonly #head: Buffer;
+  readonly #partition: Buffer;
+
+  constructor(scope: Buffer, partitionKey: string) {
+    const partition = Buffer.from(partitionKey, 'utf8');
+    const bytes = Buffer.allocUnsafeSlow(partitionAt + partition.byteLength);
+    bytes[0] = version;
+    bytes.set(scope, scopeAt);
+    bytes.set(partition, partitionAt);
+    this.#bytes = bytes;
+    this.#words = new DataView(bytes.buffer);
+    this.#head = bytes.subarray(0, checksumAt);
+    this.#partition = partition;
+  }
+
+  encode({ digest, hash, parent }: BlockVersion): string {
+    const bytes = this.#bytes;
+    this.#words.setUint16(slotAt, slotOfBlock(digest));
+    writeBlockKey(bytes, this.#words, keyAt, digest, hash, parent);
+    this.#words.setUint32(checksumAt, checksumOf(this.#head, this.#partition));
+    return bytes.toString('base64url');
+  }
 }
 
 /** The block's key (commands/block-key.ts), or what is wrong with the location. */
@@ -72,7 +88,11 @@ export function decodeLocation(location: string, scope: Buffer): DecodedLocation
   if (bytes[0] !== version || bytes.byteLength < partitionAt) return { fault: 'location is not one that Lookup gave' };
   const slot = bytes.readUInt16BE(slotAt);
   const digest = bytes.subarray(keyAt, keyAt + blockDigestBytes);
-  if (bytes.readUInt32BE(checksumAt) !== checksumOf(bytes) || slot >= slotCount || slot !== slotOfBlock(digest)) {
+  if (
+    bytes.readUInt32BE(checksumAt) !== checksumOf(bytes.subarray(0, checksumAt), bytes.subarray(partitionAt)) ||
+    slot >= slotCount ||
+    slot !== slotOfBlock(digest)
+  ) {
     return { fault: 'location is damaged: its checksum is wrong' };
   }
   if (!bytes.subarray(scopeAt, keyAt).equals(scope)) {
@@ -83,6 +103,6 @@ export function decodeLocation(location: string, scope: Buffer): DecodedLocation
   return { key };
 }
 
-function checksumOf(bytes: Buffer): number {
-  return crc32(bytes.subarray(partitionAt), crc32(bytes.subarray(0, checksumAt)));
+function checksumOf(head: Buffer, partition: Buffer): number {
+  return crc32(partition, crc32(head));
 }

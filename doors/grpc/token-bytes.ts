@@ -8,10 +8,18 @@
 
 const bytesPerToken = 8;
 
-/** How many varints the packed field holds: every one ends with a byte below 0x80. */
+/** How many varints the packed field holds: every one ends with a byte below 0x80. Four bytes are looked at in one go. */
 export function countVarints(packed: Uint8Array): number {
+  const { buffer, byteOffset, byteLength } = packed;
+  const words = new DataView(buffer, byteOffset, byteLength);
   let count = 0;
-  for (const byte of packed) if (byte < 0x80) count++;
+  let at = 0;
+  for (; at + 4 <= byteLength; at += 4) {
+    const ends = (~words.getUint32(at) & 0x80_80_80_80) >>> 7;
+    // The product's first byte is the sum of the four.
+    count += Math.imul(ends, 0x01_01_01_01) >>> 24;
+  }
+  for (; at < byteLength; at++) if (packed[at]! < 0x80) count++;
   return count;
 }
 
@@ -33,6 +41,7 @@ export class TokenBytes {
   addPacked(packed: Uint8Array, count: number): void {
     this.#room(count);
     const bytes = this.#bytes;
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const end = packed.byteLength;
     let to = this.#count * bytesPerToken;
     let at = 0;
@@ -48,14 +57,8 @@ export class TokenBytes {
         next = writeLong(bytes, to, packed, at);
       } else {
         // Four bytes or fewer, as tokens of any vocabulary are.
-        bytes[to] = 0;
-        bytes[to + 1] = 0;
-        bytes[to + 2] = 0;
-        bytes[to + 3] = 0;
-        bytes[to + 4] = low >>> 24;
-        bytes[to + 5] = low >>> 16;
-        bytes[to + 6] = low >>> 8;
-        bytes[to + 7] = low;
+        words.setInt32(to, 0);
+        words.setInt32(to + 4, low);
       }
       to += bytesPerToken;
       at = next;
