@@ -5,9 +5,13 @@ import type { EngineLoad, EngineResult } from '../sides/engine-process.ts';
 
 interface EngineCase extends Case {
   readonly kind: EngineLoad['kind'];
+  /** Absent: all of them. */
+  readonly keys?: number;
 }
 
 const keys = { quick: 100_000, full: 1_000_000 };
+/** What the processor's caches hold, among all the others. */
+const nearKeys = 10_000;
 const residentPerKey = { name: 'resident a key', unit: 'B', better: 'less' } as const;
 const comparisons = [{ side: 'engine', against: 'lru-cache' }];
 
@@ -16,6 +20,8 @@ const cases: readonly EngineCase[] = [
   { title: 'get 100 B', kind: 'get', figures: [rate], comparisons },
   { title: 'concurrent: 64 callers, 1 set to 4 gets', kind: 'concurrent', figures: [rate], comparisons },
   { title: 'mixed: 1 set to 4 gets', kind: 'mixed', figures: [rate], comparisons },
+  { title: 'set 100 B, 10,000 of the keys', kind: 'set', keys: nearKeys, figures: [rate], comparisons },
+  { title: 'get 100 B, 10,000 of the keys', kind: 'get', keys: nearKeys, figures: [rate], comparisons },
 ];
 
 async function engineSide(bench: Bench, name: 'engine' | 'lru-cache', about: string): Promise<Side<EngineCase>> {
@@ -25,8 +31,9 @@ async function engineSide(bench: Bench, name: 'engine' | 'lru-cache', about: str
   return {
     name,
     about,
-    async measure({ kind }) {
-      child.process.send({ kind, keys: bench.quick ? keys.quick : keys.full } satisfies EngineLoad);
+    async measure({ kind, keys: asked }) {
+      const commands = bench.quick ? keys.quick : keys.full;
+      child.process.send({ kind, commands, keys: asked ?? commands } satisfies EngineLoad);
       const { perSecond, residentBytesPerKey } = await message<EngineResult>(child);
       // Memory is taken once, by the load that fills.
       filled ??= residentBytesPerKey;

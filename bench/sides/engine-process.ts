@@ -15,6 +15,8 @@ import { KeyIndex } from '../../shard/keyspace/key-index.ts';
 
 export interface EngineLoad {
   readonly kind: 'set' | 'get' | 'concurrent' | 'mixed';
+  readonly commands: number;
+  /** Of which every command has one. */
   readonly keys: number;
 }
 
@@ -25,8 +27,8 @@ export interface EngineResult {
 }
 
 const valueBytes = 100;
-/** Commands are made in batches between the measured runs, so that the garbage collector has not all of them to keep. */
-const batchCommands = 16_384;
+/** Made between the measured runs, as many as the processor has at hand when they are executed, as those of a door are. */
+const batchCommands = 512;
 const limitBytes = 8 * 1024 ** 3;
 /** Callers that each wait for their own command. */
 const callers = 64;
@@ -35,16 +37,16 @@ const mixedCommands = 5;
 const context = libraryContext(600_000);
 
 /** Commands as a door makes them: arguments are slices of what a socket read. */
-function commands({ kind, keys }: EngineLoad, from: number): Command[] {
+function commandsOf({ kind, commands, keys }: EngineLoad, from: number): Command[] {
   const list: Command[] = [];
   const frameBytes = valueBytes + 16;
   let chunk = Buffer.alloc(0);
-  for (let place = from; place < Math.min(keys, from + batchCommands); place++) {
+  for (let place = from; place < Math.min(commands, from + batchCommands); place++) {
     const at = (place % 512) * frameBytes;
     if (at === 0) chunk = Buffer.allocUnsafeSlow(512 * frameBytes);
     const isSet = kind === 'set' || (kind !== 'get' && place % mixedCommands === 0);
     // Filled in order, read in another one.
-    const index = kind === 'set' ? place : (place * 7_919) % keys;
+    const index = (kind === 'set' ? place : place * 7_919) % keys;
     chunk.write(`key:${String(index).padStart(12, '0')}`, at);
     const key = chunk.subarray(at, at + 16);
     const value = chunk.subarray(at + 16, at + frameBytes);
@@ -67,14 +69,14 @@ async function execute(executor: Executor, list: readonly Command[], kind: Engin
 
 async function perSecond(executor: Executor, load: EngineLoad): Promise<number> {
   let elapsedUs = 0;
-  for (let from = 0; from < load.keys; from += batchCommands) {
-    const list = commands(load, from);
+  for (let from = 0; from < load.commands; from += batchCommands) {
+    const list = commandsOf(load, from);
     const start = process.threadCpuUsage();
     await execute(executor, list, load.kind);
     const { user, system } = process.threadCpuUsage(start);
     elapsedUs += user + system;
   }
-  return (load.keys * 1e6) / elapsedUs;
+  return (load.commands * 1e6) / elapsedUs;
 }
 
 function residentBytes(): number {
