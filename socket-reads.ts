@@ -26,7 +26,10 @@ import { readInPlaceBytesMin, socketReadBytes, socketReadShortBytes } from './li
 export interface SocketReader {
   /** The chunk is the reader's to keep. */
   receive(chunk: Buffer): void;
-  /** Where the next bytes belong, if that is known and nothing waits that came before them. */
+  /**
+   * Where the next bytes belong, if that is known and nothing waits that came before them. Nobody may detach that memory
+   * before it is full: the system has its address. What is given up half full is left to the collector.
+   */
   whereNext(): Buffer | undefined;
 }
 
