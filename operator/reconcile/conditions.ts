@@ -106,11 +106,12 @@ function progressingVerdict(seen: Assessment): Verdict {
     return verdict<'Progressing'>('True', 'Starting', `${ready} of ${wanted} shards are ready`);
   }
   const isShrinking = shardPods(seen).some(({ ordinal }) => ordinal >= Math.max(wanted, scale.replicas));
-  if (topology.kind !== 'steady' || scale.held.length > 0 || shardSet?.replicas !== scale.replicas || isShrinking) {
+  const isSized = shardSet === undefined || shardSet.replicas === scale.replicas;
+  if (topology.kind !== 'steady' || scale.held.length > 0 || !isSized || isShrinking) {
     return verdict<'Progressing'>('True', 'Scaling', scalingText(seen));
   }
   if (roll.kind !== 'done') {
-    const updated = shardPods(seen).filter(({ revision }) => revision === shardSet.updateRevision).length;
+    const updated = shardPods(seen).filter(({ revision }) => revision === shardSet?.updateRevision).length;
     const why =
       roll.kind === 'wait' ? roll.why : seen.obstacles.find(({ kind }) => kind === 'EvictionBlocked')?.message;
     const message = `${updated} of ${wanted} shards run the newest pod template`;

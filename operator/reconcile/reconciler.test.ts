@@ -392,7 +392,14 @@ describe.skipIf(!server)('against a real kube-apiserver', () => {
     await setting.create({ shards: { storage: { storageClassName } } });
     await setting.settled(3);
     const before = await setting.read(statefulSets, 'c-shard');
+    setting.world.collectsGarbage = false;
     await setting.edit({ shards: { storage: { size: '20Gi' } } });
+    // Nothing is settled while the old one is still on its way out.
+    await until(
+      () => setting.get(),
+      (cache) => condition(cache, 'Progressing')?.message?.endsWith('the StatefulSet is made anew') === true,
+    );
+    setting.world.collectsGarbage = true;
     const after = await until(
       () => setting.read(statefulSets, 'c-shard'),
       (set) =>

@@ -48,7 +48,9 @@ export type RollDecision =
 
 export function decideRoll(input: RollInput): RollDecision {
   const { shardSet, pods, desired, isMoving, nowMs } = input;
-  if (shardSet === undefined || shardSet.isTerminating) return { kind: 'done' };
+  // Made anew for larger disks, or deleted by somebody: which revision is the newest is known when it is back.
+  if (shardSet === undefined || shardSet.isTerminating)
+    return { kind: 'wait', names: [], why: 'the StatefulSet is made anew' };
   if (!shardSet.isObserved)
     return { kind: 'wait', names: [], why: 'the StatefulSet controller has not seen the change' };
   const { updateRevision } = shardSet;

@@ -113,6 +113,8 @@ export class PodWorld {
   readonly stuck = new Set<string>();
   /** What budgets say. */
   disruptionsAllowed = 1;
+  /** Whether StatefulSets that are deleted go. */
+  collectsGarbage = true;
   /** What is on the disks, by claim. */
   readonly #disks = new Map<string, TopologyHolder>();
   readonly #client: KubeClient;
@@ -179,8 +181,9 @@ export class PodWorld {
     }
     for (const pod of existing) await this.#live(pod);
     for (const set of sets) {
-      if (set.metadata.deletionTimestamp !== undefined) await this.#unfinalize(statefulSets, set);
-      else await this.#controlSet(set, existing, claims);
+      if (set.metadata.deletionTimestamp !== undefined) {
+        if (this.collectsGarbage) await this.#unfinalize(statefulSets, set);
+      } else await this.#controlSet(set, existing, claims);
     }
     for (const deployment of routers) {
       const { name, generation = 0 } = deployment.metadata;
