@@ -7,6 +7,8 @@ import type { ServerCall } from './server-call.ts';
 import { GrpcError, grpcStatus } from './status.ts';
 
 const ageJitter = 0.1;
+/** Ages differ by so many steps: Node keeps a list for every duration that a timer ever had, until it is over. */
+const ageSteps = 64;
 
 interface Progress {
   readonly completed: number;
@@ -35,7 +37,7 @@ export class ServerConnection {
     const { remoteAddress, remotePort } = socket;
     this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
     if (maxAgeMs === undefined) return;
-    const jitter = 1 + ageJitter * (2 * Math.random() - 1);
+    const jitter = 1 + ageJitter * ((2 * Math.trunc(ageSteps * Math.random())) / ageSteps - 1);
     this.#ageTimer = setTimeout(() => this.drain(), maxAgeMs * jitter);
     this.#ageTimer.unref();
   }

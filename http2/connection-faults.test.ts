@@ -1,6 +1,7 @@
 /** What a peer hears that breaks the rules: frames by hand, and the code of the GOAWAY or RST_STREAM that they earn. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { http2FrameBytesMax } from '../limits.ts';
+import { until } from '../testing/until.ts';
 import { clientPreface, errorCode, frameFlag, frameType } from './protocol.ts';
 import { openClient, request, TestServer } from './testing/endpoints.ts';
 import { raw, rawFields, rawFrame, rawOpening, RawPeer, rawServer, requestFields, u32 } from './testing/raw-peer.ts';
@@ -163,6 +164,20 @@ describe('a server', () => {
     const peer = await serverAndPeer();
     peer.send(...frames);
     expect(await peer.farewell()).toBe(code);
+  });
+
+  it('leaves no timer behind when a connection that it ends is gone', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const peer = await serverAndPeer();
+      peer.send(rawOpening, raw.ping(), rawFrame(0x42, 0, 0, nothing), raw.window(0, 0));
+      await peer.farewell();
+      await until(() => vi.getTimerCount() > 0);
+      peer.socket.destroy();
+      await until(() => vi.getTimerCount() === 0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it.each(endOfStream)('resets the stream for %s', async (_what, frames, code) => {

@@ -61,6 +61,7 @@ export class Http2Connection
   #isDraining = false;
   #isEnding = false;
   #isClosed = false;
+  #lastWords: NodeJS.Timeout | undefined;
   #error: unknown;
 
   constructor(socket: Duplex, options: Http2Options, listener: Http2Listener) {
@@ -359,16 +360,23 @@ export class Http2Connection
     this.#outbox.end();
     // Not at once: what a slow reader has not read yet is lost when it sends to a socket that is gone. A server has read
     // to their ends what its client's streams had to say, or they would not have ended.
-    this.#socket.end(() => this.#destroyIn(this.#isServer ? grpcKeepaliveMs : grpcLastWordsMs));
+    this.#socket.end(() => {
+      if (this.#lastWords === undefined) this.#destroyIn(this.#isServer ? grpcKeepaliveMs : grpcLastWordsMs);
+    });
   }
 
+  /** A connection that is gone leaves no timer: it would hold what was read and written until it fires. */
   #destroyIn(delayMs: number): void {
-    setTimeout(() => this.#socket.destroy(), delayMs).unref();
+    if (this.#isClosed) return;
+    clearTimeout(this.#lastWords);
+    this.#lastWords = setTimeout(() => this.#socket.destroy(), delayMs);
+    this.#lastWords.unref();
   }
 
   #onClosed(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#lastWords);
     this.#reader.stop();
     this.#outbox.close();
     this.#listener.closed(this.#error);
