@@ -588,6 +588,8 @@ export const fuzzWitnessIntervalFrames = 1_000;
 /** memory.limit of what is attacked, and how much more of it may be resident: what memory.limit promises. */
 export const fuzzMemoryLimitBytes = 256 * MiB;
 export const fuzzResidentShareMax = 1.25;
+/** Of a router, which holds nothing: the runtime, garbage (garbageBytesMax), and what glibc keeps of what was freed. */
+export const fuzzRouterBytesMax = 512 * MiB;
 
 // ── The engine as a library ─────────────────────────────────────────────────────────────────────────────────────
 export const engineMemoryBytesMin = 1 * MiB;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attack } from './attack.ts';
 import { attackedDoors, placeWitness } from './doors.ts';
-import { type AttackedProcess, startRouter, startShard } from './processes.ts';
+import { type AttackedProcess, requireBounded, startRouter, startShard } from './processes.ts';
 
 const dataPath = mkdtempSync(join(tmpdir(), 'kvcache-fuzz-'));
 afterAll(() => rmSync(dataPath, { recursive: true, force: true }));
@@ -36,5 +36,9 @@ describe.each([
     120_000,
   );
 
-  test('no more memory was taken than memory.limit promises, and all ends as it should', () => target.end(), 60_000);
+  test(
+    'no more memory was taken than memory.limit promises, and all ends as it should',
+    async () => requireBounded(await target.end()),
+    60_000,
+  );
 });

@@ -15,7 +15,7 @@ import { exitCodes } from '../process/exit-codes.ts';
 import { roundedBytes } from '../settings/units.ts';
 import { attack, type AttackedDoor, type AttackReport } from './attack.ts';
 import { attackedDoors, placeWitness } from './doors.ts';
-import { type AttackedProcess, startRouter, startShard } from './processes.ts';
+import { type AttackedProcess, requireBounded, startRouter, startShard, type TakenMemory } from './processes.ts';
 
 const framesDefault = 1_000_000;
 
@@ -67,7 +67,14 @@ async function main({ doors: wanted, frames, seed }: Options): Promise<void> {
       ['door', 'frames', 'bytes', 'connections closed'],
       reports.map(([name, report]) => [name, `${report.frames}`, roundedBytes(report.bytes), `${report.closed}`]),
     );
-    for (const target of targets) await target.end();
+    const taken: TakenMemory[] = [];
+    for (const target of targets) taken.push(...(await target.end()));
+    printTable(
+      terminal,
+      ['process', 'memory at most', 'it may take'],
+      taken.map(({ name, peakBytes, bytesMax }) => [name, roundedBytes(peakBytes), roundedBytes(bytesMax)]),
+    );
+    requireBounded(taken);
   } finally {
     for (const target of targets) await target.dispose();
     rmSync(dataPath, { recursive: true, force: true });

@@ -1,12 +1,12 @@
 /**
- * What is attacked: a shard that stands alone, and the router of a local cluster with three shards, each with little
- * memory that nothing may take it beyond.
+ * What is attacked: a shard that stands alone, and the router of a local cluster with three shards that have little
+ * memory. Nothing may take a process beyond what it should come to.
  */
 import { ResidentMemory } from '../acceptance/resident-memory.ts';
 import { ShardProcess } from '../acceptance/shard-process.ts';
 import { TestCluster } from '../acceptance/cluster.ts';
 import { layoutOf } from '../cli/dev/layout.ts';
-import { fuzzMemoryLimitBytes, fuzzResidentShareMax } from '../limits.ts';
+import { fuzzMemoryLimitBytes, fuzzResidentShareMax, fuzzRouterBytesMax } from '../limits.ts';
 import { roundedBytes } from '../settings/units.ts';
 
 type Door = 'grpc' | 'http' | 'resp' | 'tcp';
@@ -20,11 +20,21 @@ export interface DoorAddresses {
   portOf(door: Door): number;
 }
 
+/** The most memory that a process was seen to have resident, and may have. */
+export interface TakenMemory {
+  readonly name: string;
+  readonly peakBytes: number;
+  readonly bytesMax: number;
+}
+
+/** What `memory.limit` promises. */
+const shardBytesMax = fuzzMemoryLimitBytes * fuzzResidentShareMax;
+
 export interface AttackedProcess extends DoorAddresses {
   /** Before the names of its doors. */
   readonly prefix: string;
-  /** Rejects where a process has taken more memory than it may, or does not end as it should. */
-  end(): Promise<void>;
+  /** Rejects where a process does not end as it should. */
+  end(): Promise<readonly TakenMemory[]>;
   dispose(): Promise<void>;
 }
 
@@ -39,7 +49,7 @@ export async function startShard(dataPath: string): Promise<AttackedProcess> {
     end: async () => {
       const { code, signal } = await shard.end('SIGTERM');
       if (code !== 0) throw new Error(`the shard ended with ${code ?? signal}: ${shard.said()}`);
-      requireBounded('the shard', memory);
+      return [{ name: 'shard', peakBytes: memory.peakBytes, bytesMax: shardBytesMax }];
     },
     dispose: async () => {
       memory[Symbol.dispose]();
@@ -72,7 +82,11 @@ export async function startRouter(): Promise<AttackedProcess> {
       }
       for (const [, memory] of memories) memory[Symbol.dispose]();
       await cluster.stop();
-      for (const [id, memory] of memories) requireBounded(id, memory);
+      return memories.map(([name, { peakBytes }]) => ({
+        name,
+        peakBytes,
+        bytesMax: name === 'router' ? fuzzRouterBytesMax : shardBytesMax,
+      }));
     },
     dispose: async () => {
       for (const [, memory] of memories) memory[Symbol.dispose]();
@@ -81,11 +95,12 @@ export async function startRouter(): Promise<AttackedProcess> {
   };
 }
 
-function requireBounded(name: string, { peakBytes }: ResidentMemory): void {
-  const bytesMax = fuzzMemoryLimitBytes * fuzzResidentShareMax;
-  if (peakBytes > bytesMax) {
-    throw new Error(
-      `${name} has taken ${roundedBytes(peakBytes)} of memory; ${roundedBytes(bytesMax)} is the most it may`,
-    );
-  }
+/** Throws where a process has taken more memory than it may. */
+export function requireBounded(taken: readonly TakenMemory[]): void {
+  const beyond = taken.find(({ peakBytes, bytesMax }) => peakBytes > bytesMax);
+  if (beyond === undefined) return;
+  const { name, peakBytes, bytesMax } = beyond;
+  throw new Error(
+    `${name} has taken ${roundedBytes(peakBytes)} of memory; ${roundedBytes(bytesMax)} is the most it may`,
+  );
 }
