@@ -10,6 +10,8 @@ const common = {
   // A step has waits with words of their own; this bound is for a hang of the harness itself.
   testTimeout: 600_000,
   hookTimeout: 120_000,
+  // What is told of a failure at the end is its message: with the values in it, not `{ …(1) }`.
+  chaiConfig: { truncateThreshold: 1_000 },
 } as const;
 
 export default defineConfig({
