@@ -342,6 +342,8 @@ export const fileLooksInFlightMax = 16;
 export const hintReadsInFlightMax = 16;
 /** Segments that one compaction merges. */
 export const compactionSegmentsMax = 8;
+/** Records of all of them: what is kept of them takes 36 bytes each while it moves. */
+export const compactionRecordsMax = 2_000_000;
 export const compactionChunkBytes = 4 * MiB;
 /** Hints and compactions up to this are done without the worker. */
 export const smallTaskRecordsMax = 1_024;

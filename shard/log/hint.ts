@@ -235,6 +235,11 @@ export class HintCursor implements HintEntry {
     this.#end = from;
   }
 
+  /** Where the entry begins, for `seek`. */
+  get place(): number {
+    return this.#keyStart - entryHeadBytes;
+  }
+
   /** Goes on to the next entry; false if there is none. */
   next(): boolean {
     if (this.#end + entryHeadBytes > this.#bytes.byteLength) return false;
@@ -270,7 +275,7 @@ export class HintCursor implements HintEntry {
     while (this.next()) starts[this.slot + 1]! += 1;
     for (let slot = 0; slot < slotCount; slot++) starts[slot + 1]! += starts[slot]!;
     const places = new Uint32Array(starts[slotCount]!);
-    for (this.#end = from; this.next();) places[starts[this.slot]!++] = this.#keyStart - entryHeadBytes;
+    for (this.#end = from; this.next();) places[starts[this.slot]!++] = this.place;
     return places;
   }
 

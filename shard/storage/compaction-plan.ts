@@ -11,10 +11,11 @@ import { setImmediate as nextStep } from 'node:timers/promises';
 import { hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
 import { liesAt } from '../log/chain.ts';
-import { type HintCursor, hintCursor, type HintEntry } from '../log/hint.ts';
+import { hintCursor, readHintHead } from '../log/hint.ts';
 import type { Log } from '../log/log.ts';
 import { isTombstone, isWhole, recordKinds } from '../log/record.ts';
 import type { SegmentState } from '../log/segment-state.ts';
+import { KeptRecords } from './kept-records.ts';
 import { OlderRecords } from './older-records.ts';
 import type { TierBelow } from './tier-below.ts';
 
@@ -24,48 +25,38 @@ export interface PlanParts {
   readonly below: TierBelow | undefined;
 }
 
-/** A record of a victim that must be kept: a live one, or a tombstone to carry. */
-export interface Place {
-  readonly offset: number;
-  readonly recordBytes: number;
-  /** Undefined for a tombstone. */
-  readonly entry: Entry | undefined;
-  readonly tombstone: HintEntry | undefined;
-}
-
 export interface Plan {
   readonly victim: SegmentState;
-  /** In the order of their offsets. */
-  readonly places: Place[];
+  readonly kept: KeptRecords;
   /** Live values with deltas of which some record lies here. */
   readonly chains: Set<Entry>;
   tombstonesDropped: number;
 }
 
 /** Decides about every record that the victim's hint lists. */
-export async function planOf(parts: PlanParts, victim: SegmentState): Promise<Plan> {
-  const { log, index } = parts;
-  const plan: Plan = { victim, places: [], chains: new Set(), tombstonesDropped: 0 };
+export async function planOf({ log, index }: PlanParts, victim: SegmentState, hint: Buffer): Promise<Plan> {
+  const kept = new KeptRecords(readHintHead(hint)?.count ?? 0);
+  const plan: Plan = { victim, kept, chains: new Set(), tombstonesDropped: 0 };
   const older = await OlderRecords.outside(log, victim);
   const nowMs = log.now();
   let inStep = 0;
-  for (const record = hintCursor(await hintOf(parts, victim)); record.next();) {
+  for (const record = hintCursor(hint); record.next();) {
     if (++inStep === hintEntriesPerStep) {
       inStep = 0;
       await nextStep();
     }
-    const { kind, space, slot, sequence, expireAtMs, offset, recordBytes } = record;
+    const { kind, space, slot, sequence, expireAtMs, offset } = record;
     const entry = kind === recordKinds.slotDrop ? undefined : index.findInSlot(space, slot, record.name);
     if (entry !== undefined && liesAt(entry, victim.id, offset)) {
       if (entry.chain !== undefined) plan.chains.add(entry);
-      else if (isWhole(kind)) plan.places.push({ offset, recordBytes, entry, tombstone: undefined });
+      else if (isWhole(kind)) kept.addLive(record, entry);
       continue;
     }
     const isExpired = expireAtMs !== 0 && expireAtMs <= nowMs && !isTombstone(kind);
     const buries = isTombstone(kind) || kind === recordKinds.slotDrop || isExpired;
     if (!buries || entry !== undefined) continue;
     if (!older.mayExist(record.key, space, sequence)) plan.tombstonesDropped++;
-    else plan.places.push({ offset, recordBytes, entry: undefined, tombstone: ownTombstone(record, isExpired) });
+    else kept.addTombstone(record, isExpired);
   }
   return plan;
 }
@@ -78,20 +69,4 @@ export async function hintOf({ log, below }: Pick<PlanParts, 'log' | 'below'>, s
     if (below === undefined) throw error;
     return below.readHint(segment.summary());
   }
-}
-
-/** The places as the worker takes them: (offset, length, 1 to write a tombstone in its place) triples, in shared memory. */
-export function placesForWorker({ places }: Plan): Float64Array {
-  const triples = new Float64Array(new SharedArrayBuffer(places.length * 3 * Float64Array.BYTES_PER_ELEMENT));
-  places.forEach((place, index) => {
-    triples[index * 3] = place.offset;
-    triples[index * 3 + 1] = place.recordBytes;
-    triples[index * 3 + 2] = place.tombstone?.kind === recordKinds.tombstone ? 1 : 0;
-  });
-  return triples;
-}
-
-/** A tombstone that outlives the hint it was read from; an expired record becomes a plain one. */
-function ownTombstone(record: HintCursor, isExpired: boolean): HintEntry {
-  return { ...record.own(), kind: isExpired ? recordKinds.tombstone : record.kind };
 }

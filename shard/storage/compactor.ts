@@ -13,7 +13,7 @@
 import { rm } from 'node:fs/promises';
 import { setImmediate as nextStep, setTimeout as delay } from 'node:timers/promises';
 import { KvcacheError } from '../../errors.ts';
-import { compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
+import { compactionRecordsMax, compactionSegmentsMax, hintEntriesPerStep } from '../../limits.ts';
 import type { Entry, RecordIndex } from '../journal.ts';
 import { liesIn } from '../log/chain.ts';
 import type { HintEntry } from '../log/hint.ts';
@@ -22,7 +22,7 @@ import type { CompactResult } from '../log/log-tasks.ts';
 import { segmentHeaderBytes } from '../log/segment-header.ts';
 import { SegmentFile } from '../log/segment-file.ts';
 import { SegmentState } from '../log/segment-state.ts';
-import { type Place, type Plan, placesForWorker, planOf } from './compaction-plan.ts';
+import { hintOf, type Plan, type PlanParts, planOf } from './compaction-plan.ts';
 import { untilDurable } from './durability.ts';
 import type { Reader } from './reader.ts';
 import { rewrite } from './rewrite.ts';
@@ -109,9 +109,10 @@ export class Compactor {
    * Tombstones that are still needed go on in the open segment.
    */
   async removeUnflushed(segment: SegmentState): Promise<void> {
-    const plan = await this.#planOf(segment);
-    for (const { tombstone, recordBytes } of plan.places) {
-      if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
+    const hint = await hintOf(this.#planParts, segment);
+    const { kept } = await this.#planOf(segment, hint);
+    for (let at = 0; at < kept.length; at++) {
+      if (kept.entryOf(at) === undefined) await this.#carry(kept.tombstoneOf(at, hint), kept.recordBytesOf(at));
     }
     await this.#log.synced(this.#log.position());
     segment.isSuperseded = true;
@@ -137,9 +138,12 @@ export class Compactor {
     candidates.sort((a, b) => a.liveBytes / a.bytes - b.liveBytes / b.bytes);
     const chosen: SegmentState[] = [];
     let liveBytes = 0;
+    let records = 0;
     for (const candidate of candidates.slice(0, compactionSegmentsMax)) {
       liveBytes += candidate.liveBytes;
-      if (chosen.length > 0 && liveBytes > this.#options.segmentBytes) break;
+      records += candidate.totals.count;
+      const isTooMuch = liveBytes > this.#options.segmentBytes || records > compactionRecordsMax;
+      if (chosen.length > 0 && isTooMuch) break;
       chosen.push(candidate);
     }
     return chosen.sort((a, b) => a.id - b.id);
@@ -171,7 +175,7 @@ export class Compactor {
 
   async #compactLocal(victims: readonly SegmentState[]): Promise<void> {
     const plans = await this.#plan(victims);
-    const survivors = plans.filter((plan) => plan.places.length > 0);
+    const survivors = plans.filter(({ kept }) => kept.length > 0);
     const output = survivors.length > 0 ? await this.#copy(survivors) : undefined;
     for (const plan of plans) await this.#foldChains(plan);
     for (const victim of victims) await this.#moveLargeValues(victim);
@@ -184,8 +188,13 @@ export class Compactor {
     return plans;
   }
 
-  async #planOf(victim: SegmentState): Promise<Plan> {
-    const plan = await planOf({ log: this.#log, index: this.#index, below: this.#below }, victim);
+  get #planParts(): PlanParts {
+    return { log: this.#log, index: this.#index, below: this.#below };
+  }
+
+  /** Without `hint`, nobody needs it any more once the plan is made. */
+  async #planOf(victim: SegmentState, hint?: Buffer): Promise<Plan> {
+    const plan = await planOf(this.#planParts, victim, hint ?? (await hintOf(this.#planParts, victim)));
     this.statistics.tombstonesDropped += plan.tombstonesDropped;
     return plan;
   }
@@ -200,7 +209,7 @@ export class Compactor {
     const sources = plans.map((plan) => ({
       path: plan.victim.file!.path,
       salt: plan.victim.salt,
-      records: placesForWorker(plan),
+      records: plan.kept.triples,
     }));
     const hintPath = log.hintPathOf(identity.id);
     const { bytesPerSecond } = this.#options;
@@ -224,28 +233,31 @@ export class Compactor {
 
   async #moveEntries(plan: Plan, result: CompactResult, index: number, output: SegmentState): Promise<void> {
     const offsets = result.offsets[index]!;
-    const damaged: Place[] = [];
-    for (const [at, place] of plan.places.entries()) {
+    const { kept, victim } = plan;
+    const damaged: number[] = [];
+    for (let at = 0; at < kept.length; at++) {
       if (at % hintEntriesPerStep === hintEntriesPerStep - 1) await nextStep();
-      const { entry } = place;
+      const entry = kept.entryOf(at);
       if (offsets[at]! < 0) {
-        damaged.push(place);
+        damaged.push(at);
         continue;
       }
       if (entry === undefined) {
         this.statistics.tombstonesCarried++;
-        output.retainedBytes += place.recordBytes;
+        output.retainedBytes += kept.recordBytesOf(at);
         continue;
       }
-      const live = this.#liveAt(entry, plan.victim.id, place.offset);
+      const live = this.#liveAt(entry, victim.id, kept.offsetOf(at));
       if (live === undefined) continue;
       this.#log.live.count(live, -1);
       live.segment = output.id;
       live.offset = offsets[at]!;
       this.#log.live.count(live, 1);
     }
+    if (damaged.length === 0) return;
     // A value that the disk has lost may still be whole in Blob; of a tombstone the hint tells all there is.
-    for (const place of damaged) await this.#moveOne(place, plan.victim);
+    const hint = await hintOf(this.#planParts, victim);
+    for (const at of damaged) await this.#moveOne(plan, at, hint);
   }
 
   /** What is live of the key now, if it still begins at this place: the entry, or a later state of it. */
@@ -255,18 +267,23 @@ export class Compactor {
   }
 
   async #compactRemote(victim: SegmentState): Promise<void> {
-    const plan = await this.#planOf(victim);
-    for (const place of plan.places) await this.#moveOne(place, victim);
+    const hint = await hintOf(this.#planParts, victim);
+    const plan = await this.#planOf(victim, hint);
+    for (let at = 0; at < plan.kept.length; at++) await this.#moveOne(plan, at, hint);
     await this.#foldChains(plan);
     await this.#moveLargeValues(victim);
     await this.#finish([victim], undefined);
   }
 
   /** Appends to the open segment what one record of the victim must go on as. */
-  async #moveOne({ entry, tombstone, offset, recordBytes }: Place, victim: SegmentState): Promise<void> {
-    const live = entry && this.#liveAt(entry, victim.id, offset);
+  async #moveOne({ kept, victim }: Plan, at: number, hint: Buffer): Promise<void> {
+    const entry = kept.entryOf(at);
+    if (entry === undefined) {
+      await this.#carry(kept.tombstoneOf(at, hint), kept.recordBytesOf(at));
+      return;
+    }
+    const live = this.#liveAt(entry, victim.id, kept.offsetOf(at));
     if (live !== undefined) await this.#rewrite(live);
-    if (tombstone !== undefined) await this.#carry(tombstone, recordBytes);
   }
 
   /** Appends a tombstone once more, with its sequence. */
@@ -331,7 +348,7 @@ export class Compactor {
     const holdsPart = [...this.#log.live.parts].some(
       ([entry, parts]) => entry.segment === victim.id || parts.some((part) => part.segment === victim.id),
     );
-    if (holdsPart || plan.chains.size > 0 || plan.places.some((place) => place.entry !== undefined)) {
+    if (holdsPart || plan.chains.size > 0 || plan.kept.live > 0) {
       throw new KvcacheError('CORRUPT', `segment ${victim.id} still has live records after its compaction`);
     }
     victim.liveBytes = 0;
