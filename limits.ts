@@ -345,6 +345,8 @@ export const compactionSegmentsMax = 8;
 /** Records of all of them: what is kept of them takes 36 bytes each while it moves. */
 export const compactionRecordsMax = 2_000_000;
 export const compactionChunkBytes = 4 * MiB;
+/** What a compaction writes at once. */
+export const compactionWriteBytes = 1 * MiB;
 /** Hints and compactions up to this are done without the worker. */
 export const smallTaskRecordsMax = 1_024;
 export const smallTaskBytesMax = 256 * KiB;
@@ -493,6 +495,10 @@ export const indexSharedLeafEntriesMax = 512;
 export const indexSplitBitsMax = 14;
 /** Share of the memory limit that index entries may take before keys are evicted for their entries' sake. */
 export const indexShareOfMemoryMax = 0.5;
+/** The same of a small limit, whatever the process takes besides. */
+export const indexShareOfMemoryMin = 1 / 8;
+/** What an index of one byte has resident, with the garbage of a heap that holds it. */
+export const indexResidentRatio = 1.6;
 /** Entries looked at for one that is evicted for the index's sake, before a warm one has to go. */
 export const indexEvictionExaminedMax = 64;
 /** Keys evicted for the index's sake in one turn of the expiry timer, beside those that writes evict. */
@@ -563,8 +569,12 @@ export const takeoverRetryDelayMs = 2_000;
 
 // ── Memory of a shard ───────────────────────────────────────────────────────────────────────────────────────────
 export const memoryCheckIntervalMs = 250;
-/** Resident memory is steered towards this multiple of the limit, so that it stays below 1.25 times. */
+/** Of the limit, what a shard may have resident. */
+export const memoryResidentRatioMax = 1.25;
+/** Resident memory is steered towards this multiple of the limit, so that it stays below the ratio above. */
 export const memoryTargetRatio = 1.05;
+/** What a shard under load has resident besides its index and its values: code, runtime, buffers, compaction. */
+export const memoryOfProcessBytes = 224 * MiB;
 /** Garbage that the runtime may hold before it collects, as a first guess: V8 lets 64 MiB of buffers come together. */
 export const memoryUnaccountedBytesFirst = 64 * MiB;
 /** What a peak of unaccounted memory loses a second in the estimate. */
@@ -576,6 +586,8 @@ export const hotShareMin = 1 / 16;
 /** Of what a process may hold, the share that garbage of V8's heap and of buffers may take before the heap is marked. */
 export const garbageShareMax = 1 / 8;
 export const garbageBytesMax = 256 * MiB;
+/** A heap up to this is marked for whatever share; to mark it takes a tenth of a second of a helper thread. */
+export const quicklyMarkedHeapBytes = 160 * MiB;
 /** Of the buffers that a shard keeps, the factor by which they and garbage may grow until V8 marks its heap. */
 export const shardBufferGrowingFactor = 1.1;
 export const garbageCheckIntervalMs = 2_000;
@@ -589,7 +601,6 @@ export const fuzzPatienceMs = 2_000;
 export const fuzzWitnessIntervalFrames = 1_000;
 /** memory.limit of what is attacked, and how much more of it may be resident: what memory.limit promises. */
 export const fuzzMemoryLimitBytes = 256 * MiB;
-export const fuzzResidentShareMax = 1.25;
 /** Of a router, which holds nothing: the runtime, garbage (garbageBytesMax), and what glibc keeps of what was freed. */
 export const fuzzRouterBytesMax = 512 * MiB;
 

@@ -12,7 +12,7 @@ import { libraryContext } from '../commands/command.ts';
 import { collectByShare } from '../process/collect-by-share.ts';
 import { systemClock } from '../shard/clock.ts';
 import { HotTier } from '../shard/hot/hot-tier.ts';
-import { MemoryBudget } from '../shard/hot/memory-budget.ts';
+import { indexBytesMaxOf, MemoryBudget } from '../shard/hot/memory-budget.ts';
 import { Engine } from '../shard/keyspace/engine.ts';
 import { KeyIndex } from '../shard/keyspace/key-index.ts';
 
@@ -34,7 +34,7 @@ const engine = new Engine({
     acknowledgement: 'memory',
     minimumAcknowledgement: 'memory',
     diskThresholdBytes: 1_000_000,
-    memoryLimitBytes: limitBytes,
+    indexBytesMax: indexBytesMaxOf(limitBytes),
   },
 });
 const budget = new MemoryBudget({

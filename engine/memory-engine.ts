@@ -21,7 +21,7 @@ import { callbackify } from 'node:util';
 import { type CommandContext, libraryContext } from '../commands/command.ts';
 import { commandTable } from '../commands/table.ts';
 import { KvcacheError } from '../errors.ts';
-import { engineMemoryBytesMin, hotShareMin } from '../limits.ts';
+import { engineMemoryBytesMin, hotShareMin, indexShareOfMemoryMax } from '../limits.ts';
 import { parseBytes } from '../settings/units.ts';
 import { systemClock } from '../shard/clock.ts';
 import { HotTier } from '../shard/hot/hot-tier.ts';
@@ -73,7 +73,7 @@ export class MemoryEngine {
         acknowledgement: 'memory',
         minimumAcknowledgement: 'memory',
         diskThresholdBytes: bytes,
-        memoryLimitBytes: bytes,
+        indexBytesMax: bytes * indexShareOfMemoryMax,
       },
     });
   }

@@ -6,7 +6,7 @@ import { ResidentMemory } from '../acceptance/resident-memory.ts';
 import { ShardProcess } from '../acceptance/shard-process.ts';
 import { TestCluster } from '../acceptance/cluster.ts';
 import { layoutOf } from '../cli/dev/layout.ts';
-import { fuzzMemoryLimitBytes, fuzzResidentShareMax, fuzzRouterBytesMax } from '../limits.ts';
+import { fuzzMemoryLimitBytes, fuzzRouterBytesMax, memoryResidentRatioMax } from '../limits.ts';
 import { roundedBytes } from '../settings/units.ts';
 
 type Door = 'grpc' | 'http' | 'resp' | 'tcp';
@@ -28,7 +28,7 @@ export interface TakenMemory {
 }
 
 /** What `memory.limit` promises. */
-const shardBytesMax = fuzzMemoryLimitBytes * fuzzResidentShareMax;
+const shardBytesMax = fuzzMemoryLimitBytes * memoryResidentRatioMax;
 
 export interface AttackedProcess extends DoorAddresses {
   /** Before the names of its doors. */

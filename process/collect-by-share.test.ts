@@ -12,7 +12,13 @@ test('garbage is bounded by an eighth of what the process may hold', () => {
   expect(growingPercent(32 * MiB, 512 * MiB)).toBe(200);
 });
 
-test('of a heap that is large beside the garbage that it may have, the growth is left to V8', () => {
+test('of a large heap that may have little garbage, the growth is left to V8', () => {
   expect(growingPercent(4096 * MiB, Infinity)).toBe(0);
-  expect(growingPercent(64 * MiB, 128 * MiB)).toBe(0);
+  expect(growingPercent(300 * MiB, 1024 * MiB)).toBe(0);
+});
+
+test('a heap that is quickly marked is held to its share, however little that is', () => {
+  expect(growingPercent(64 * MiB, 128 * MiB)).toBe(20);
+  expect(growingPercent(100 * MiB, 256 * MiB)).toBe(30);
+  expect(growingPercent(100 * MiB, 64 * MiB)).toBe(10);
 });

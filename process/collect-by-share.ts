@@ -10,8 +10,8 @@
  * even live that long: collections of the young generation, which cost next to nothing, give them back. So the factor must
  * leave them the time; V8's own of a small heap does not, and marked it for every 250 MB of values through a router.
  *
- * The factor is for the heap and not for bytes, so it is set anew as the heap grows. Beyond twice the bytes it is V8's
- * own again: a heap that large is seldom marked.
+ * The factor is for the heap and not for bytes, so it is set anew as the heap grows. Of a large heap, beyond twice the bytes,
+ * it is V8's own again: that is seldom marked, for it takes long.
  *
  * A router keeps nothing alive, so V8's own share of live buffers is right for it. A shard keeps its values in RAM in such
  * buffers, and garbage takes their place (shard/hot/memory-budget.ts), so the share of them is small.
@@ -20,10 +20,17 @@
  * decides.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { garbageBytesMax, garbageCheckIntervalMs, garbageShareMax, shardBufferGrowingFactor } from '../limits.ts';
+import {
+  garbageBytesMax,
+  garbageCheckIntervalMs,
+  garbageShareMax,
+  quicklyMarkedHeapBytes,
+  shardBufferGrowingFactor,
+} from '../limits.ts';
 
-/** Percents below this are left to V8. */
+/** Percents below this are left to V8, where the heap is large. */
 const percentMin = 50;
+const percentStep = 10;
 
 /**
  * Lets garbage grow to a share of `memoryBytes`, what the process may hold in all (absent: what its container may), from
@@ -43,10 +50,12 @@ export function collectByShare(role: 'shard' | 'router', memoryBytes: number = c
   setInterval(follow, garbageCheckIntervalMs).unref();
 }
 
-/** By how much a heap may grow until it is marked, in steps of 50; 0 is V8's own choice. */
+/** By how much a heap may grow until it is marked, in steps; 0 is V8's own choice. */
 export function growingPercent(heapBytes: number, memoryBytes: number): number {
   const garbageBytes = Math.min(garbageBytesMax, memoryBytes * garbageShareMax);
-  return Math.floor(((garbageBytes / heapBytes) * 100) / percentMin) * percentMin;
+  const percent = (garbageBytes / heapBytes) * 100;
+  if (percent < percentMin && heapBytes > quicklyMarkedHeapBytes) return 0;
+  return Math.max(percentStep, Math.floor(percent / percentStep) * percentStep);
 }
 
 function containerBytes(): number {

@@ -5,6 +5,7 @@
  * more, and a command has several.
  */
 import type { LiveSettings } from '../settings/live.ts';
+import { indexBytesMaxOf } from './hot/memory-budget.ts';
 import type { KeyspaceOptions, ServedSlots } from './keyspace/keyspace-options.ts';
 import type { CompactorOptions } from './storage/compactor.ts';
 import type { EvictorOptions } from './storage/evictor.ts';
@@ -12,14 +13,14 @@ import type { EvictorOptions } from './storage/evictor.ts';
 export class LiveKeyspaceOptions implements KeyspaceOptions {
   readonly nodeName: string;
   readonly serving: ServedSlots | undefined;
-  readonly memoryLimitBytes: number;
+  readonly indexBytesMax: number;
   readonly minimumAcknowledgement: KeyspaceOptions['minimumAcknowledgement'];
   readonly #live: LiveSettings;
 
   constructor(live: LiveSettings, serving?: ServedSlots) {
     this.nodeName = live.current['shard.name'];
     this.serving = serving;
-    this.memoryLimitBytes = live.current['memory.limit'];
+    this.indexBytesMax = indexBytesMaxOf(live.current['memory.limit']);
     this.minimumAcknowledgement = live.current['log.fsync'] === 'always' ? 'disk' : 'memory';
     this.#live = live;
   }

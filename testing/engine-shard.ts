@@ -17,7 +17,7 @@ export interface TestShardOptions {
   readonly acknowledgement?: Acknowledgement;
   readonly minimumAcknowledgement?: Acknowledgement;
   readonly diskThresholdBytes?: number;
-  readonly memoryLimitBytes?: number;
+  readonly indexBytesMax?: number;
 }
 
 export class TestShard {
@@ -39,7 +39,7 @@ export class TestShard {
         acknowledgement: options.acknowledgement ?? 'memory',
         minimumAcknowledgement: options.minimumAcknowledgement ?? 'memory',
         diskThresholdBytes: options.diskThresholdBytes ?? 1_000_000,
-        ...(options.memoryLimitBytes !== undefined && { memoryLimitBytes: options.memoryLimitBytes }),
+        ...(options.indexBytesMax !== undefined && { indexBytesMax: options.indexBytesMax }),
       },
     });
   }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { hotShareMin, memoryCheckIntervalMs, memoryTargetRatio } from '../../limits.ts';
 import { ManualClock } from '../../testing/engine-clock.ts';
 import { HotTier } from './hot-tier.ts';
-import { MemoryBudget, shareMemory } from './memory-budget.ts';
+import { indexBytesMaxOf, MemoryBudget, shareMemory } from './memory-budget.ts';
 import { shardEnvironment } from '../../process/process-environment.ts';
 
 const MiB = 1024 * 1024;
@@ -70,6 +70,13 @@ describe('shareMemory', () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe('indexBytesMaxOf', () => {
+  it('gives the index half of a limit, and of a small one what the process leaves', () => {
+    const mebibytes = [64, 128, 256, 512, 1_024, 4_096].map((limit) => Math.floor(indexBytesMaxOf(limit * MiB) / MiB));
+    expect(mebibytes).toEqual([8, 16, 60, 256, 512, 2_048]);
   });
 });
 

@@ -12,11 +12,19 @@
  * What is set aside is measured and not steered (an integrator over the excess, tried first, swung between too much
  * and nothing). It presumes that freed memory goes back to the system: with glibc's defaults it does not, see
  * `shardEnvironment`. The hot tier keeps a small part in any case: what eviction cannot mend must not empty it.
+ *
+ * Where a limit is so small that the process itself takes most of it, the index has to be smaller too (`indexBytesMaxOf`).
+ * That bound is fixed: by the measure above, a peak of garbage would take keys.
  */
 import {
   hotShareMin,
+  indexResidentRatio,
+  indexShareOfMemoryMax,
+  indexShareOfMemoryMin,
   memoryCheckIntervalMs,
+  memoryOfProcessBytes,
   memoryPeakDecayPerSecond,
+  memoryResidentRatioMax,
   memoryTargetRatio,
   memoryUnaccountedBytesFirst,
 } from '../../limits.ts';
@@ -39,6 +47,15 @@ export interface MemoryReading {
 export interface MemoryShares {
   readonly hotLimitBytes: number;
   readonly unaccountedBytes: number;
+}
+
+/**
+ * What the index of a shard with this limit may take: half of it, and no more than leaves room for all else that is
+ * resident. Below some 550 MiB that is less than half.
+ */
+export function indexBytesMaxOf(limitBytes: number): number {
+  const leftBytes = (limitBytes * memoryResidentRatioMax - memoryOfProcessBytes) / indexResidentRatio;
+  return Math.min(limitBytes * indexShareOfMemoryMax, Math.max(limitBytes * indexShareOfMemoryMin, leftBytes));
 }
 
 /** The hot tier's limit until the next reading. Pure. */

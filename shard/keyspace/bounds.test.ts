@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { blockKey } from '../../commands/block-key.ts';
 import { libraryContext } from '../../commands/command.ts';
 import { KvcacheError } from '../../errors.ts';
-import { expiryTickMs, expiryWorkPerTurnMax, indexLeafEntriesMax, indexShareOfMemoryMax } from '../../limits.ts';
+import { expiryTickMs, expiryWorkPerTurnMax, indexLeafEntriesMax } from '../../limits.ts';
 import { TestShard } from '../../testing/engine-shard.ts';
 import { slotOf } from '../../topology/slot.ts';
 import { hashEnd } from './slot-map.ts';
@@ -51,11 +51,10 @@ describe('an engine with a million keys', () => {
 });
 
 describe.each([true, false])('an index at its bound, journal: %s', (withJournal) => {
-  const memoryLimitBytes = 4 * MiB;
-  const indexBytesMax = memoryLimitBytes * indexShareOfMemoryMax;
+  const indexBytesMax = 2 * MiB;
 
   it('evicts a few keys with every write, those without a copy in RAM first', () => {
-    const shard = new TestShard({ withJournal, memoryLimitBytes });
+    const shard = new TestShard({ withJournal, indexBytesMax });
     for (let index = 0; index < 3_000; index++) shard.run('SET', `first:${index}`, 'v');
     if (withJournal) shard.chill();
     for (let index = 0; index < 20_000; index++) {
@@ -70,7 +69,7 @@ describe.each([true, false])('an index at its bound, journal: %s', (withJournal)
   });
 
   it('counts blocks as keys', () => {
-    const shard = new TestShard({ withJournal, memoryLimitBytes });
+    const shard = new TestShard({ withJournal, indexBytesMax });
     const digest = Buffer.alloc(20);
     for (let index = 0; index < 10_000; index++) {
       digest.writeUInt32BE(index);
@@ -82,8 +81,8 @@ describe.each([true, false])('an index at its bound, journal: %s', (withJournal)
 });
 
 it('shrinks by itself to its bound when recovery made an index beyond it, but not while the log is full', () => {
-  const memoryLimitBytes = MiB;
-  const shard = new TestShard({ memoryLimitBytes });
+  const indexBytesMax = MiB / 2;
+  const shard = new TestShard({ indexBytesMax });
   for (let index = 0; index < 5_000; index++) {
     const key = Buffer.from(`${index}`);
     const body = Buffer.from('v');
@@ -95,12 +94,12 @@ it('shrinks by itself to its bound when recovery made an index beyond it, but no
   expect(shard.index.size).toBe(5_000);
   shard.journal.isFull = false;
   shard.clock.advance(10_000);
-  expect(shard.index.bytes).toBeLessThanOrEqual(memoryLimitBytes * indexShareOfMemoryMax);
+  expect(shard.index.bytes).toBeLessThanOrEqual(indexBytesMax);
   expect(shard.journal.live.size).toBe(shard.index.size);
 });
 
 it('evicts nothing, and goes on, when the log admits the deletions and then has no room for them', () => {
-  const shard = new TestShard({ memoryLimitBytes: MiB });
+  const shard = new TestShard({ indexBytesMax: MiB / 2 });
   for (let index = 0; index < 5_000; index++) {
     const key = Buffer.from(`${index}`);
     const { entries } = shard.journal.append([{ space: 0, key, slot: slotOf(key), expireAtMs: 0, body: key }]);
@@ -114,11 +113,11 @@ it('evicts nothing, and goes on, when the log admits the deletions and then has 
   expect(shard.index.size).toBe(5_000);
   shard.journal.append = append;
   shard.clock.advance(10_000);
-  expect(shard.index.bytes).toBeLessThanOrEqual(MiB * indexShareOfMemoryMax);
+  expect(shard.index.bytes).toBeLessThanOrEqual(MiB / 2);
 });
 
 it('leaves deletions in the log for keys evicted from the index, so that no restart brings them back', () => {
-  const shard = new TestShard({ memoryLimitBytes: MiB });
+  const shard = new TestShard({ indexBytesMax: MiB / 2 });
   for (let index = 0; index < 5_000; index++) shard.run('SET', `${index}`, 'v');
   const deleted = new Set(
     shard.journal.groups.flat().flatMap(({ key, body }) => (body === undefined ? [key.toString()] : [])),

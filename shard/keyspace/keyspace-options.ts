@@ -8,8 +8,8 @@ export interface KeyspaceOptions {
   readonly minimumAcknowledgement: Acknowledgement;
   /** Plain values above this keep no copy in RAM unless they are read often. */
   readonly diskThresholdBytes: number;
-  /** What the process may hold; the index may take half of it. Absent: the index has no bound. */
-  readonly memoryLimitBytes?: number;
+  /** What the index may take; beyond it keys are evicted. Absent: it has no bound. */
+  readonly indexBytesMax?: number;
   /** The node of the vector clocks that are given here: the shard's name. */
   readonly nodeName?: string;
   /** Which slots are this shard's to serve now, where not all are. */

@@ -10,7 +10,7 @@ import { type Reply, ReplyError, replyErrorOf } from '../../commands/reply.ts';
 import { isCollection, storedTypes } from '../../commands/stored-type.ts';
 import { isText, textOf } from '../../commands/typed-text.ts';
 import { KvcacheError } from '../../errors.ts';
-import { baseInTickBytesMax, indexShareOfMemoryMax, oftenReadWindowMs } from '../../limits.ts';
+import { baseInTickBytesMax, oftenReadWindowMs } from '../../limits.ts';
 import type { Clock } from '../clock.ts';
 import type { HotTier } from '../hot/hot-tier.ts';
 import {
@@ -65,8 +65,7 @@ export class Keyspace {
     this.lastUse = new LastUse(clock);
     this.nodeName = options.nodeName ?? 'node-0';
     this.#options = options;
-    const indexBytesMax = (options.memoryLimitBytes ?? Infinity) * indexShareOfMemoryMax;
-    this.#indexBound = new IndexBound(index, hot, indexBytesMax);
+    this.#indexBound = new IndexBound(index, hot, options.indexBytesMax ?? Infinity);
   }
 
   /** The present for expiry: never before the newest record, so that a clock set back revives nothing. */

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { compactionChunkBytes, smallTaskBytesMax, smallTaskRecordsMax } from '../../limits.ts';
+import { compactionChunkBytes, compactionWriteBytes, smallTaskBytesMax, smallTaskRecordsMax } from '../../limits.ts';
 import { storedTypes } from '../../commands/stored-type.ts';
 import type { SegmentIdentity } from '../segment.ts';
 import { buildHint, HintBuilder, type HintTotals } from './hint.ts';
@@ -66,6 +66,12 @@ class Compaction {
   readonly #task: CompactTask;
   readonly #hint = new HintBuilder();
   readonly #output: number;
+  /** Where records are read to, again and again. */
+  #window = Buffer.allocUnsafeSlow(compactionChunkBytes);
+  /** What goes to the file next: small records leave together. */
+  readonly #gathered = Buffer.allocUnsafeSlow(compactionWriteBytes);
+  #gatheredBytes = 0;
+  /** Where the next record begins in the output. */
   #position = 0;
 
   constructor(task: CompactTask) {
@@ -78,6 +84,7 @@ class Compaction {
     try {
       const offsets: Float64Array[] = [];
       for (const source of this.#task.sources) offsets.push(await this.#copy(source));
+      this.#flush();
       fs.fsyncSync(this.#output);
       const { output } = this.#task;
       const totals = this.#hint.totals;
@@ -105,18 +112,23 @@ class Compaction {
           last++;
           to = nextEnd;
         }
-        const window = Buffer.allocUnsafeSlow(to - from);
-        const count = fs.readSync(fd, window, 0, window.byteLength, from);
+        const window = this.#read(fd, from, to - from);
         for (; index <= last; index++) {
           const at = records[index * 3]! - from;
-          offsets[index] = this.#take(window.subarray(0, count), at, source.salt, records[index * 3 + 2] === 1);
+          offsets[index] = this.#take(window, at, source.salt, records[index * 3 + 2] === 1);
         }
-        await delay((window.byteLength / this.#task.bytesPerSecond) * 1000);
+        await delay(((to - from) / this.#task.bytesPerSecond) * 1000);
       }
     } finally {
       fs.closeSync(fd);
     }
     return offsets;
+  }
+
+  /** As many bytes as there are, until the next call. */
+  #read(fd: number, from: number, bytes: number): Buffer {
+    if (this.#window.byteLength < bytes) this.#window = Buffer.allocUnsafeSlow(bytes);
+    return this.#window.subarray(0, fs.readSync(fd, this.#window, 0, bytes, from));
   }
 
   /** Copies one record and returns its new offset, or -1 if it is damaged. */
@@ -168,12 +180,21 @@ class Compaction {
   }
 
   #write(bytes: Buffer): void {
-    let done = 0;
-    while (done < bytes.byteLength) {
-      done += fs.writeSync(this.#output, bytes, done, bytes.byteLength - done, this.#position + done);
-    }
     this.#position += bytes.byteLength;
+    if (this.#gatheredBytes + bytes.byteLength > compactionWriteBytes) this.#flush();
+    if (bytes.byteLength > compactionWriteBytes) writeWhole(this.#output, bytes);
+    else this.#gatheredBytes += bytes.copy(this.#gathered, this.#gatheredBytes);
   }
+
+  #flush(): void {
+    writeWhole(this.#output, this.#gathered.subarray(0, this.#gatheredBytes));
+    this.#gatheredBytes = 0;
+  }
+}
+
+/** To the end of the file. */
+function writeWhole(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.byteLength;) done += fs.writeSync(fd, bytes, done);
 }
 
 /** Does one task: the length of the hint, or the result of the compaction. */
