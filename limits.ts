@@ -342,8 +342,8 @@ export const fileLooksInFlightMax = 16;
 export const hintReadsInFlightMax = 16;
 /** Segments that one compaction merges. */
 export const compactionSegmentsMax = 8;
-/** Records of all of them: what is kept of them takes 36 bytes each while it moves. */
-export const compactionRecordsMax = 2_000_000;
+/** Records of all of them, if it is more than one: what is kept takes 36 bytes each while it moves, and its hint 70. */
+export const compactionRecordsMax = 600_000;
 export const compactionChunkBytes = 4 * MiB;
 /** What a compaction writes at once. */
 export const compactionWriteBytes = 1 * MiB;
@@ -586,8 +586,6 @@ export const hotShareMin = 1 / 16;
 /** Of what a process may hold, the share that garbage of V8's heap and of buffers may take before the heap is marked. */
 export const garbageShareMax = 1 / 8;
 export const garbageBytesMax = 256 * MiB;
-/** A heap up to this is marked for whatever share; to mark it takes a tenth of a second of a helper thread. */
-export const quicklyMarkedHeapBytes = 160 * MiB;
 /** Of the buffers that a shard keeps, the factor by which they and garbage may grow until V8 marks its heap. */
 export const shardBufferGrowingFactor = 1.1;
 export const garbageCheckIntervalMs = 2_000;

@@ -10,8 +10,9 @@
  * even live that long: collections of the young generation, which cost next to nothing, give them back. So the factor must
  * leave them the time; V8's own of a small heap does not, and marked it for every 250 MB of values through a router.
  *
- * The factor is for the heap and not for bytes, so it is set anew as the heap grows. Of a large heap, beyond twice the bytes,
- * it is V8's own again: that is seldom marked, for it takes long.
+ * The factor is for the heap and not for bytes, so it is set anew as the heap grows. A heap beyond twice the bytes that garbage
+ * may take is V8's own again, for to mark it takes long; unless there is not as much memory left as it has itself. V8 lets a
+ * heap grow to almost its double, and a shard whose index fills half of its limit would be at twice the limit.
  *
  * A router keeps nothing alive, so V8's own share of live buffers is right for it. A shard keeps its values in RAM in such
  * buffers, and garbage takes their place (shard/hot/memory-budget.ts), so the share of them is small.
@@ -20,15 +21,9 @@
  * decides.
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import {
-  garbageBytesMax,
-  garbageCheckIntervalMs,
-  garbageShareMax,
-  quicklyMarkedHeapBytes,
-  shardBufferGrowingFactor,
-} from '../limits.ts';
+import { garbageBytesMax, garbageCheckIntervalMs, garbageShareMax, shardBufferGrowingFactor } from '../limits.ts';
 
-/** Percents below this are left to V8, where the heap is large. */
+/** Below this the process's bound is not what counts, but what its memory has room for. */
 const percentMin = 50;
 const percentStep = 10;
 
@@ -52,10 +47,15 @@ export function collectByShare(role: 'shard' | 'router', memoryBytes: number = c
 
 /** By how much a heap may grow until it is marked, in steps; 0 is V8's own choice. */
 export function growingPercent(heapBytes: number, memoryBytes: number): number {
-  const garbageBytes = Math.min(garbageBytesMax, memoryBytes * garbageShareMax);
-  const percent = (garbageBytes / heapBytes) * 100;
-  if (percent < percentMin && heapBytes > quicklyMarkedHeapBytes) return 0;
-  return Math.max(percentStep, Math.floor(percent / percentStep) * percentStep);
+  const affordableBytes = memoryBytes * garbageShareMax;
+  const percent = (Math.min(garbageBytesMax, affordableBytes) / heapBytes) * 100;
+  if (percent >= percentMin) return inSteps(percent);
+  const affordablePercent = (affordableBytes / heapBytes) * 100;
+  return affordablePercent >= 100 ? 0 : Math.max(percentStep, inSteps(affordablePercent));
+}
+
+function inSteps(percent: number): number {
+  return Math.floor(percent / percentStep) * percentStep;
 }
 
 function containerBytes(): number {

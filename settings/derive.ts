@@ -26,14 +26,18 @@ export function deriveSettings(given: GivenSettings): Settings {
   return {
     ...values,
     'hot.size': given['hot.size'] ?? Math.floor((values['memory.limit'] * 3) / 4),
-    'log.segment_size':
-      given['log.segment_size'] ?? Math.max(segmentBytesMin, Math.min(segmentBytesMax, Math.floor(diskBytes / 8))),
+    'log.segment_size': given['log.segment_size'] ?? segmentBytesOf(values['memory.limit'], diskBytes),
     'blob.prefix': given['blob.prefix'] ?? values['shard.name'],
     'client.tls': given['client.tls'] ?? isTlsMeant(given),
     'monitoring.enabled': given['monitoring.enabled'] ?? !values.disable_metrics,
     'blob.max_unflushed':
       'share' in unflushed ? Math.floor(unflushed.share * diskBytes) : Math.min(unflushed.bytes, diskBytes),
   };
+}
+
+/** Compaction takes memory by the size of what it moves. */
+function segmentBytesOf(memoryBytes: number, diskBytes: number): number {
+  return Math.max(segmentBytesMin, Math.floor(Math.min(segmentBytesMax, diskBytes / 8, memoryBytes / 4)));
 }
 
 /** Nobody names an authority, or writes https, and wants no TLS. */

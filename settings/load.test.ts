@@ -138,6 +138,7 @@ describe('where a value comes from', () => {
 describe('defaults that follow from others', () => {
   test('a segment is an eighth of a small disk and 256 MiB of a large one', () => {
     expect(load({ flags: { 'disk-size': '256MiB' } }).settings['log.segment_size']).toBe(32 * 1024 ** 2);
+    expect(load({ flags: { 'memory-limit': '256MiB' } }).settings['log.segment_size']).toBe(64 * 1024 ** 2);
     expect(load({}).settings['log.segment_size']).toBe(256 * 1024 ** 2);
   });
 

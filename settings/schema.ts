@@ -89,7 +89,7 @@ export const schema = {
   ),
   'log.segment_size': derived(
     size({ min: segmentBytesMin, max: segmentBytesMax }),
-    'an eighth of disk.size, at most 256MiB',
+    'an eighth of disk.size or a quarter of memory.limit, whichever is less; at most 256MiB',
     shard,
     'A segment file that reaches this size is sealed and a new one begun.',
   ),
