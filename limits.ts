@@ -574,7 +574,7 @@ export const memoryResidentRatioMax = 1.25;
 /** Resident memory is steered towards this multiple of the limit, so that it stays below the ratio above. */
 export const memoryTargetRatio = 1.05;
 /** What a shard under load has resident besides its index and its values: code, runtime, buffers, compaction. */
-export const memoryOfProcessBytes = 224 * MiB;
+export const memoryOfProcessBytes = 320 * MiB;
 /** Garbage that the runtime may hold before it collects, as a first guess: V8 lets 64 MiB of buffers come together. */
 export const memoryUnaccountedBytesFirst = 64 * MiB;
 /** What a peak of unaccounted memory loses a second in the estimate. */

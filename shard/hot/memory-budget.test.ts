@@ -76,7 +76,7 @@ describe('shareMemory', () => {
 describe('indexBytesMaxOf', () => {
   it('gives the index half of a limit, and of a small one what the process leaves', () => {
     const mebibytes = [64, 128, 256, 512, 1_024, 4_096].map((limit) => Math.floor(indexBytesMaxOf(limit * MiB) / MiB));
-    expect(mebibytes).toEqual([8, 16, 60, 256, 512, 2_048]);
+    expect(mebibytes).toEqual([8, 16, 32, 200, 512, 2_048]);
   });
 });
 

@@ -51,7 +51,7 @@ export interface MemoryShares {
 
 /**
  * What the index of a shard with this limit may take: half of it, and no more than leaves room for all else that is
- * resident. Below some 550 MiB that is less than half.
+ * resident. Below some 700 MiB that is less than half.
  */
 export function indexBytesMaxOf(limitBytes: number): number {
   const leftBytes = (limitBytes * memoryResidentRatioMax - memoryOfProcessBytes) / indexResidentRatio;
