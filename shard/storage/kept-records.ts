@@ -5,11 +5,12 @@
  *   entries       what is live there; none for a tombstone
  *   hint places   where the hint tells of the record, for whoever has to know more of a tombstone
  *
- * There may be millions, of a shard that has little memory: 36 bytes each. Memory is asked for once, for as many records as
+ * There may be hundreds of thousands, of a shard that has little memory: 36 bytes each. Memory is asked for once, for as many records as
  * there are; the system gives what is written to.
  *
  * Rejected: an object for each, with what the hint says of a tombstone. Two hundred thousand of them were 100 MB.
  */
+import { KvcacheError } from '../../errors.ts';
 import type { Entry } from '../journal.ts';
 import { HintCursor, type HintEntry } from '../log/hint.ts';
 import { recordKinds } from '../log/record.ts';
@@ -54,6 +55,8 @@ export class KeptRecords {
 
   #add({ offset, recordBytes, place }: HintCursor, entry: Entry | undefined, isPlainTombstone: boolean): void {
     const at = this.length;
+    // A record that is not kept is lost, and a typed array says nothing of what does not fit.
+    if (at === this.#hintPlaces.length) throw new KvcacheError('CORRUPT', 'a hint has more entries than it says');
     this.#triples[3 * at] = offset;
     this.#triples[3 * at + 1] = recordBytes;
     this.#triples[3 * at + 2] = isPlainTombstone ? 1 : 0;
