@@ -6,6 +6,7 @@ const known = ['resp-small', 'engine'];
 describe('options of the bench', () => {
   test('without names every scenario runs, in five rounds', () => {
     expect(parseOptions([], known)).toMatchObject({ scenarios: known, rounds: 5, quick: false, json: false });
+    expect(parseOptions(['--quick'], known)).toMatchObject({ rounds: 3, quick: true });
   });
 
   test('names and flags may be mixed', () => {

@@ -18,6 +18,7 @@ export interface BenchOptions {
 const roundsMin = 1;
 const roundsMax = 1_000;
 const roundsDefault = 5;
+const roundsQuick = 3;
 
 export const usage = `Usage: npm run bench [-- SCENARIO… [--quick] [--rounds N] [--only WORD] [--json] [--list] [--trace FILE] [--results FOLDER]]
 
@@ -25,7 +26,7 @@ Starts what a scenario compares on this machine, measures the sides in turns, an
 Without a scenario, all of them run.
 
   --quick           short measurements and small data: all scenarios within two minutes on two idle cores
-  --rounds N        rounds to measure, ${roundsDefault} by default; with fewer, ratios say little
+  --rounds N        rounds to measure, ${roundsDefault} by default, ${roundsQuick} with --quick; with fewer, ratios say little
   --only WORD       only cases whose title has this word: set, get, concurrent, mixed, 16 MiB, …
   --json            prints the results as JSON instead of tables
   --list            names the scenarios
@@ -40,7 +41,7 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
     allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
-      rounds: { type: 'string', default: String(roundsDefault) },
+      rounds: { type: 'string' },
       json: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
@@ -49,7 +50,7 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
       results: { type: 'string' },
     },
   });
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? (values.quick ? roundsQuick : roundsDefault));
   if (!Number.isInteger(rounds) || rounds < roundsMin || rounds > roundsMax) {
     throw new Error(`--rounds takes a whole number from ${roundsMin} to ${roundsMax}, not ${values.rounds}`);
   }
