@@ -182,19 +182,14 @@ class Compaction {
   #write(bytes: Buffer): void {
     this.#position += bytes.byteLength;
     if (this.#gatheredBytes + bytes.byteLength > compactionWriteBytes) this.#flush();
-    if (bytes.byteLength > compactionWriteBytes) writeWhole(this.#output, bytes);
+    if (bytes.byteLength > compactionWriteBytes) fs.writeFileSync(this.#output, bytes);
     else this.#gatheredBytes += bytes.copy(this.#gathered, this.#gatheredBytes);
   }
 
   #flush(): void {
-    writeWhole(this.#output, this.#gathered.subarray(0, this.#gatheredBytes));
+    fs.writeFileSync(this.#output, this.#gathered.subarray(0, this.#gatheredBytes));
     this.#gatheredBytes = 0;
   }
-}
-
-/** To the end of the file. */
-function writeWhole(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.byteLength;) done += fs.writeSync(fd, bytes, done);
 }
 
 /** Does one task: the length of the hint, or the result of the compaction. */

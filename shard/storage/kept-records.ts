@@ -5,8 +5,8 @@
  *   entries       what is live there; none for a tombstone
  *   hint places   where the hint tells of the record, for whoever has to know more of a tombstone
  *
- * There may be hundreds of thousands, of a shard that has little memory: 36 bytes each. Memory is asked for once, for as many records as
- * there are; the system gives what is written to.
+ * There may be hundreds of thousands, of a shard that has little memory: 36 bytes each. Memory is asked for once, for as
+ * many records as there are; the system gives what is written to.
  *
  * Rejected: an object for each, with what the hint says of a tombstone. Two hundred thousand of them were 100 MB.
  */
