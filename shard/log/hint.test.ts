@@ -22,10 +22,16 @@ const entries = fc.array(
   { maxLength: 50 },
 );
 
+function entryOf(sequence: number, key: Buffer): HintEntry {
+  const sizes = { offset: 0, recordBytes: 0, bodyBytes: 0 };
+  const state = { kind: 1, space: 0, type: 0, slot: 0, epoch: 0, expireAtMs: 0 } as const;
+  return { ...state, ...sizes, sequence, key, extra: Buffer.alloc(0) };
+}
+
 function built(list: readonly HintEntry[]): Buffer {
   const builder = new HintBuilder();
   for (const entry of list) builder.add(entry, 1000);
-  return buildHint(identity, builder.chunks(), builder.totals);
+  return Buffer.concat(buildHint(identity, builder.chunks(), builder.totals));
 }
 
 function entriesOf(hint: Buffer): HintEntry[] {
@@ -48,6 +54,15 @@ test('a hint gives back its entries, and its filter knows every key', () => {
       const bloom = new Bloom(hint.subarray(64, 64 + head.bloomBytes));
       for (const entry of list) expect(bloom.mayHold(entry.key, entry.space)).toBe(true);
     }),
+  );
+});
+
+test('entries that take several chunks are all in the hint, in their order', () => {
+  const list = Array.from({ length: 9 }, (_, index) => entryOf(index, Buffer.alloc(100_000, index)));
+  const hint = built(list);
+  expect(isIntactHint(hint, identity)).toBe(true);
+  expect(entriesOf(hint).map(({ sequence, key }) => [sequence, key[0], key.byteLength])).toEqual(
+    list.map(({ sequence, key }) => [sequence, key[0], key.byteLength]),
   );
 });
 

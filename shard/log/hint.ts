@@ -18,6 +18,7 @@
  * them. Numbers are little-endian, 8-byte ones float64.
  */
 import { crc32 } from 'node:zlib';
+import { bufferOver } from '../../buffer-over.ts';
 import type { StoredType } from '../../commands/stored-type.ts';
 import { slotCount } from '../../limits.ts';
 import type { Space } from '../journal.ts';
@@ -158,11 +159,16 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** The whole hint of a segment from the chunks of a builder. Takes a moment for many entries: call it in a worker. */
-export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array[], totals: HintTotals): Buffer {
-  const entries = Buffer.concat(chunks);
+/**
+ * The hint of a segment, in parts to be written one after the other: what the builder's chunks hold is not copied. Takes a
+ * moment for many entries: call it in a worker.
+ */
+export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array[], totals: HintTotals): Buffer[] {
+  const entries = chunks.map(({ buffer, byteOffset, byteLength }) => bufferOver(buffer, byteOffset, byteLength));
   const bloom = Bloom.for(totals.count);
-  for (const entry = new HintCursor(entries); entry.next();) entry.addKeyTo(bloom);
+  for (const chunk of entries) {
+    for (const entry = new HintCursor(chunk); entry.next();) entry.addKeyTo(bloom);
+  }
   const head = Buffer.alloc(hintHeadBytes);
   magic.copy(head);
   head.writeDoubleLE(identity.id, 8);
@@ -173,9 +179,13 @@ export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array
   head.writeDoubleLE(totals.newestMs, 32);
   head.writeDoubleLE(totals.minSequence, 40);
   head.writeDoubleLE(totals.maxSequence, 48);
-  head.writeUInt32LE(crc32(entries, crc32(bloom.bytes)), 56);
+  const body = [bloom.bytes, ...entries];
+  head.writeUInt32LE(
+    body.reduce((checksum, part) => crc32(part, checksum), 0),
+    56,
+  );
   head.writeUInt32LE(crc32(head.subarray(0, 60)), 60);
-  return Buffer.concat([head, bloom.bytes, entries]);
+  return [head, ...body];
 }
 
 /** The head of a hint, or undefined if it is damaged. Needs only the first 64 bytes. */

@@ -50,16 +50,22 @@ export interface CompactResult {
 
 export type LogTask = HintTask | CompactTask;
 
-function writeSynced(path: string, content: Buffer): void {
+/** Writes a hint file and returns its length. */
+function writeHint({ path, identity, chunks, totals }: Omit<HintTask, 'name'>): number {
   const temporary = `${path}.new`;
-  fs.writeFileSync(temporary, content, { flush: true });
+  const file = fs.openSync(temporary, 'w');
+  let bytes = 0;
+  try {
+    for (const part of buildHint(identity, chunks, totals)) {
+      fs.writeFileSync(file, part);
+      bytes += part.byteLength;
+    }
+    fs.fsyncSync(file);
+  } finally {
+    fs.closeSync(file);
+  }
   fs.renameSync(temporary, path);
-}
-
-function writeHint(task: HintTask): number {
-  const hint = buildHint(task.identity, task.chunks, task.totals);
-  writeSynced(task.path, hint);
-  return hint.byteLength;
+  return bytes;
 }
 
 class Compaction {
@@ -88,9 +94,8 @@ class Compaction {
       fs.fsyncSync(this.#output);
       const { output } = this.#task;
       const totals = this.#hint.totals;
-      const hint = buildHint(output, this.#hint.chunks(), totals);
-      writeSynced(output.hintPath, hint);
-      return { offsets, bytes: this.#position, hintBytes: hint.byteLength, totals };
+      const hint = { path: output.hintPath, identity: output, chunks: this.#hint.chunks(), totals };
+      return { offsets, bytes: this.#position, hintBytes: writeHint(hint), totals };
     } finally {
       fs.closeSync(this.#output);
     }
