@@ -48,7 +48,7 @@ export const everyField = {
     acknowledgement: 'memory',
     handoverBandwidth: '64Mi',
     terminationGracePeriodSeconds: 30,
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
     scheduling: {
       affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
       tolerations: [{ key: 'every-field', operator: 'Exists', effect: 'NoSchedule' }],

@@ -9,7 +9,7 @@ export const linkPort: number =
 /** A shard keeps its resident memory below this multiple of its memory (shard/hot/memory-budget.ts). */
 export const residentRatio = memoryResidentRatioMax;
 /** The runtime, buffers of the kernel and pages of the log being written: for a small shard the larger part. */
-export const shardOverheadMebibytes = 128;
+export const shardOverheadMebibytes = 192;
 /** Below it a router does not even start. */
 export const routerMebibytesMin = 128;
 export const shardMebibytesMin = 64;

@@ -62,13 +62,13 @@ export const invalidSpecs: readonly InvalidSpec[] = [
   {
     title: 'a memory limit below what the process may come to',
     spec: { shards: { memory: '1Gi', resources: { limits: { memory: '1Gi' } } } },
-    message: 'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi',
+    message: 'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 192Mi',
   },
   {
     title: 'memory raised above the limit',
-    before: { shards: { memory: '1Gi', resources: { limits: { memory: '1408Mi' } } } },
-    spec: { shards: { memory: '1025Mi', resources: { limits: { memory: '1408Mi' } } } },
-    message: 'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi',
+    before: { shards: { memory: '1Gi', resources: { limits: { memory: '1472Mi' } } } },
+    spec: { shards: { memory: '1025Mi', resources: { limits: { memory: '1472Mi' } } } },
+    message: 'spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 192Mi',
   },
   {
     title: 'memory requests above the limit that follows from the memory',

@@ -215,7 +215,7 @@ describe('pods', () => {
 
   it('have the memory that their shard may come to', () => {
     const resourcesOf = (spec: KVCacheSpecInput) => podSpecs(spec)[0]!.containers[0]!['resources'];
-    expect(resourcesOf({})).toEqual({ requests: { cpu: '100m', memory: '1408Mi' }, limits: { memory: '1408Mi' } });
+    expect(resourcesOf({})).toEqual({ requests: { cpu: '100m', memory: '1472Mi' }, limits: { memory: '1472Mi' } });
     expect(resourcesOf({ shards: { memory: '64Mi', resources: { limits: { memory: '1Gi', cpu: 2 } } } })).toEqual({
       requests: { cpu: '100m', memory: '1Gi' },
       limits: { memory: '1Gi', cpu: '2' },

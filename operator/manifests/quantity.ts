@@ -42,7 +42,7 @@ export function quantityBytes(quantity: Quantity): number {
 
 const MiB = 2 ** 20;
 
-/** The smallest number of MiB that is not less, such as `1408Mi`; in Gi where that is whole, as Kubernetes writes it. */
+/** The smallest number of MiB that is not less, such as `1472Mi`; in Gi where that is whole, as Kubernetes writes it. */
 export function mebibytes(bytes: number): string {
   const mebibytes = Math.ceil(bytes / MiB);
   return mebibytes % 1024 === 0 && mebibytes > 0 ? `${mebibytes / 1024}Gi` : `${mebibytes}Mi`;

@@ -4,8 +4,8 @@ import { routerHeapMebibytes, routerResources, shardHeapMebibytes, shardPodMemor
 import { cacheOf } from './testing/cache.ts';
 
 it('gives a shard’s pod what admission asks of a limit', () => {
-  expect(mebibytes(shardPodMemoryBytes('64Mi'))).toBe('208Mi');
-  expect(mebibytes(shardPodMemoryBytes('4Gi'))).toBe('5248Mi');
+  expect(mebibytes(shardPodMemoryBytes('64Mi'))).toBe('272Mi');
+  expect(mebibytes(shardPodMemoryBytes('4Gi'))).toBe('5312Mi');
 });
 
 it('requests no more for a router than its limit', () => {

@@ -2,7 +2,7 @@
  * The memory of pods: what the process may come to, and so what the pod must be allowed.
  *
  * A shard keeps its resident memory below 1.25 times `shards.memory` (shard/hot/memory-budget.ts). The runtime itself,
- * buffers of the kernel and pages of the log being written come to another 128 MiB, which for small shards is the larger
+ * buffers of the kernel and pages of the log being written come to another 192 MiB, which for small shards is the larger
  * part. The CRD refuses a limit below that sum with the same formula. Requests equal limits, so that a node's memory
  * pressure does not take the shard first; processor time has a request and no limit, for throttling shows as latency.
  */

@@ -49,5 +49,5 @@ test('kubectl shows the sentence to whoever applied it', async () => {
   const input = JSON.stringify(manifest('shown', spec));
   const { code, err } = await kube.kubectlOutcome(['apply', '-n', namespace, '-f', '-'], { input });
   expect(code).not.toBe(0);
-  expect(err).toContain('spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 128Mi');
+  expect(err).toContain('spec.shards.resources.limits.memory must be at least 1.25 × spec.shards.memory + 192Mi');
 });

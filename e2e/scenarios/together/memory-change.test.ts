@@ -38,7 +38,7 @@ test('more memory rolls through the shards, never two of them away at once', asy
 
 test('the pods may use more, and the process’s own limit has followed', async () => {
   for (const { metadata, spec } of await cache.pods('shard')) {
-    expect(spec.containers[0]?.resources?.limits?.['memory']).toBe(`${96 * 1.25 + 128}Mi`);
+    expect(spec.containers[0]?.resources?.limits?.['memory']).toBe(`${96 * 1.25 + 192}Mi`);
     expect(await cache.metric(metadata.name, 'kvcache_memory_limit_bytes')).toBe(96 * MiB);
   }
 });
