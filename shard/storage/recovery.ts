@@ -239,14 +239,15 @@ class Recovery {
       for (let summary = waiting.shift(); summary !== undefined; summary = waiting.shift()) {
         const local = await readIntactHint(log.hintPathOf(summary.id), summary);
         const hint = local ?? (await below!.readHint(summary));
-        if (local === undefined) {
-          if (!isIntactHint(hint, summary)) {
-            throw new KvcacheError('CORRUPT', `the hint of segment ${summary.id} in Blob is damaged`);
-          }
-          await fs.promises.writeFile(log.hintPathOf(summary.id), hint, { flush: true });
+        if (local === undefined && !isIntactHint(hint, summary)) {
+          throw new KvcacheError('CORRUPT', `the hint of segment ${summary.id} in Blob is damaged`);
         }
         const segment = this.#register(summary, summary.createdAtMs, summary.bytes, undefined);
-        await this.#loadHint(segment, hint, summary.bytes);
+        // The disk takes as long as the index does.
+        await Promise.all([
+          local ?? fs.promises.writeFile(log.hintPathOf(summary.id), hint, { flush: true }),
+          this.#loadHint(segment, hint, summary.bytes),
+        ]);
       }
     });
     await Promise.all(lanes);
