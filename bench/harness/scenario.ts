@@ -96,7 +96,7 @@ export interface Scenario {
 }
 
 /** Of a short run, for plans whose measurements start processes of their own or are many. */
-export const freshRoundsQuick = 2;
+export const freshRoundsQuick = 1;
 
 export const rate: Figure = { name: 'rate', unit: 'op/s', better: 'more' };
 export const bandwidth: Figure = { name: 'bandwidth', unit: 'B/s', better: 'more' };
