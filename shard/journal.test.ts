@@ -1,9 +1,9 @@
-import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapStatistics } from 'node:v8';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { storedTypeMax, type StoredType } from '../commands/stored-type.ts';
 import { slotCount } from '../limits.ts';
+import { garbageCollector } from '../process/garbage-collector.ts';
 import { emptyPlaces } from './empty-places.ts';
 import { type Chain, Entry, type Space, spaceMax } from './journal.ts';
 
@@ -66,8 +66,7 @@ it('an entry gives back what it was made of, however large its numbers are', () 
 });
 
 it('an entry takes no more of the heap than its fields, however high the sequence is', () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  const collect = garbageCollector();
   // So many that what the test's runner makes and drops meanwhile is little beside them.
   const count = 1_000_000;
   const entries = emptyPlaces<Entry>(count);

@@ -180,10 +180,9 @@ export function buildHint(identity: SegmentIdentity, chunks: readonly Uint8Array
   head.writeDoubleLE(totals.minSequence, 40);
   head.writeDoubleLE(totals.maxSequence, 48);
   const body = [bloom.bytes, ...entries];
-  head.writeUInt32LE(
-    body.reduce((checksum, part) => crc32(part, checksum), 0),
-    56,
-  );
+  let checksum = 0;
+  for (const part of body) checksum = crc32(part, checksum);
+  head.writeUInt32LE(checksum, 56);
   head.writeUInt32LE(crc32(head.subarray(0, 60)), 60);
   return [head, ...body];
 }

@@ -1,23 +1,20 @@
 /**
  * The log's worker thread: does the tasks of log-tasks.ts one after the other, and collects what each has left behind.
  *
- * V8 would not: to the collector of this thread a task's buffers are little, and a shard of 64 MiB came to twice what it may
- * have. A thread for each task would cost more, for it starts in 40 ms, and a collection takes 5.
+ * V8 would not: to the collector of this thread a task's buffers are little, and a shard of 64 MiB kept 50 MiB of them. A
+ * thread for each task would cost more, for it starts in 40 ms, and a collection takes 5.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
+import { garbageCollector } from '../../process/garbage-collector.ts';
 import { type LogTask, perform } from './log-tasks.ts';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-setFlagsFromString('--no-expose-gc');
+const collect = garbageCollector();
 
 let queue: Promise<void> = Promise.resolve();
 parentPort?.on('message', ({ id, task }: { id: number; task: LogTask }) => {
   // One task at a time: compaction must not outrun its bandwidth by running twice.
-  queue = queue.then(() => answer(id, task)).then(() => collect());
+  queue = queue.then(() => answer(id, task)).then(collect);
 });
 
 async function answer(id: number, task: LogTask): Promise<void> {
